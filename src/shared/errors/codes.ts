@@ -1,0 +1,49 @@
+/** Whose doing a failure is: it decides the answer, the metric label and who looks into it. */
+export type Side = 'downstream' | 'upstream' | 'local'
+
+/** What may be tried again: nothing, a request never sent, or one lost on a reused connection. */
+export type Retry = 'never' | 'unsent' | 'reused-connection'
+
+/** How one kind of failure is answered, labelled and retried. */
+export interface ErrorSpec {
+  readonly side: Side
+  readonly retry: Retry
+  /** HTTP status of an answer that reports it. */
+  readonly status: number
+  /** Envoy's short response flag. */
+  readonly flag: string
+}
+
+/** Every error that Ambit throws on purpose. `test/layout/errors.test.ts` holds this table against docs/errors.md. */
+export const codes = {
+  CONFIG_INVALID: { side: 'local', retry: 'never', status: 500, flag: '-' },
+  PRIVILEGE_MISSING: { side: 'local', retry: 'never', status: 500, flag: '-' },
+  SYSCALL_FAILED: { side: 'local', retry: 'never', status: 500, flag: '-' },
+  NETLINK_REJECTED: { side: 'local', retry: 'never', status: 500, flag: '-' },
+
+  SPIFFE_ID_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
+  CERTIFICATE_INVALID: { side: 'local', retry: 'never', status: 503, flag: 'UF' },
+  CERTIFICATE_UNAVAILABLE: { side: 'local', retry: 'never', status: 503, flag: 'UF' },
+  CERTIFICATE_REFUSED: { side: 'downstream', retry: 'never', status: 401, flag: 'UAEX' },
+  PEER_UNVERIFIED: { side: 'upstream', retry: 'never', status: 503, flag: 'UF' },
+
+  HBONE_TARGET_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
+  TUNNEL_REFUSED: { side: 'upstream', retry: 'never', status: 503, flag: 'UF' },
+  TUNNEL_LOST: { side: 'upstream', retry: 'reused-connection', status: 503, flag: 'UC' },
+  TUNNEL_HANDSHAKE_TIMEOUT: { side: 'upstream', retry: 'unsent', status: 504, flag: 'UF' },
+  UPSTREAM_CONNECT_FAILED: { side: 'upstream', retry: 'unsent', status: 503, flag: 'UF' },
+  UPSTREAM_CONNECT_TIMEOUT: { side: 'upstream', retry: 'unsent', status: 504, flag: 'UF' },
+
+  HTTP2_PROTOCOL_ERROR: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
+  HTTP2_LIMIT_EXCEEDED: { side: 'downstream', retry: 'never', status: 429, flag: 'DPE' },
+
+  RESOURCE_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
+  XDS_STREAM_LOST: { side: 'upstream', retry: 'unsent', status: 503, flag: 'UC' },
+  ZDS_PROTOCOL_ERROR: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
+
+  COMMAND_FAILED: { side: 'local', retry: 'never', status: 500, flag: '-' },
+  NOT_FOUND: { side: 'downstream', retry: 'never', status: 404, flag: 'NR' },
+} as const
+codes satisfies Record<string, ErrorSpec>
+
+export type ErrorCode = keyof typeof codes

@@ -1,0 +1,98 @@
+import type { Socket } from 'node:net'
+import type { H2Stream, HeaderList } from '#shared/http2'
+import type { Closer, Drainable } from '#shared/lifecycle'
+import type { SpiffeId } from '#shared/model'
+import type { ByteMeter, IpAddress, OnRead, SocketAddress } from '#shared/net'
+import type { WorkloadCertificate } from '#shared/pki'
+
+/** Where a CONNECT asks to go: a literal address, or a service by host name. */
+export type ConnectTarget =
+  | { readonly kind: 'address'; readonly ip: IpAddress; readonly port: number }
+  | { readonly kind: 'hostname'; readonly hostname: string; readonly port: number }
+
+/** What tells pooled connections apart (hbone-and-ztunnel d.6). */
+export interface PoolKey {
+  readonly source: SpiffeId
+  /** In order; any one of them may answer. */
+  readonly acceptedPeers: readonly SpiffeId[]
+  readonly destination: SocketAddress
+  /** The pod's address from which the tunnel is dialled. */
+  readonly sourceIp: IpAddress
+}
+
+/** What the pool needs besides the key to make a new connection. */
+export interface TunnelDialer {
+  /** A connecting TCP socket in the pod's namespace, marked. */
+  dial(): Socket
+  /** The newest certificate of the source identity. @throws MeshError `CERTIFICATE_UNAVAILABLE` */
+  certificate(): Promise<WorkloadCertificate>
+}
+
+export interface ConnectRequest {
+  readonly authority: ConnectTarget
+  /** `baggage`, `forwarded`, `traceparent`…, in order. */
+  readonly headers: HeaderList
+}
+
+/** A CONNECT that was answered with 200. */
+export interface TunnelStream {
+  readonly stream: H2Stream
+  readonly responseHeaders: HeaderList
+  readonly peer: SpiffeId
+  /** To be handed to a `StreamPump` before anything else happens on this turn of the loop. */
+  readonly pump: StreamPump
+}
+
+export interface TunnelPool extends Drainable, Closer {
+  /**
+   * One CONNECT over a pooled connection of that key; dials when there is none.
+   *
+   * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (TCP, 10 s), `PEER_UNVERIFIED`,
+   *   `TUNNEL_HANDSHAKE_TIMEOUT`, `TUNNEL_REFUSED` (an answer other than 200, its message `http status: …`),
+   *   `TUNNEL_LOST`, `CERTIFICATE_UNAVAILABLE`
+   */
+  connect(key: PoolKey, dialer: TunnelDialer, request: ConnectRequest, signal?: AbortSignal): Promise<TunnelStream>
+  /** Pooled connections, for dumps and metrics. */
+  readonly connectionCount: number
+}
+
+/** One accepted CONNECT, before it is answered. */
+export interface TunnelRequest {
+  readonly peer: SpiffeId
+  /** TCP peer of the tunnel connection. */
+  readonly source: SocketAddress
+  /** The address that the tunnel connection was accepted on. */
+  readonly acceptedOn: SocketAddress
+  readonly target: ConnectTarget
+  readonly headers: HeaderList
+  /** 200 with these headers; then the pump carries bytes. */
+  accept(headers?: HeaderList): StreamPump
+  /** END_STREAM with this status, no body. */
+  refuse(status: 400 | 401 | 503): void
+  /** The peer has gone away or reset the stream while we were deciding. */
+  readonly signal: AbortSignal
+}
+
+/** How a copy ended. */
+export interface CopyResult {
+  readonly meter: Readonly<ByteMeter>
+  /** `end` = both sides finished; otherwise who broke off first. */
+  readonly endedBy: 'end' | 'opener' | 'target' | 'abort'
+  /** Set when it was not a normal close. */
+  readonly error: Error | undefined
+}
+
+/**
+ * Carries bytes between one HTTP/2 stream and one TCP socket, both ways, with half-close and back-pressure:
+ * 1. `new StreamPump(stream)` as the stream's handler, 2. make the socket with `pump.onread`, 3. `pump.bind(socket)`.
+ */
+export interface StreamPump {
+  /** To be given to the socket when it is made, so that reads go straight behind a reserved frame header. */
+  readonly onread: OnRead
+  /** Starts copying. The socket must be connected (or connecting) and unread. Resolves when both ways are done. */
+  bind(socket: Socket): Promise<CopyResult>
+  /** RST_STREAM CANCEL and a closed socket: for policy changes and drains. */
+  abort(): void
+  /** Live counts. `sentBytes` = from the connection's opener to its target. */
+  readonly meter: Readonly<ByteMeter>
+}

@@ -1,0 +1,11 @@
+export type {
+  H2ClientConnection,
+  H2Connection,
+  H2Limits,
+  H2RequestListener,
+  H2Stream,
+  H2StreamHandler,
+  HeaderField,
+  HeaderList,
+} from './types.ts'
+export { FRAME_HEADER_BYTES, H2ErrorCode } from './types.ts'

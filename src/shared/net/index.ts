@@ -1,0 +1,14 @@
+export { type Cidr, cidrContains, cidrFromBytes, formatCidr, parseCidr } from './cidr.ts'
+export {
+  formatSocketAddress,
+  type IpAddress,
+  type IpFamily,
+  ipFamily,
+  ipFromBytes,
+  ipToBytes,
+  isLoopback,
+  parseIp,
+  parseSocketAddress,
+  type SocketAddress,
+} from './ip.ts'
+export type { ByteMeter, OnRead, Slab } from './slab.ts'

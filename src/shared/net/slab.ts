@@ -1,0 +1,26 @@
+/**
+ * A piece of pooled memory that several readers may hold at once. Whoever keeps it past a call retains it and
+ * releases it once; the last release hands it back to its pool.
+ */
+export interface Slab {
+  readonly buffer: Buffer
+  retain(): void
+  release(): void
+}
+
+/**
+ * Node's `onread` option of net.Socket: `buffer` is asked before each read, `callback` told of `bytes` read into it;
+ * returning false stops reading until `socket.resume()` or `read(0)`.
+ */
+export interface OnRead {
+  readonly buffer: () => Uint8Array
+  readonly callback: (bytes: number, buffer: Uint8Array) => boolean
+}
+
+/** Bytes carried so far, counted in place by whoever copies; read by metrics and dumps at any time. */
+export interface ByteMeter {
+  /** From the side that opened the connection. */
+  sentBytes: number
+  /** To the side that opened the connection. */
+  receivedBytes: number
+}

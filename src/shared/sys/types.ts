@@ -1,0 +1,76 @@
+import type { Closer } from '#shared/lifecycle'
+import type { IpAddress, IpFamily, OnRead, SocketAddress } from '#shared/net'
+
+/** An open handle on a network namespace. */
+export interface Netns {
+  /** `<dev>:<inode>` of the namespace: equal for two handles on the same one. */
+  readonly id: string
+  /** The descriptor; owned by this object. */
+  readonly fd: number
+  /** Runs `work` inside; synchronous, so that nothing else on this thread runs in there. */
+  run<T>(work: () => T): T
+  close(): void
+}
+
+/** Options of a listening socket made in a namespace. */
+export interface ListenOptions {
+  /** `::` gives one dual-stack socket, `0.0.0.0` IPv4 only. */
+  readonly ip: IpAddress
+  readonly port: number
+  /** SO_MARK; ztunnel's is 0x539. Needs CAP_NET_ADMIN. */
+  readonly mark?: number
+  /** IP_TRANSPARENT, best effort. */
+  readonly transparent?: boolean
+  readonly reusePort?: boolean
+  readonly backlog?: number
+}
+
+/** Options of a connection made from a namespace. */
+export interface DialOptions {
+  readonly mark?: number
+  /** A foreign source address (IP_TRANSPARENT + IP_FREEBIND, port 0). */
+  readonly source?: IpAddress
+  /** Reads into buffers of the caller's from the first byte on. */
+  readonly onread?: OnRead
+  /** TCP keepalive: first probe after, in ms; undefined = off. */
+  readonly keepAliveInitialDelayMs?: number
+}
+
+/** One packet of a SOCK_SEQPACKET connection. */
+export interface SeqPacketMessage {
+  readonly bytes: Uint8Array
+  /** Descriptors that came with it; the receiver owns and closes them. */
+  readonly fds: readonly number[]
+  /** The packet was longer than the buffer. */
+  readonly isTruncated: boolean
+}
+
+export interface SeqPacketConnection extends Closer {
+  /** @throws MeshError `SYSCALL_FAILED` */
+  send(bytes: Uint8Array, fds?: readonly number[]): Promise<void>
+  /** The next packet; undefined at the end of the stream. One call at a time. */
+  receive(signal?: AbortSignal): Promise<SeqPacketMessage | undefined>
+}
+
+export interface SeqPacketListener extends Closer {
+  accept(signal?: AbortSignal): Promise<SeqPacketConnection | undefined>
+}
+
+/**
+ * What `shared/sys` gives (all functions are exported by its door):
+ *
+ * - `openNetns(path)`, `netnsFromFd(fd)` (takes ownership), `currentNetns()`: Netns
+ * - `listenIn(netns, ListenOptions): number` — a listening descriptor for `net.Server.listen({ fd })`
+ * - `connectFrom(netns, target, DialOptions): net.Socket` — connecting; errors arrive as usual on the socket
+ * - `originalDestination(socket): SocketAddress` — SO_ORIGINAL_DST (v4, then v6), else the local address
+ * - `listenSeqPacket(path, mode): SeqPacketListener`, `connectSeqPacket(path): Promise<SeqPacketConnection>`
+ * - `Nftables` — builds and applies one atomic batch in a namespace; lists and deletes tables
+ * - `Routes` — links, addresses, routes, rules over NETLINK_ROUTE in a namespace
+ * - `missingPrivileges(): string[]` — what CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW are not there
+ * - `raiseFileLimit()`, `setNoNewPrivileges()` where needed
+ */
+export type SysDoor = {
+  listenIn(netns: Netns, options: ListenOptions): number
+  originalDestination(socket: unknown): SocketAddress
+  readonly families: readonly IpFamily[]
+}

@@ -1,0 +1,41 @@
+import type { Authorization, Service, Workload } from '#shared/model'
+import type { IpAddress } from '#shared/net'
+import type { WorkloadInfo } from '#shared/zds'
+
+/** One endpoint of a service: a workload, and service port → its own port (0 = unset). */
+export interface Endpoint {
+  readonly workload: Workload
+  readonly ports: ReadonlyMap<number, number>
+}
+
+/** Policies that apply to a workload: enforced and dry-run ones; `missing` are named but not known (yet). */
+export interface ApplicablePolicies {
+  readonly policies: readonly { readonly key: string; readonly policy: Authorization }[]
+  readonly missing: readonly string[]
+}
+
+/** What the mesh looks like from this node. Read-only; answers are consistent within one turn of the loop. */
+export interface MeshView {
+  workloadByUid(uid: string): Workload | undefined
+  /** Never a host-network workload; see e.1 for ties. */
+  workloadByIp(network: string, ip: IpAddress): Workload | undefined
+  workloadByHostname(namespace: string, hostname: string): Workload | undefined
+  /** Only workloads of this node (of all nodes when the node's name is not known), by name + namespace + account. */
+  localWorkload(info: WorkloadInfo): Workload | undefined
+  /** As `localWorkload`, waiting up to `timeoutMs` for it to arrive. */
+  waitForLocalWorkload(info: WorkloadInfo, timeoutMs: number): Promise<Workload | undefined>
+  /** The best service of that VIP for a client of `clientNamespace`: exact VIPs, then CIDR VIPs (e.1). */
+  serviceByVip(network: string, ip: IpAddress, clientNamespace: string): Service | undefined
+  serviceByKey(key: string): Service | undefined
+  /** The best service of that host name for a client of `clientNamespace`. */
+  serviceByHostname(hostname: string, clientNamespace: string): Service | undefined
+  endpoints(serviceKey: string): readonly Endpoint[]
+  policiesOf(workload: Workload): ApplicablePolicies
+  workloads(): Iterable<Workload>
+  services(): Iterable<Service>
+  policies(): Iterable<readonly [key: string, policy: Authorization]>
+  /** Called after each applied update that changed a policy. Returns the unsubscribe. */
+  onPoliciesChanged(listener: () => void): () => void
+  /** Called after each applied update that changed a workload, with those that came, changed or went. */
+  onWorkloadsChanged(listener: (uids: readonly string[]) => void): () => void
+}

@@ -1,0 +1,73 @@
+/**
+ * Which room may import which. The key is a room (a folder below `src`), the value the rooms whose doors it may use;
+ * inside a room every file may use every other. Files directly in a program's folder (`main`, `app`, `config`…) may use
+ * every room of that program and all of `shared`.
+ */
+export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  clock: [],
+  config: ['errors'],
+  lifecycle: ['errors', 'clock'],
+  net: ['errors', 'clock'],
+  sys: ['errors', 'net', 'lifecycle'],
+  telemetry: ['errors', 'clock'],
+  model: ['errors', 'net'],
+  policy: ['errors', 'net', 'model'],
+  pki: ['errors', 'clock', 'model'],
+  http2: ['errors', 'clock', 'lifecycle', 'net'],
+  xds: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'net', 'pki'],
+  hbone: ['errors', 'clock', 'lifecycle', 'telemetry', 'net', 'model', 'pki', 'http2'],
+  zds: ['errors', 'clock', 'lifecycle', 'telemetry', 'sys', 'model'],
+  admin: ['errors', 'lifecycle', 'net', 'telemetry'],
+  k8s: ['errors', 'clock', 'lifecycle', 'telemetry'],
+}
+
+/** Rooms of each program, and the rooms of the same program that they may use; every one may use all of `shared`. */
+export const programRooms: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  ztunnel: {
+    capture: [],
+    state: [],
+    identity: [],
+    connections: [],
+    authz: ['state', 'connections'],
+    outbound: ['capture', 'state', 'identity', 'authz', 'connections'],
+    inbound: ['capture', 'state', 'identity', 'authz', 'connections'],
+    admin: ['state', 'identity', 'connections'],
+  },
+  'node-agent': {
+    pods: [],
+    netns: [],
+    redirect: [],
+    handover: ['pods', 'netns', 'redirect'],
+  },
+  'istiod-lite': {
+    collections: [],
+    sources: ['collections'],
+    mesh: ['collections', 'sources'],
+    push: ['collections', 'mesh'],
+    ca: ['mesh'],
+    admin: ['collections', 'mesh', 'push', 'ca'],
+  },
+  local: {
+    network: [],
+    kubelet: ['network'],
+    runtime: ['network', 'kubelet'],
+  },
+  cli: {
+    commands: [],
+  },
+}
+
+/** Packages that only these places may import. */
+export const guardedPackages: Readonly<Record<string, readonly string[]>> = {
+  koffi: ['shared/sys'],
+  '@grpc/grpc-js': ['shared/xds'],
+  '@grpc/proto-loader': ['shared/xds'],
+  'node-forge': ['shared/pki', 'istiod-lite/ca'],
+  'prom-client': ['shared/telemetry'],
+  pino: ['shared/telemetry'],
+  commander: ['cli'],
+}
+
+/** Lines a source file may have. */
+export const MAX_LINES = 400
