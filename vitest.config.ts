@@ -17,7 +17,18 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
       project('unit', ['unit', 'fuzz']),
       project('integration', ['integration'], { testTimeout: 20_000 }),
       project('conformance', ['conformance'], { testTimeout: 20_000 }),
-      project('e2e', ['e2e'], { fileParallelism: false, testTimeout: 60_000, hookTimeout: 60_000 }),
+      project('e2e', ['e2e'], {
+        fileParallelism: false,
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+        sequence: { groupOrder: 1 },
+      }),
+      project('long', ['long'], {
+        fileParallelism: false,
+        testTimeout: 1_800_000,
+        hookTimeout: 60_000,
+        sequence: { groupOrder: 2 },
+      }),
     ],
   },
 })
