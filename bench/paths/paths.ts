@@ -1,0 +1,147 @@
+import { join, resolve } from 'node:path'
+import type { LoadResult } from '../load/protocol.ts'
+import { describeMachine, isBusy, type Machine } from '../report/machine.ts'
+import { type Spread, spreadOf } from '../report/statistics.ts'
+import { type Mesh, meshUp } from '../topology/mesh.ts'
+import { cpuUs, type Memory, memoryOf } from '../topology/processes.ts'
+import { pathsYaml } from './objects.ts'
+
+/** `direct` = pods that are not enrolled; `tunnel` = two hops of HBONE, everything on; same nodes, same programs. */
+export type PathName = 'direct' | 'tunnel'
+
+/** One figure of one path over all rounds. CPU is of the two tunnel processes together, absent for `direct`. */
+export interface Row {
+  readonly case: string
+  readonly path: PathName
+  readonly unit: string
+  readonly value: Spread
+  readonly p50Us?: Spread
+  readonly p99Us?: Spread
+  readonly cpuUsPerUnit?: Spread
+  /** By node: client's tunnel, server's tunnel. */
+  readonly cpuUsPerUnitByNode?: Readonly<Record<string, Spread>>
+  readonly errors: number
+}
+
+export interface PathsResult {
+  readonly bench: 'paths'
+  readonly machine: Machine
+  readonly busy: boolean
+  readonly settings: { readonly rounds: number; readonly seconds: number }
+  readonly rows: readonly Row[]
+  /** RSS, PSS and anonymous MiB of each tunnel process by moment. */
+  readonly memory: Readonly<Record<string, Readonly<Record<string, Memory>>>>
+}
+
+interface Case {
+  readonly name: string
+  readonly unit: 'requests/s' | 'connections/s' | 'Gbit/s'
+  readonly mode: 'requests' | 'connects' | 'up' | 'down' | 'rate'
+  readonly connections: number
+}
+
+const CASES: readonly Case[] = [
+  { name: 'requests, 1 connection', unit: 'requests/s', mode: 'requests', connections: 1 },
+  { name: 'requests, 16 connections', unit: 'requests/s', mode: 'requests', connections: 16 },
+  { name: 'requests, 64 connections', unit: 'requests/s', mode: 'requests', connections: 64 },
+  { name: 'new connections, 16 at a time', unit: 'connections/s', mode: 'connects', connections: 16 },
+  { name: 'bulk up, 1 stream', unit: 'Gbit/s', mode: 'up', connections: 1 },
+  { name: 'bulk down, 1 stream', unit: 'Gbit/s', mode: 'down', connections: 1 },
+  { name: 'bulk up, 8 streams', unit: 'Gbit/s', mode: 'up', connections: 8 },
+  { name: 'bulk down, 8 streams', unit: 'Gbit/s', mode: 'down', connections: 8 },
+  { name: 'latency at 400 requests/s', unit: 'requests/s', mode: 'rate', connections: 4 },
+]
+
+const PATHS: readonly PathName[] = ['direct', 'tunnel']
+const namespaceOf: Readonly<Record<PathName, string>> = { direct: 'bare', tunnel: 'meshed' }
+const client = join(resolve(import.meta.dirname, '../load'), 'client.ts')
+const IDLE_CONNECTIONS = 1000
+
+interface Sample {
+  readonly rate: number
+  readonly p50Us: number
+  readonly p99Us: number
+  readonly errors: number
+  readonly cpuByNode: ReadonlyMap<string, number>
+}
+
+/** Runs every case on both paths, alternating, `rounds` times. */
+export async function benchPaths(rounds: number, seconds: number, say: (line: string) => void): Promise<PathsResult> {
+  const machine = describeMachine()
+  const mesh = await meshUp(pathsYaml(join(resolve(import.meta.dirname, '../load'), 'server.ts')))
+  const memory: Record<string, Record<string, Memory>> = {}
+  const remember = (moment: string): void => {
+    memory[moment] = Object.fromEntries([...mesh.tunnels].map(([node, pid]) => [node, memoryOf(pid)]))
+  }
+  try {
+    remember('idle')
+    const release = await mesh.hold('meshed', 'client', [
+      'node',
+      client,
+      'idle',
+      target(mesh, 'tunnel'),
+      '8080',
+      String(IDLE_CONNECTIONS),
+    ])
+    remember(`${IDLE_CONNECTIONS} idle connections`)
+    await release()
+    const samples = new Map<string, Sample[]>()
+    for (let round = 1; round <= rounds; round++) {
+      for (const each of CASES) {
+        // Which path goes first changes from round to round, so that warm-up and drift favour neither.
+        for (const path of round % 2 === 1 ? PATHS : PATHS.toReversed()) {
+          const sample = await measure(mesh, each, path, seconds)
+          const key = `${each.name}\0${path}`
+          samples.set(key, [...(samples.get(key) ?? []), sample])
+          say(`round ${round}/${rounds}  ${each.name}  ${path}  ${sample.rate.toPrecision(4)} ${each.unit}`)
+        }
+        if (round === 1 && each.mode === 'requests' && each.connections === 64)
+          remember('after requests, 64 connections')
+        if (round === 1 && each.mode === 'down' && each.connections === 1) remember('after bulk, 1 stream')
+      }
+    }
+    remember('after all load')
+    const rows = CASES.flatMap((each) =>
+      PATHS.map((path) => rowOf(each, path, samples.get(`${each.name}\0${path}`) ?? [])),
+    )
+    return { bench: 'paths', machine, busy: isBusy(machine), settings: { rounds, seconds }, rows, memory }
+  } finally {
+    await mesh.down()
+  }
+}
+
+function target(mesh: Mesh, path: PathName): string {
+  return mesh.addressOf(namespaceOf[path], 'server')
+}
+
+async function measure(mesh: Mesh, each: Case, path: PathName, seconds: number): Promise<Sample> {
+  const before = new Map([...mesh.tunnels].map(([node, pid]) => [node, cpuUs(pid)]))
+  const command = ['node', client, each.mode, target(mesh, path), '8080', String(each.connections), String(seconds)]
+  const printed = await mesh.exec(namespaceOf[path], 'client', command)
+  const load = JSON.parse(printed) as LoadResult
+  const units = each.unit === 'Gbit/s' ? (load.totalBytes * 8) / 1e9 : load.totalCount
+  const cpuByNode = new Map(
+    [...mesh.tunnels].map(([node, pid]) => [node, (cpuUs(pid) - (before.get(node) ?? 0)) / units]),
+  )
+  const rate = each.unit === 'Gbit/s' ? (load.bytes * 8) / 1e9 / load.seconds : load.count / load.seconds
+  return { rate, p50Us: load.p50Us, p99Us: load.p99Us, errors: load.errors, cpuByNode }
+}
+
+function rowOf(each: Case, path: PathName, samples: readonly Sample[]): Row {
+  const errors = samples.reduce((sum, sample) => sum + sample.errors, 0)
+  const base = { case: each.name, path, unit: each.unit, value: spreadOf(samples.map((sample) => sample.rate)), errors }
+  const latency =
+    each.unit === 'Gbit/s'
+      ? {}
+      : {
+          p50Us: spreadOf(samples.map((sample) => sample.p50Us)),
+          p99Us: spreadOf(samples.map((sample) => sample.p99Us)),
+        }
+  if (path === 'direct') return { ...base, ...latency }
+  const nodes = [...(samples[0]?.cpuByNode.keys() ?? [])]
+  const byNode = nodes.map(
+    (node) => [node, spreadOf(samples.map((sample) => sample.cpuByNode.get(node) ?? 0))] as const,
+  )
+  const sum = samples.map((sample) => [...sample.cpuByNode.values()].reduce((a, b) => a + b, 0))
+  return { ...base, ...latency, cpuUsPerUnit: spreadOf(sum), cpuUsPerUnitByNode: Object.fromEntries(byNode) }
+}
