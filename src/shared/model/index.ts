@@ -1,3 +1,4 @@
+export { addressKey, type MeshAddress } from './address.ts'
 export type {
   Authorization,
   AuthorizationClause,
@@ -8,14 +9,15 @@ export type {
 } from './authorization.ts'
 export { type LoadBalancer, type LoadBalancingScope, type Service, serviceKey } from './service.ts'
 export { parseSpiffeId, type SpiffeId, type SpiffeParts, spiffeId, spiffeParts } from './spiffe-id.ts'
-export type {
-  ApplicationTunnel,
-  GatewayAddress,
-  GatewayDestination,
-  Locality,
-  NetworkAddress,
-  PortMapping,
-  TunnelProtocol,
-  Workload,
-  WorkloadType,
+export {
+  type ApplicationTunnel,
+  type GatewayAddress,
+  type GatewayDestination,
+  type Locality,
+  type NetworkAddress,
+  type PortMapping,
+  type TunnelProtocol,
+  type Workload,
+  type WorkloadType,
+  workloadIdentity,
 } from './workload.ts'

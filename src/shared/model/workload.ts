@@ -1,4 +1,5 @@
 import type { IpAddress } from '#shared/net'
+import { parseSpiffeId, type SpiffeId } from './spiffe-id.ts'
 
 /** `istio.workload.Workload` as a plain record with the defaults of hbone-and-ztunnel b.2 applied (workload.proto). */
 export interface Workload {
@@ -69,4 +70,14 @@ export type GatewayDestination =
 export interface GatewayAddress {
   readonly destination: GatewayDestination
   readonly hboneMtlsPort: number
+}
+
+/**
+ * The identity that a workload proves by mTLS; undefined when its trust domain or service account is missing or
+ * holds a slash (a local state file may leave them out), so that nothing can be proved to or by it.
+ */
+export function workloadIdentity(
+  workload: Pick<Workload, 'trustDomain' | 'namespace' | 'serviceAccount'>,
+): SpiffeId | undefined {
+  return parseSpiffeId(`spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`)
 }

@@ -29,8 +29,12 @@ export function parseCidr(text: string): Cidr | undefined {
 
 /** Families never match each other. */
 export function cidrContains(cidr: Cidr, ip: IpAddress): boolean {
-  if (ipFamily(ip) !== cidr.family) return false
-  const bytes = ipToBytes(ip)
+  return ipFamily(ip) === cidr.family && cidrContainsBytes(cidr, ipToBytes(ip))
+}
+
+/** As `cidrContains`, for an address of 4 or 16 bytes in network order. */
+export function cidrContainsBytes(cidr: Cidr, bytes: Uint8Array): boolean {
+  if (bytes.length !== cidr.network.length) return false
   for (let i = 0; i < bytes.length; i++) {
     if (((bytes[i] ?? 0) & maskOf(cidr.prefixBits - 8 * i)) !== cidr.network[i]) return false
   }

@@ -1,4 +1,4 @@
-export { type Cidr, cidrContains, cidrFromBytes, formatCidr, parseCidr } from './cidr.ts'
+export { type Cidr, cidrContains, cidrContainsBytes, cidrFromBytes, formatCidr, parseCidr } from './cidr.ts'
 export {
   formatSocketAddress,
   type IpAddress,

@@ -1,26 +1,45 @@
-import type { SpiffeId } from '#shared/model'
+import type { SpiffeId, Workload } from '#shared/model'
 import type { SocketAddress } from '#shared/net'
 import type { ConnectionFacts } from '#shared/policy'
 
-/** A live connection as dumps show it. */
-export interface ConnectionRecord {
+interface ConnectionCore {
   readonly podUid: string
-  readonly direction: 'inbound' | 'outbound'
   readonly source: SocketAddress
   /** Outbound: what the app dialled. Inbound: host of the `forwarded` header, if any. */
   readonly originalDestination: SocketAddress | string | undefined
   readonly actualDestination: SocketAddress
+  /** HBONE = the peer proved who it is. */
   readonly protocol: 'HBONE' | 'TCP'
   readonly peer: SpiffeId | undefined
-  /** Present on inbound connections: what policy is asked again when it changes. */
-  readonly facts: ConnectionFacts | undefined
 }
 
-/** An entry of the table; `close` is what a policy change or a drain calls. */
-export interface Connection {
-  readonly id: number
-  readonly record: ConnectionRecord
-  close(reason: ConnectionCloseReason): void
+export interface InboundConnectionRecord extends ConnectionCore {
+  readonly direction: 'inbound'
+  /** What policy is asked about, again whenever policies change. */
+  readonly facts: ConnectionFacts
+  /** The destination as it was when the connection came; its uid finds the newest one. */
+  readonly workload: Workload
 }
 
+export interface OutboundConnectionRecord extends ConnectionCore {
+  readonly direction: 'outbound'
+}
+
+/** A live connection as dumps show it. */
+export type ConnectionRecord = InboundConnectionRecord | OutboundConnectionRecord
+
+/** Why the tunnel itself ends a connection. */
 export type ConnectionCloseReason = 'policy-change' | 'drain' | 'pod-removed' | 'certificate-revoked'
+
+/** An entry of the table. */
+export interface Connection<R extends ConnectionRecord = ConnectionRecord> {
+  /** Unique in this process, counting up from 1. */
+  readonly id: number
+  readonly record: R
+  /** Set once the table has told the owner to close: the owner stops before its next step. */
+  readonly closedBy: ConnectionCloseReason | undefined
+  /** Tells the owner to end it, once; it leaves the table only by `remove`. */
+  close(reason: ConnectionCloseReason): void
+  /** The owner is done with it; safe to call twice. */
+  remove(): void
+}

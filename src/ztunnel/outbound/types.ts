@@ -1,6 +1,18 @@
 import type { ConnectTarget } from '#shared/hbone'
 import type { Service, SpiffeId, Workload } from '#shared/model'
-import type { SocketAddress } from '#shared/net'
+import type { IpFamily, SocketAddress } from '#shared/net'
+
+/** A captured connection and what the node knows about itself. */
+export interface OutboundRequest {
+  /** The pod's own workload. */
+  readonly workload: Workload
+  readonly source: SocketAddress
+  readonly originalDestination: SocketAddress
+  /** The node's own network name (`NETWORK`), empty by default. */
+  readonly network: string
+  /** The tunnel's own ports in a pod; a loop-back connection to one of them is refused. */
+  readonly ownPorts: ReadonlySet<number>
+}
 
 /** What a connection is about, for logs and metrics; the next hop is described, the service is the one asked for. */
 export interface DestinationFacts {
@@ -10,6 +22,18 @@ export interface DestinationFacts {
   readonly workload: Workload | undefined
 }
 
+/** A next hop whose address is known only by DNS; `planResolved` finishes the plan with one of its addresses. */
+export interface UnresolvedHop {
+  readonly hop: 'endpoint' | 'waypoint'
+  readonly workload: Workload
+  /** The service through which the hop was picked; undefined when it was addressed itself. */
+  readonly hopService: Service | undefined
+  /** The hop's own port: the application's, or a waypoint's HBONE port. */
+  readonly port: number
+  readonly originalDestination: SocketAddress
+  readonly destination: DestinationFacts
+}
+
 /** What to do with a captured outbound connection (hbone-and-ztunnel e.1). */
 export type OutboundPlan =
   | {
@@ -17,6 +41,7 @@ export type OutboundPlan =
       readonly hop: 'endpoint' | 'waypoint'
       /** Where the tunnel is dialled: ip and HBONE port. */
       readonly peer: SocketAddress
+      /** Never empty; any one of them may answer (d.2). */
       readonly acceptedPeers: readonly SpiffeId[]
       readonly authority: ConnectTarget
       readonly destination: DestinationFacts
@@ -25,5 +50,13 @@ export type OutboundPlan =
       readonly kind: 'passthrough'
       readonly target: SocketAddress
       readonly destination: DestinationFacts
+    }
+  | {
+      /** The picked hop has a host name and no address: look it up, pick one address, call `planResolved`. */
+      readonly kind: 'resolve'
+      readonly hostname: string
+      /** Families that may be used, the preferred one first. */
+      readonly families: readonly IpFamily[]
+      readonly unresolved: UnresolvedHop
     }
   | { readonly kind: 'refuse'; readonly reason: string }

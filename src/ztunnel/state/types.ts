@@ -1,5 +1,6 @@
 import type { Authorization, Service, Workload } from '#shared/model'
 import type { IpAddress } from '#shared/net'
+import type { PolicySet } from '#shared/policy'
 import type { WorkloadInfo } from '#shared/zds'
 
 /** One endpoint of a service: a workload, and service port → its own port (0 = unset). */
@@ -8,9 +9,10 @@ export interface Endpoint {
   readonly ports: ReadonlyMap<number, number>
 }
 
-/** Policies that apply to a workload: enforced and dry-run ones; `missing` are named but not known (yet). */
+/** Policies that apply to a workload: mesh-wide, of its namespace, and named by it; enforced and dry-run ones. */
 export interface ApplicablePolicies {
-  readonly policies: readonly { readonly key: string; readonly policy: Authorization }[]
+  readonly sets: readonly PolicySet[]
+  /** Keys that the workload names but that are not known (yet). */
   readonly missing: readonly string[]
 }
 
