@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path'
 import type { LoadResult } from '../load/protocol.ts'
 import { describeMachine, isBusy, type Machine } from '../report/machine.ts'
 import { type Spread, spreadOf } from '../report/statistics.ts'
-import { type Mesh, meshUp } from '../topology/mesh.ts'
+import { addressOf, type Mesh, meshUp } from '../topology/mesh.ts'
 import { cpuUs, type Memory, memoryOf } from '../topology/processes.ts'
 import { pathsYaml } from './objects.ts'
 
@@ -65,32 +65,49 @@ interface Sample {
   readonly cpuByNode: ReadonlyMap<string, number>
 }
 
+/** The mesh that is measured, with what does not change while it runs. */
+interface Bench {
+  readonly mesh: Mesh
+  /** Pids of the tunnels by node. */
+  readonly tunnels: ReadonlyMap<string, number>
+  readonly servers: Readonly<Record<PathName, string>>
+}
+
 /** Runs every case on both paths, alternating, `rounds` times. */
 export async function benchPaths(rounds: number, seconds: number, say: (line: string) => void): Promise<PathsResult> {
   const machine = describeMachine()
-  const mesh = await meshUp(pathsYaml(join(resolve(import.meta.dirname, '../load'), 'server.ts')))
+  const mesh = await meshUp({ 'paths.yaml': pathsYaml(join(resolve(import.meta.dirname, '../load'), 'server.ts')) })
   const memory: Record<string, Record<string, Memory>> = {}
-  const remember = (moment: string): void => {
-    memory[moment] = Object.fromEntries([...mesh.tunnels].map(([node, pid]) => [node, memoryOf(pid)]))
-  }
   try {
+    const status = await mesh.status()
+    const bench: Bench = {
+      mesh,
+      tunnels: new Map(
+        status.programs.flatMap((each) => (each.name === 'ztunnel' ? [[each.node ?? '', each.pid ?? 0] as const] : [])),
+      ),
+      servers: { direct: addressOf(status, 'bare', 'server'), tunnel: addressOf(status, 'meshed', 'server') },
+    }
+    const remember = (moment: string): void => {
+      memory[moment] = Object.fromEntries([...bench.tunnels].map(([node, pid]) => [node, memoryOf(pid)]))
+    }
     remember('idle')
-    const release = await mesh.hold('meshed', 'client', [
+    const idle = mesh.start('meshed', 'client', [
       'node',
       client,
       'idle',
-      target(mesh, 'tunnel'),
+      bench.servers.tunnel,
       '8080',
       String(IDLE_CONNECTIONS),
     ])
+    await idle.line()
     remember(`${IDLE_CONNECTIONS} idle connections`)
-    await release()
+    await idle.end()
     const samples = new Map<string, Sample[]>()
     for (let round = 1; round <= rounds; round++) {
       for (const each of CASES) {
         // Which path goes first changes from round to round, so that warm-up and drift favour neither.
         for (const path of round % 2 === 1 ? PATHS : PATHS.toReversed()) {
-          const sample = await measure(mesh, each, path, seconds)
+          const sample = await measure(bench, each, path, seconds)
           const key = `${each.name}\0${path}`
           samples.set(key, [...(samples.get(key) ?? []), sample])
           say(`round ${round}/${rounds}  ${each.name}  ${path}  ${sample.rate.toPrecision(4)} ${each.unit}`)
@@ -110,19 +127,18 @@ export async function benchPaths(rounds: number, seconds: number, say: (line: st
   }
 }
 
-function target(mesh: Mesh, path: PathName): string {
-  return mesh.addressOf(namespaceOf[path], 'server')
-}
-
-async function measure(mesh: Mesh, each: Case, path: PathName, seconds: number): Promise<Sample> {
-  const before = new Map([...mesh.tunnels].map(([node, pid]) => [node, cpuUs(pid)]))
-  const command = ['node', client, each.mode, target(mesh, path), '8080', String(each.connections), String(seconds)]
+async function measure(
+  { mesh, tunnels, servers }: Bench,
+  each: Case,
+  path: PathName,
+  seconds: number,
+): Promise<Sample> {
+  const before = new Map([...tunnels].map(([node, pid]) => [node, cpuUs(pid)]))
+  const command = ['node', client, each.mode, servers[path], '8080', String(each.connections), String(seconds)]
   const printed = await mesh.exec(namespaceOf[path], 'client', command)
   const load = JSON.parse(printed) as LoadResult
   const units = each.unit === 'Gbit/s' ? (load.totalBytes * 8) / 1e9 : load.totalCount
-  const cpuByNode = new Map(
-    [...mesh.tunnels].map(([node, pid]) => [node, (cpuUs(pid) - (before.get(node) ?? 0)) / units]),
-  )
+  const cpuByNode = new Map([...tunnels].map(([node, pid]) => [node, (cpuUs(pid) - (before.get(node) ?? 0)) / units]))
   const rate = each.unit === 'Gbit/s' ? (load.bytes * 8) / 1e9 / load.seconds : load.count / load.seconds
   return { rate, p50Us: load.p50Us, p99Us: load.p99Us, errors: load.errors, cpuByNode }
 }

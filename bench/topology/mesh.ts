@@ -1,77 +1,160 @@
-import { execFile, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type ChildProcessWithoutNullStreams, execFile, spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
 const ambit = join(root, 'bin', 'ambit.mjs')
 
-/** A mesh on this machine that a bench made for itself, with the real programs and everything on. */
+/** A mesh on this machine that a bench or test made for itself, with the real programs and everything on. */
 export interface Mesh {
-  /** Pids of the tunnels by node. */
-  readonly tunnels: ReadonlyMap<string, number>
+  readonly stateDir: string
+  status(): Promise<MeshStatus>
+  /** Pid of a program, by name and (for node programs) node. */
+  pid(program: string, node?: string): Promise<number>
+  /** Runs `ambit ARGS --state …`; rejects when it exits with another status than 0. */
+  ambit(...args: string[]): Promise<string>
+  /** Writes (or replaces) one file of the folder that the mesh was started with. */
+  write(file: string, yaml: string): void
+  remove(file: string): void
   /** Runs a program in a pod and gives back what it printed. */
   exec(namespace: string, pod: string, command: readonly string[]): Promise<string>
-  /** Starts a program in a pod; resolves when it printed a line, and gives the end to be called. */
-  hold(namespace: string, pod: string, command: readonly string[]): Promise<() => Promise<void>>
-  addressOf(namespace: string, pod: string): string
+  /** Starts a program in a pod and gives its lines as they come; ends with its stdin. */
+  start(namespace: string, pod: string, command: readonly string[]): RunningProgram
   down(): Promise<void>
 }
 
-interface StatusJson {
-  readonly programs: readonly { readonly name: string; readonly node?: string; readonly pid?: number }[]
-  readonly pods: readonly { readonly namespace: string; readonly name: string; readonly addresses: readonly string[] }[]
+export interface RunningProgram {
+  /** The next line that it prints; rejects when it ends without one. */
+  line(): Promise<string>
+  /** Closes its stdin and waits for its end. */
+  end(): Promise<void>
 }
 
-/** Starts a mesh of two nodes with these Kubernetes objects. */
-export async function meshUp(objectsYaml: string, options: { readonly nodes?: number } = {}): Promise<Mesh> {
-  const dir = mkdtempSync(join(tmpdir(), 'ambit-bench-'))
-  const state = join(dir, 'state')
-  const objects = join(dir, 'objects')
-  mkdirSync(objects)
-  writeFileSync(join(objects, 'bench.yaml'), objectsYaml)
-  const cli = async (...args: string[]): Promise<string> =>
-    (await run(process.execPath, [ambit, ...args, '--state', state], { maxBuffer: 64 << 20 })).stdout
+/** The part of `ambit status -o json` that benches and tests use. */
+export interface MeshStatus {
+  readonly programs: readonly {
+    readonly name: string
+    readonly node?: string
+    readonly pid?: number
+    readonly ready: boolean
+  }[]
+  readonly pods: readonly {
+    readonly namespace: string
+    readonly name: string
+    readonly node: string
+    readonly addresses: readonly string[]
+    readonly ready: boolean
+    readonly enrolled: boolean
+  }[]
+}
 
+export interface MeshOptions {
+  readonly nodes?: number
+  /** Extra arguments of `ambit up`. */
+  readonly args?: readonly string[]
+}
+
+/** Starts a mesh with these Kubernetes objects, by file name, and waits until all of it is ready. */
+export async function meshUp(objects: Readonly<Record<string, string>>, options: MeshOptions = {}): Promise<Mesh> {
+  const dir = mkdtempSync(join(tmpdir(), 'ambit-mesh-'))
+  const stateDir = join(dir, 'state')
+  const folder = join(dir, 'objects')
+  mkdirSync(folder)
+  const write = (file: string, yaml: string): void => {
+    writeFileSync(join(dir, `${file}.new`), yaml)
+    renameSync(join(dir, `${file}.new`), join(folder, file))
+  }
+  for (const [file, yaml] of Object.entries(objects)) write(file, yaml)
+  const cli = async (...args: string[]): Promise<string> => {
+    const separator = args.indexOf('--')
+    const at = separator < 0 ? args.length : separator
+    const all = [ambit, ...args.slice(0, at), '--state', stateDir, ...args.slice(at)]
+    return (await run(process.execPath, all, { maxBuffer: 64 << 20 })).stdout
+  }
   const down = async (): Promise<void> => {
     await cli('down')
     rmSync(dir, { recursive: true, force: true })
   }
+  const status = async (): Promise<MeshStatus> => JSON.parse(await cli('status', '-o', 'json')) as MeshStatus
   try {
-    await cli('up', '--detach', '--no-demo', '--nodes', String(options.nodes ?? 2), '-f', objects)
-    const status = JSON.parse(await cli('status', '-o', 'json')) as StatusJson
-    const tunnels = status.programs.filter((program) => program.name === 'ztunnel')
-    return {
-      tunnels: new Map(tunnels.map(({ node = '', pid = 0 }) => [node, pid])),
-      exec: (namespace, pod, command) => cli('exec', '-n', namespace, pod, '--', ...command),
-      hold: (namespace, pod, command) => hold(['exec', '-n', namespace, pod, '--state', state, '--', ...command]),
-      addressOf: (namespace, pod) => {
-        const found = status.pods.find((each) => each.namespace === namespace && each.name === pod)
-        const address = found?.addresses[0]
-        if (address === undefined) throw new Error(`no address of ${namespace}/${pod} in ambit status`)
-        return address
-      },
-      down,
-    }
+    await cli(
+      'up',
+      '--detach',
+      '--no-demo',
+      '--nodes',
+      String(options.nodes ?? 2),
+      '-f',
+      folder,
+      ...(options.args ?? []),
+    )
   } catch (error) {
-    await down()
+    await down().catch(() => {})
     throw error
+  }
+  return {
+    stateDir,
+    status,
+    ambit: cli,
+    write,
+    down,
+    remove: (file) => rmSync(join(folder, file)),
+    pid: async (program, node) => {
+      const found = (await status()).programs.find(
+        (each) => each.name === program && (node === undefined || each.node === node),
+      )
+      if (found?.pid === undefined) throw new Error(`${program} ${node ?? ''} is not running`)
+      return found.pid
+    },
+    exec: (namespace, pod, command) => cli('exec', '-n', namespace, pod, '--', ...command),
+    start: (namespace, pod, command) => {
+      const args = [ambit, 'exec', '-n', namespace, pod, '--state', stateDir, '--', ...command]
+      return follow(spawn(process.execPath, args, { stdio: 'pipe' }))
+    },
   }
 }
 
-function hold(args: readonly string[]): Promise<() => Promise<void>> {
-  return new Promise((resolveHold, reject) => {
-    const child = spawn(process.execPath, [ambit, ...args], { stdio: ['pipe', 'pipe', 'inherit'] })
-    const ended = new Promise<void>((done) => child.on('exit', () => done()))
-    child.on('error', reject)
-    child.on('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code} before it was ready`)))
-    child.stdout.once('data', () =>
-      resolveHold(() => {
-        child.stdin.end()
-        return ended
-      }),
-    )
+/** The address of a pod; `family` 4 or 6. */
+export function addressOf(status: MeshStatus, namespace: string, name: string, family: 4 | 6 = 4): string {
+  const pod = status.pods.find((each) => each.namespace === namespace && each.name === name)
+  const address = pod?.addresses.find((each) => each.includes(':') === (family === 6))
+  if (address === undefined) throw new Error(`no IPv${family} address of ${namespace}/${name} in ambit status`)
+  return address
+}
+
+function follow(child: ChildProcessWithoutNullStreams): RunningProgram {
+  const lines: string[] = []
+  const waiting: { resolve(line: string): void; reject(error: Error): void }[] = []
+  let ended: Error | undefined
+  let complaints = ''
+  child.stderr.on('data', (text) => {
+    complaints += text
   })
+  createInterface(child.stdout).on('line', (line) => {
+    const next = waiting.shift()
+    if (next === undefined) lines.push(line)
+    else next.resolve(line)
+  })
+  const exited = new Promise<void>((done) => {
+    child.on('close', (code) => {
+      ended = new Error(`the program ended with status ${code}: ${complaints}`)
+      for (const each of waiting.splice(0)) each.reject(ended)
+      done()
+    })
+  })
+  return {
+    line: () => {
+      const line = lines.shift()
+      if (line !== undefined) return Promise.resolve(line)
+      if (ended !== undefined) return Promise.reject(ended)
+      return new Promise((resolveLine, reject) => waiting.push({ resolve: resolveLine, reject }))
+    },
+    end: () => {
+      child.stdin.end()
+      return exited
+    },
+  }
 }
