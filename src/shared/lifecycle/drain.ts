@@ -1,3 +1,5 @@
+import type { Clock } from '#shared/clock'
+
 /** What a draining part is told: stop taking new work, finish what runs until the deadline, then cut. */
 export interface DrainOrder {
   /** `graceful` lets running work finish until `deadlineMs`; `immediate` cuts at once. */
@@ -9,4 +11,63 @@ export interface DrainOrder {
 /** A part that can be drained; resolves when nothing of it is left. */
 export interface Drainable {
   drain(order: DrainOrder): Promise<void>
+}
+
+/** Cuts at once. */
+export const IMMEDIATE_DRAIN: DrainOrder = { mode: 'immediate', deadlineMs: 0 }
+
+/**
+ * Running work that a drain waits for: each piece enters when it starts and leaves when it ends; what is still there
+ * at the deadline is cut.
+ */
+export class Drain<T> implements Drainable {
+  readonly #clock: Clock
+  readonly #cut: (work: T) => void
+  readonly #running = new Set<T>()
+  readonly #waiting = new Set<() => void>()
+  #isDraining = false
+
+  /** @param cut ends one piece at once; it must lead to `leave` */
+  constructor(clock: Clock, cut: (work: T) => void) {
+    this.#clock = clock
+    this.#cut = cut
+  }
+
+  enter(work: T): void {
+    this.#running.add(work)
+  }
+
+  leave(work: T): void {
+    this.#running.delete(work)
+    if (this.#running.size === 0) for (const resolve of [...this.#waiting]) resolve()
+  }
+
+  get size(): number {
+    return this.#running.size
+  }
+
+  /** No new work is taken any more. */
+  get isDraining(): boolean {
+    return this.#isDraining
+  }
+
+  /** Safe to call again: an immediate order shortens a graceful one. */
+  drain(order: DrainOrder): Promise<void> {
+    this.#isDraining = true
+    if (this.#running.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = this.#clock.setTimer(order.mode === 'immediate' ? 0 : order.deadlineMs, () => this.#cutAll(), true)
+      const end = (): void => {
+        timer.cancel()
+        this.#waiting.delete(end)
+        resolve()
+      }
+      this.#waiting.add(end)
+      if (order.mode === 'immediate') this.#cutAll()
+    })
+  }
+
+  #cutAll(): void {
+    for (const work of [...this.#running]) this.#cut(work)
+  }
 }

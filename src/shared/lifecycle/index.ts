@@ -1,3 +1,13 @@
 export type { Closer } from './closer.ts'
-export type { Drainable, DrainOrder } from './drain.ts'
+export { Drain, type Drainable, type DrainOrder, IMMEDIATE_DRAIN } from './drain.ts'
+export { drainDeadlineMs } from './drain-deadline.ts'
 export { Readiness } from './readiness.ts'
+export {
+  type MainControl,
+  type MainLog,
+  type MainProcess,
+  type MainSettings,
+  type RunningProgram,
+  runMain,
+  type StopRequest,
+} from './run-main.ts'

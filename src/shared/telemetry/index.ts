@@ -1,1 +1,23 @@
-export type * from './types.ts'
+export {
+  type AccessDirection,
+  AccessLog,
+  type AccessParty,
+  type AccessRecord,
+  type AccessSubject,
+  type EarlyDenial,
+} from './access-record.ts'
+export { type LineOutput, LineWriter } from './line-writer.ts'
+export { type LineField, Log, type LogFormat, type LogSettings } from './log.ts'
+export { LogFilter } from './log-filter.ts'
+export {
+  type Counter,
+  type Family,
+  type Gauge,
+  type Histogram,
+  METRICS_CONTENT_TYPE,
+  Metrics,
+  UNKNOWN,
+} from './metrics.ts'
+export { registerProcessMetrics } from './process-metrics.ts'
+export { formatTraceparent, newTraceContext, parseTraceparent, type TraceContext } from './trace-context.ts'
+export type { ConnectionFlag, LogFields, Logger, LogLevel, Reporter } from './types.ts'

@@ -1,0 +1,9 @@
+export {
+  type AdminAnswer,
+  type AdminRequest,
+  type AdminRoute,
+  type AdminRoutes,
+  AdminServer,
+  only,
+} from './admin-server.ts'
+export { indexRoute, jsonRoute, loggingRoute, metricsRoutes, quitRoute, readinessRoutes } from './routes.ts'

@@ -1,0 +1,108 @@
+import { formatSocketAddress, type SocketAddress } from '#shared/net'
+import type { LineField, Log } from './log.ts'
+import { levelNumber } from './log-filter.ts'
+
+/** One end of a connection, as far as it is known. */
+export interface AccessParty {
+  readonly address: SocketAddress
+  /** Pod name, else canonical service. */
+  readonly workload: string | undefined
+  readonly namespace: string | undefined
+  /** Only where mTLS has proven it. */
+  readonly identity: string | undefined
+  readonly cluster: string | undefined
+}
+
+export type AccessDirection = 'inbound' | 'outbound'
+
+/** What a connection is about: known as soon as the request is built. */
+export interface AccessSubject {
+  readonly source: AccessParty
+  /** The next hop, for a tunnel with port 15008. */
+  readonly destination: AccessParty
+  /** The tunnel's authority, `ip:port` or `host:port`; undefined outside tunnels. */
+  readonly hboneAddress: string | undefined
+  /** Host name of the service that was asked for. */
+  readonly service: string | undefined
+  readonly direction: AccessDirection
+}
+
+/** One line for each connection, written once, at its end. */
+export interface AccessRecord extends AccessSubject {
+  /** What this side's opener sent, and what it got. */
+  readonly sentBytes: number
+  readonly receivedBytes: number
+  readonly durationMs: number
+  readonly error: string | undefined
+}
+
+/** A connection that ended before anything was known about it. */
+export interface EarlyDenial {
+  readonly source: SocketAddress
+  readonly destination: SocketAddress
+  readonly direction: AccessDirection
+  readonly error: string
+}
+
+const SCOPE = 'access'
+
+/** Writes the access log: fields, order and levels of hbone-and-ztunnel h.3. */
+export class AccessLog {
+  readonly #log: Log
+  #threshold: number
+
+  constructor(log: Log) {
+    this.#log = log
+    this.#threshold = log.filter.threshold(SCOPE)
+    log.filter.onChanged(() => {
+      this.#threshold = log.filter.threshold(SCOPE)
+    })
+  }
+
+  opened(subject: AccessSubject): void {
+    if (levelNumber('debug') <= this.#threshold)
+      this.#log.write('debug', SCOPE, 'connection opened', subjectFields(subject))
+  }
+
+  /** Level info, error when it ended with one. */
+  complete(record: AccessRecord): void {
+    const level = record.error === undefined ? 'info' : 'error'
+    if (levelNumber(level) > this.#threshold) return
+    const fields = subjectFields(record)
+    fields.push(
+      ['bytes_sent', record.sentBytes],
+      ['bytes_recv', record.receivedBytes],
+      ['duration', `${Math.max(0, Math.trunc(record.durationMs))}ms`],
+      ['error', record.error],
+    )
+    this.#log.write(level, SCOPE, 'connection complete', fields)
+  }
+
+  failedEarly(denial: EarlyDenial): void {
+    if (levelNumber('warn') > this.#threshold) return
+    this.#log.write('warn', SCOPE, 'connection failed', [
+      ['src.addr', { bare: formatSocketAddress(denial.source) }],
+      ['dst.addr', { bare: formatSocketAddress(denial.destination) }],
+      ['direction', denial.direction],
+      ['error', denial.error],
+    ])
+  }
+}
+
+function subjectFields({ source, destination, hboneAddress, service, direction }: AccessSubject): LineField[] {
+  return [
+    ['src.addr', { bare: formatSocketAddress(source.address) }],
+    ['src.workload', source.workload],
+    ['src.namespace', source.namespace],
+    ['src.identity', source.identity],
+    ['src.cluster', source.cluster],
+    ['dst.addr', { bare: formatSocketAddress(destination.address) }],
+    ['dst.hbone_addr', hboneAddress === undefined ? undefined : { bare: hboneAddress }],
+    ['dst.service', service],
+    ['dst.workload', destination.workload],
+    ['dst.namespace', destination.namespace],
+    ['dst.identity', destination.identity],
+    ['dst.cluster', destination.cluster],
+    ['direction', direction],
+  ]
+}
