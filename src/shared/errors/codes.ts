@@ -24,6 +24,7 @@ export const codes = {
   SPIFFE_ID_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
   CERTIFICATE_INVALID: { side: 'local', retry: 'never', status: 503, flag: 'UF' },
   CERTIFICATE_UNAVAILABLE: { side: 'local', retry: 'never', status: 503, flag: 'UF' },
+  CSR_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
   CERTIFICATE_REFUSED: { side: 'downstream', retry: 'never', status: 401, flag: 'UAEX' },
   PEER_UNVERIFIED: { side: 'upstream', retry: 'never', status: 503, flag: 'UF' },
 

@@ -1,1 +1,20 @@
-export type * from './types.ts'
+export {
+  certificateFacts,
+  readCertificates,
+  spiffeIdsOf,
+  subjectAltNamesOf,
+} from './certificate.ts'
+export { createCsr, type ParsedCsr, parseCsr } from './csr.ts'
+export {
+  generateKey,
+  type KeyKind,
+  type KeyStrength,
+  keyStrength,
+  privateKeyPemOf,
+  readPrivateKey,
+} from './keys.ts'
+export { parseIdentity } from './parse-identity.ts'
+export { type CertificateTemplate, type Signer, signCertificate } from './sign-certificate.ts'
+export type { SubjectAltName } from './subject-alt-names.ts'
+export type { CertificateFacts, CertificateRequest, TrustBundle, WorkloadCertificate } from './types.ts'
+export { judgeClient, judgeServer, type PeerVerdict, peerSpiffeId, peerSpiffeIds } from './verify-peer.ts'

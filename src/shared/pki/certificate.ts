@@ -1,0 +1,76 @@
+import { X509Certificate } from 'node:crypto'
+import { MeshError } from '#shared/errors'
+import { parseSpiffeId, type SpiffeId } from '#shared/model'
+import { constructedTag, DerReader, oidText, tags } from './der.ts'
+import { oids } from './oids.ts'
+import { pemBlocks, toPem } from './pem.ts'
+import { parseSubjectAltNames, type SubjectAltName } from './subject-alt-names.ts'
+import type { CertificateFacts } from './types.ts'
+
+/** Every certificate of a PEM text, in order. @throws MeshError `CERTIFICATE_INVALID` */
+export function readCertificates(pem: string): X509Certificate[] {
+  return pemBlocks(pem, 'CERTIFICATE').map((der) => {
+    try {
+      return new X509Certificate(der)
+    } catch (cause) {
+      throw new MeshError('CERTIFICATE_INVALID', 'a certificate cannot be read', { cause })
+    }
+  })
+}
+
+export function certificateFacts(certificate: X509Certificate): CertificateFacts {
+  return {
+    pem: toPem('CERTIFICATE', certificate.raw),
+    serialNumber: BigInt(`0x${certificate.serialNumber}`).toString(),
+    notBeforeMs: certificate.validFromDate.getTime(),
+    notAfterMs: certificate.validToDate.getTime(),
+  }
+}
+
+/** The fields of a TBSCertificate that are read by their bytes (RFC 5280 §4.1). */
+export interface CertificateFields {
+  /** The whole Name, for use as another certificate's issuer. */
+  readonly subjectDer: Uint8Array
+  readonly publicKeyDer: Uint8Array
+  /** Contents of an extension's octet string, by OID. */
+  readonly extensions: ReadonlyMap<string, Uint8Array>
+}
+
+/** @throws MeshError `CERTIFICATE_INVALID` when the bytes are no certificate, or an extension stands in it twice */
+export function readFields(certificateDer: Uint8Array): CertificateFields {
+  const fields = new DerReader(certificateDer).enter(tags.sequence).enter(tags.sequence)
+  fields.readIf(constructedTag(0)) // version
+  fields.read(tags.integer) // serial number
+  fields.read(tags.sequence) // signature algorithm
+  fields.read(tags.sequence) // issuer
+  fields.read(tags.sequence) // validity
+  const subjectDer = fields.read(tags.sequence).whole
+  const publicKeyDer = fields.read(tags.sequence).whole
+  const extensions = new Map<string, Uint8Array>()
+  while (!fields.isDone) {
+    const field = fields.read()
+    if (field.tag !== constructedTag(3)) continue
+    const list = new DerReader(field.content).enter(tags.sequence)
+    while (!list.isDone) {
+      const extension = list.enter(tags.sequence)
+      const name = oidText(extension.read(tags.oid).content)
+      extension.readIf(tags.boolean) // critical
+      if (extensions.has(name)) throw new MeshError('CERTIFICATE_INVALID', `extension ${name} stands twice`)
+      extensions.set(name, extension.read(tags.octetString).content)
+    }
+  }
+  return { subjectDer, publicKeyDer, extensions }
+}
+
+/** Subject alternative names in order; empty when there are none. @throws MeshError `CERTIFICATE_INVALID` */
+export function subjectAltNamesOf(certificateDer: Uint8Array): SubjectAltName[] {
+  const extension = readFields(certificateDer).extensions.get(oids.subjectAltName)
+  return extension === undefined ? [] : parseSubjectAltNames(extension)
+}
+
+/** The SPIFFE ids among the URI names, in order. @throws MeshError `CERTIFICATE_INVALID` */
+export function spiffeIdsOf(certificateDer: Uint8Array): SpiffeId[] {
+  return subjectAltNamesOf(certificateDer).flatMap((name) =>
+    name.kind === 'uri' ? (parseSpiffeId(name.value) ?? []) : [],
+  )
+}
