@@ -1,1 +1,13 @@
+export {
+  DEFAULT_EXCLUDED_NAMESPACES,
+  decideEnrolment,
+  type Enrolment,
+  type EnrolmentBar,
+  type EnrolmentFacts,
+} from './enrolment.ts'
+export { type KindReader, meshKinds } from './kinds.ts'
+export { ObjectTable, objectKey } from './object-table.ts'
+export { type ObjectId, type ReadObjects, readObjects } from './read-objects.ts'
 export type * from './types.ts'
+export { OPERATION_FIELDS, SOURCE_FIELDS } from './types.ts'
+export { type FolderSettings, formatProblem, watchFolder } from './watch-folder.ts'

@@ -1,0 +1,28 @@
+import { endpointSliceBody, type KindBody, podBody, serviceBody } from './core-kinds.ts'
+import { authorizationPolicyBody, peerAuthenticationBody } from './policy-kinds.ts'
+import type { KubeObject } from './types.ts'
+
+/** How a kind is read: every document of one of `apiVersions` and `kind`. */
+export interface KindReader {
+  readonly kind: string
+  /** All spellings that mean the same fields; objects carry the first. */
+  readonly apiVersions: readonly [string, ...string[]]
+  readonly namespaced: boolean
+  /** What the object has besides `apiVersion`, `kind` and `metadata`. */
+  readonly body: KindBody<Omit<KubeObject, keyof KubeObject>>
+}
+
+const nothingMore = (): object => ({})
+const ISTIO_SECURITY = ['security.istio.io/v1', 'security.istio.io/v1beta1'] as const
+
+/** The kinds that the mesh derives its state from. */
+export const meshKinds: readonly KindReader[] = [
+  { kind: 'Namespace', apiVersions: ['v1'], namespaced: false, body: nothingMore },
+  { kind: 'Node', apiVersions: ['v1'], namespaced: false, body: nothingMore },
+  { kind: 'ServiceAccount', apiVersions: ['v1'], namespaced: true, body: nothingMore },
+  { kind: 'Pod', apiVersions: ['v1'], namespaced: true, body: podBody },
+  { kind: 'Service', apiVersions: ['v1'], namespaced: true, body: serviceBody },
+  { kind: 'EndpointSlice', apiVersions: ['discovery.k8s.io/v1'], namespaced: true, body: endpointSliceBody },
+  { kind: 'PeerAuthentication', apiVersions: ISTIO_SECURITY, namespaced: true, body: peerAuthenticationBody },
+  { kind: 'AuthorizationPolicy', apiVersions: ISTIO_SECURITY, namespaced: true, body: authorizationPolicyBody },
+]
