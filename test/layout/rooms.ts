@@ -64,8 +64,6 @@ export const guardedPackages: Readonly<Record<string, readonly string[]>> = {
   '@grpc/grpc-js': ['shared/xds'],
   '@grpc/proto-loader': ['shared/xds'],
   'node-forge': ['shared/pki', 'istiod-lite/ca'],
-  'prom-client': ['shared/telemetry'],
-  pino: ['shared/telemetry'],
   commander: ['cli'],
 }
 
