@@ -1,1 +1,7 @@
+export { raiseFileLimit } from './limits.ts'
+export { createNetns, currentNetns, netnsFromFd, openNetns } from './netns.ts'
+export { missingPrivileges, privilegeAdvice } from './privileges.ts'
+export { connectSeqPacket, listenSeqPacket } from './seqpacket.ts'
+export { SyscallError } from './syscall-error.ts'
+export { connectFrom, listenIn, originalDestination } from './tcp.ts'
 export type * from './types.ts'

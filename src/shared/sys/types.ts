@@ -1,5 +1,5 @@
 import type { Closer } from '#shared/lifecycle'
-import type { IpAddress, IpFamily, OnRead, SocketAddress } from '#shared/net'
+import type { IpAddress, OnRead } from '#shared/net'
 
 /** An open handle on a network namespace. */
 export interface Netns {
@@ -54,23 +54,4 @@ export interface SeqPacketConnection extends Closer {
 
 export interface SeqPacketListener extends Closer {
   accept(signal?: AbortSignal): Promise<SeqPacketConnection | undefined>
-}
-
-/**
- * What `shared/sys` gives (all functions are exported by its door):
- *
- * - `openNetns(path)`, `netnsFromFd(fd)` (takes ownership), `currentNetns()`: Netns
- * - `listenIn(netns, ListenOptions): number` — a listening descriptor for `net.Server.listen({ fd })`
- * - `connectFrom(netns, target, DialOptions): net.Socket` — connecting; errors arrive as usual on the socket
- * - `originalDestination(socket): SocketAddress` — SO_ORIGINAL_DST (v4, then v6), else the local address
- * - `listenSeqPacket(path, mode): SeqPacketListener`, `connectSeqPacket(path): Promise<SeqPacketConnection>`
- * - `Nftables` — builds and applies one atomic batch in a namespace; lists and deletes tables
- * - `Routes` — links, addresses, routes, rules over NETLINK_ROUTE in a namespace
- * - `missingPrivileges(): string[]` — what CAP_SYS_ADMIN, CAP_NET_ADMIN, CAP_NET_RAW are not there
- * - `raiseFileLimit()`, `setNoNewPrivileges()` where needed
- */
-export type SysDoor = {
-  listenIn(netns: Netns, options: ListenOptions): number
-  originalDestination(socket: unknown): SocketAddress
-  readonly families: readonly IpFamily[]
 }

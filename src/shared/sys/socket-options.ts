@@ -1,0 +1,54 @@
+import { type IpAddress, ipFamily } from '#shared/net'
+import { check, libc } from './libc.ts'
+import { AF_INET, AF_INET6 } from './sockaddr.ts'
+import type { Netns } from './types.ts'
+
+export const SOL_SOCKET = 1
+export const SOL_IP = 0
+export const SOL_IPV6 = 41
+
+const SOCK_STREAM = 1
+const SOCK_NONBLOCK = 0o4000
+const SOCK_CLOEXEC = 0o2000000
+
+/** Options that take an int. */
+export type SocketOption =
+  | 'SO_REUSEADDR'
+  | 'SO_REUSEPORT'
+  | 'SO_MARK'
+  | 'IP_FREEBIND'
+  | 'IP_TRANSPARENT'
+  | 'IP_BIND_ADDRESS_NO_PORT'
+  | 'IPV6_V6ONLY'
+  | 'IPV6_TRANSPARENT'
+  | 'IPV6_FREEBIND'
+
+/** Level and name of each (asm-generic/socket.h, linux/in.h, linux/in6.h). */
+const optionNumbers: Readonly<Record<SocketOption, readonly [level: number, name: number]>> = {
+  SO_REUSEADDR: [SOL_SOCKET, 2],
+  SO_REUSEPORT: [SOL_SOCKET, 15],
+  SO_MARK: [SOL_SOCKET, 36],
+  IP_FREEBIND: [SOL_IP, 15],
+  IP_TRANSPARENT: [SOL_IP, 19],
+  IP_BIND_ADDRESS_NO_PORT: [SOL_IP, 24],
+  IPV6_V6ONLY: [SOL_IPV6, 26],
+  IPV6_TRANSPARENT: [SOL_IPV6, 75],
+  IPV6_FREEBIND: [SOL_IPV6, 78],
+}
+
+/** A non-blocking TCP socket of that address's family, made in `netns`: it stays there for life. */
+export function tcpSocketIn(netns: Netns, ip: IpAddress): number {
+  const family = ipFamily(ip) === 6 ? AF_INET6 : AF_INET
+  return netns.run(() => check(libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket'))
+}
+
+/** @throws MeshError `SYSCALL_FAILED` */
+export function setOption(fd: number, option: SocketOption, value: number): void {
+  check(trySetOption(fd, option, value), `setsockopt ${option}`)
+}
+
+/** The same, giving -1 where the kernel refuses. */
+export function trySetOption(fd: number, option: SocketOption, value: number): number {
+  const [level, name] = optionNumbers[option]
+  return libc.setsockopt(fd, level, name, Int32Array.of(value), 4)
+}

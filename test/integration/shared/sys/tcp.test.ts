@@ -1,0 +1,150 @@
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import { readdirSync, readFileSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type IpAddress, parseIp } from '#shared/net'
+import { connectFrom, createNetns, currentNetns, listenIn, type Netns, originalDestination } from '#shared/sys'
+import { requirePrivileges } from '../../../support/privileges.ts'
+
+const ip = (text: string): IpAddress => parseIp(text) as IpAddress
+const openDescriptors = (): number => readdirSync('/proc/self/fd').length
+
+describe.runIf(requirePrivileges())('sockets in another network namespace', () => {
+  let pod: Netns
+  const servers: Server[] = []
+
+  /** Serves `fd`, telling each accepted socket's peer and greeting it. */
+  async function serve(fd: number): Promise<{ accepted: Socket[] }> {
+    const accepted: Socket[] = []
+    const server = createServer((socket) => {
+      accepted.push(socket)
+      socket.end('hello')
+    })
+    servers.push(server)
+    server.listen({ fd })
+    await once(server, 'listening')
+    return { accepted }
+  }
+
+  async function textOf(socket: Socket): Promise<string> {
+    let text = ''
+    socket.setEncoding('utf8')
+    for await (const chunk of socket) text += chunk
+    socket.end()
+    return text
+  }
+
+  beforeAll(() => {
+    pod = createNetns()
+    pod.run(() => execFileSync('ip', ['link', 'set', 'lo', 'up']))
+    // A foreign source address is answered only if its packets come back to this namespace's loopback.
+    pod.run(() => execFileSync('ip', ['route', 'add', 'local', '203.0.113.0/24', 'dev', 'lo']))
+    pod.run(() => execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8::/64', 'dev', 'lo']))
+  })
+
+  afterAll(() => {
+    for (const server of servers) server.close()
+    pod.close()
+  })
+
+  it('listens inside, where the outside cannot reach it', async () => {
+    await serve(listenIn(pod, { ip: ip('::'), port: 8080, mark: 0x539, transparent: true, reusePort: true }))
+    expect(await textOf(connectFrom(pod, { ip: ip('127.0.0.1'), port: 8080 }))).toBe('hello')
+    expect(await textOf(connectFrom(pod, { ip: ip('::1'), port: 8080 }))).toBe('hello')
+    const outside = connect({ host: '127.0.0.1', port: 8080 })
+    const [error] = await once(outside, 'error')
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it.each([
+    { family: 'IPv4', listen: '0.0.0.0', target: '127.0.0.1', source: '203.0.113.7' },
+    { family: 'IPv6', listen: '::', target: '::1', source: '2001:db8::7' },
+    { family: 'IPv4 at a dual-stack listener', listen: '::', target: '127.0.0.1', source: '203.0.113.8' },
+  ])('speaks from a foreign $family address and port', async ({ listen, target, source }) => {
+    const port = 9000 + servers.length
+    const { accepted } = await serve(listenIn(pod, { ip: ip(listen), port }))
+    const socket = connectFrom(pod, { ip: ip(target), port }, { mark: 0x539, source: ip(source) })
+    expect(await textOf(socket)).toBe('hello')
+    const peer = accepted[0]
+    expect(parseIp(peer?.remoteAddress ?? '')).toBe(source)
+    expect(originalDestination(peer as Socket)).toEqual({ ip: target, port })
+  })
+
+  it('reads into the caller’s buffers from the first byte on', async () => {
+    const port = 9000 + servers.length
+    await serve(listenIn(pod, { ip: ip('0.0.0.0'), port }))
+    const buffer = Buffer.alloc(16)
+    const read = await new Promise<string>((resolve, reject) => {
+      const onread = {
+        buffer: () => buffer,
+        callback: (bytes: number, into: Uint8Array) => {
+          resolve(`${bytes} ${into === buffer} ${buffer.toString('utf8', 0, bytes)}`)
+          return true
+        },
+      }
+      connectFrom(pod, { ip: ip('127.0.0.1'), port }, { onread })
+        .on('error', reject)
+        .resume()
+    })
+    expect(read).toBe('5 true hello')
+  })
+
+  it('arms a keepalive timer when asked', async () => {
+    const port = 9000 + servers.length
+    await serve(listenIn(pod, { ip: ip('0.0.0.0'), port }))
+    const socket = connectFrom(pod, { ip: ip('127.0.0.1'), port }, { keepAliveInitialDelayMs: 180_000 })
+    await once(socket, 'connect')
+    const table = pod.run(() => readFileSync('/proc/thread-self/net/tcp', 'utf8'))
+    const peer = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`
+    const line = table.split('\n').find((entry) => entry.trim().split(/\s+/)[2] === peer)
+    // The timer field: 02 is a keepalive timer.
+    expect(line?.trim().split(/\s+/)[5]).toMatch(/^02:/)
+    expect(await textOf(socket)).toBe('hello')
+  })
+
+  it('reports a refused connection on the socket', async () => {
+    const [error] = await once(connectFrom(pod, { ip: ip('127.0.0.1'), port: 1 }), 'error')
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it.each([
+    { what: 'a port that is taken', act: (): unknown => listenIn(pod, { ip: ip('::'), port: 8080 }) },
+    { what: 'an address that is not there', act: (): unknown => listenIn(pod, { ip: ip('192.0.2.1'), port: 1 }) },
+    {
+      what: 'a source of the other family',
+      act: (): unknown => connectFrom(pod, { ip: ip('::1'), port: 1 }, { source: ip('127.0.0.1') }),
+    },
+  ])('throws for $what and leaves no descriptor open', ({ act }) => {
+    const before = openDescriptors()
+    expect(act).toThrow(expect.objectContaining({ code: 'SYSCALL_FAILED' }))
+    expect(openDescriptors()).toBe(before)
+  })
+
+  it('lets two listeners share a port when both ask for it', async () => {
+    const both = [1, 2].map(() => listenIn(pod, { ip: ip('::'), port: 8090, reusePort: true }))
+    for (const fd of both) await serve(fd)
+    expect(await textOf(connectFrom(pod, { ip: ip('::1'), port: 8090 }))).toBe('hello')
+  })
+
+  it('comes back after work that throws, and after nested namespaces', () => {
+    const home = currentNetns()
+    const inner = createNetns()
+    const here = (): string => {
+      const netns = currentNetns()
+      netns.close()
+      return netns.id
+    }
+    expect(() =>
+      pod.run(() => {
+        throw new Error('inside')
+      }),
+    ).toThrow('inside')
+    expect(here()).toBe(home.id)
+    expect(pod.run(() => [inner.run(here), here()])).toEqual([inner.id, pod.id])
+    expect(pod.run(() => createNetns()).id).not.toBe(pod.id)
+    expect(here()).toBe(home.id)
+    inner.close()
+    expect(() => inner.run(here)).toThrow(expect.objectContaining({ errno: 'EBADF' }))
+  })
+})
