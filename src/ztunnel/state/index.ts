@@ -1,1 +1,3 @@
-export type * from './types.ts'
+export { addressFeed, authorizationFeed } from './feed.ts'
+export { MeshState, type MeshStateOptions } from './mesh-state.ts'
+export type { ApplicablePolicies, Endpoint, MeshView } from './types.ts'

@@ -3,7 +3,7 @@ import type { IpAddress } from '#shared/net'
 import type { PolicySet } from '#shared/policy'
 import type { WorkloadInfo } from '#shared/zds'
 
-/** One endpoint of a service: a workload, and service port → its own port (0 = unset). */
+/** One endpoint of a service: a workload, and service port → its own port, as the workload maps them (0 is kept). */
 export interface Endpoint {
   readonly workload: Workload
   readonly ports: ReadonlyMap<number, number>
@@ -31,7 +31,10 @@ export interface MeshView {
   serviceByKey(key: string): Service | undefined
   /** The best service of that host name for a client of `clientNamespace`. */
   serviceByHostname(hostname: string, clientNamespace: string): Service | undefined
+  /** Those that the service's health policy lets through; none when the service is unknown. */
   endpoints(serviceKey: string): readonly Endpoint[]
+  /** Endpoints that came before their service. */
+  stagedEndpoints(): Iterable<readonly [serviceKey: string, endpoints: readonly Endpoint[]]>
   policiesOf(workload: Workload): ApplicablePolicies
   workloads(): Iterable<Workload>
   services(): Iterable<Service>
