@@ -1,8 +1,11 @@
 import type { Closer, Drainable } from '#shared/lifecycle'
 import type { ByteMeter, Slab } from '#shared/net'
 
-/** One header field; names are lower case, pseudo-headers first. */
-export type HeaderField = readonly [name: string, value: string]
+/**
+ * One header field; names are lower case, pseudo-headers first; one code unit per octet. `neverIndexed` marks a secret
+ * that came, or shall go out, as a never-indexed literal and stays one when it is passed on (RFC 7541 §7.1.3).
+ */
+export type HeaderField = readonly [name: string, value: string, neverIndexed?: true]
 export type HeaderList = readonly HeaderField[]
 
 /** RFC 9113 §7. */
