@@ -1,0 +1,169 @@
+import type { LoadBalancer, LoadBalancingScope, Service, Workload } from '#shared/model'
+import type { IpAddress, IpFamily } from '#shared/net'
+import { ipFamily } from '#shared/net'
+import type { Endpoint } from '../state/index.ts'
+
+/** Why an endpoint is looked for: to reach a service, or a service's waypoint or gateway. */
+export type ResolutionMode = 'standard' | 'waypoint'
+
+export interface PickRequest {
+  /** The pod that connects. */
+  readonly source: Workload
+  readonly service: Service
+  /** A port of the service. */
+  readonly servicePort: number
+  readonly mode: ResolutionMode
+}
+
+/**
+ * Chooses one endpoint (hbone-and-ztunnel e.2, 2–4): drops what cannot be reached, keeps what the service's load
+ * balancing prefers, and draws by capacity.
+ *
+ * @param random uniform in [0, 1)
+ * @returns undefined when no endpoint is left
+ */
+export function pick(endpoints: readonly Endpoint[], request: PickRequest, random: () => number): Endpoint | undefined {
+  const usable = usableEndpoints(endpoints, request)
+  return drawByCapacity(preferredEndpoints(usable, request.source, request.service.loadBalancer), random)
+}
+
+/**
+ * The port of the picked workload behind a service's port.
+ *
+ * @returns undefined when nobody says it; 0 never comes back, since it cannot be dialled
+ */
+export function targetPortOf(endpoint: Endpoint, service: Service, servicePort: number): number | undefined {
+  const own = endpoint.ports.get(servicePort)
+  if (own !== undefined) return own > 0 ? own : undefined
+  const shared = portOfService(service, servicePort) ?? 0
+  if (shared > 0) return shared
+  return (endpoint.workload.applicationTunnel?.port ?? 0) > 0 ? servicePort : undefined
+}
+
+/**
+ * The address at which a workload is dialled: the one the client used when it is the workload's own, else the first
+ * that the service's families allow, preferably of the client's family. Undefined when there is none.
+ */
+export function addressOf(
+  workload: Workload,
+  service: Service | undefined,
+  originalIp: IpAddress,
+): IpAddress | undefined {
+  if (workload.addresses.includes(originalIp)) return originalIp
+  const families = familiesFor(service, originalIp)
+  for (const family of families) {
+    const ip = workload.addresses.find((address) => ipFamily(address) === family)
+    if (ip !== undefined) return ip
+  }
+  return undefined
+}
+
+/** Families that a service may be reached by, the client's own first. */
+export function familiesFor(service: Service | undefined, originalIp: IpAddress): readonly IpFamily[] {
+  if (service?.ipFamilies === 'IPv4') return [4]
+  if (service?.ipFamilies === 'IPv6') return [6]
+  return ipFamily(originalIp) === 4 ? [4, 6] : [6, 4]
+}
+
+function usableEndpoints(endpoints: readonly Endpoint[], request: PickRequest): readonly Endpoint[] {
+  const servicePort = portOfService(request.service, request.servicePort)
+  if (servicePort === undefined && request.mode === 'standard') return []
+  return endpoints.filter(({ workload, ports }) => {
+    if (!canBeReached(workload, request.source)) return false
+    if (request.mode === 'waypoint') return servicePort !== undefined || workload.applicationTunnel !== undefined
+    return (servicePort ?? 0) > 0 || ports.has(request.servicePort)
+  })
+}
+
+/** By an address, by a name to look up, or through the gateway of another network. */
+function canBeReached(workload: Workload, source: Workload): boolean {
+  if (workload.addresses.length > 0 || workload.hostname !== '') return true
+  return workload.network !== source.network && workload.networkGateway !== undefined
+}
+
+/** Target port of a service's port: 0 = the endpoint says; undefined = no port of the service. */
+function portOfService(service: Service, servicePort: number): number | undefined {
+  return service.ports.find((port) => port.servicePort === servicePort)?.targetPort
+}
+
+/** `Standard` takes all; else the endpoints of the highest rank; `Strict` only those that match every scope. */
+function preferredEndpoints(
+  endpoints: readonly Endpoint[],
+  source: Workload,
+  balancer: LoadBalancer | undefined,
+): readonly Endpoint[] {
+  if (balancer === undefined || balancer.mode === 'Standard') return endpoints
+  const scopes = balancer.routingPreferences
+  if (balancer.mode === 'Strict') {
+    return endpoints.filter(({ workload }) => scopes.every((scope) => isSame(scope, source, workload)))
+  }
+  let best: Endpoint[] = []
+  let bestRank = -1
+  for (const endpoint of endpoints) {
+    const rank = rankOf(scopes, source, endpoint.workload)
+    if (rank > bestRank) {
+      best = []
+      bestRank = rank
+    }
+    if (rank === bestRank) best.push(endpoint)
+  }
+  return best
+}
+
+/**
+ * How many leading scopes match. When the network comes first, endpoints of other networks are ranked by the scopes
+ * behind it, and every one of the same network outranks them.
+ */
+function rankOf(scopes: readonly LoadBalancingScope[], source: Workload, workload: Workload): number {
+  if (scopes[0] !== 'Network') return leadingMatches(scopes, source, workload)
+  const others = scopes.slice(1)
+  const rank = leadingMatches(others, source, workload)
+  return isSame('Network', source, workload) ? rank + 1 + others.length : rank
+}
+
+function leadingMatches(scopes: readonly LoadBalancingScope[], source: Workload, workload: Workload): number {
+  const firstMiss = scopes.findIndex((scope) => !isSame(scope, source, workload))
+  return firstMiss < 0 ? scopes.length : firstMiss
+}
+
+function isSame(scope: LoadBalancingScope, a: Workload, b: Workload): boolean {
+  switch (scope) {
+    case 'Region':
+      return a.locality.region === b.locality.region
+    case 'Zone':
+      return a.locality.zone === b.locality.zone
+    case 'Subzone':
+      return a.locality.subzone === b.locality.subzone
+    case 'Node':
+      return a.node === b.node
+    case 'Cluster':
+      return a.clusterId === b.clusterId
+    case 'Network':
+      return a.network === b.network
+  }
+}
+
+function drawByCapacity(endpoints: readonly Endpoint[], random: () => number): Endpoint | undefined {
+  const index = drawWeighted(endpoints, (endpoint) => endpoint.workload.capacity, random)
+  return index === undefined ? undefined : endpoints[index]
+}
+
+/** The place of a random item, each as likely as its weight; undefined when all weights are 0. */
+export function drawWeighted<T>(
+  items: readonly T[],
+  weightOf: (item: T) => number,
+  random: () => number,
+): number | undefined {
+  let total = 0
+  for (const item of items) total += weightOf(item)
+  let left = random() * total
+  let last: number | undefined
+  for (const [index, item] of items.entries()) {
+    const weight = weightOf(item)
+    if (weight <= 0) continue
+    last = index
+    left -= weight
+    if (left < 0) return index
+  }
+  return last // rounding left nothing: the draw was at the very end
+}
