@@ -1,1 +1,8 @@
-export type * from './types.ts'
+export { ConnectionTable } from './connection-table.ts'
+export type {
+  Connection,
+  ConnectionCloseReason,
+  ConnectionRecord,
+  InboundConnectionRecord,
+  OutboundConnectionRecord,
+} from './types.ts'

@@ -1,0 +1,2 @@
+export { type Authorization, Authorizer, type AuthorizerOptions } from './authorize.ts'
+export { watchPolicies } from './policy-watch.ts'
