@@ -23,14 +23,19 @@ export const IMMEDIATE_DRAIN: DrainOrder = { mode: 'immediate', deadlineMs: 0 }
 export class Drain<T> implements Drainable {
   readonly #clock: Clock
   readonly #cut: (work: T) => void
+  readonly #begin: (work: T, order: DrainOrder) => void
   readonly #running = new Set<T>()
   readonly #waiting = new Set<() => void>()
   #isDraining = false
 
-  /** @param cut ends one piece at once; it must lead to `leave` */
-  constructor(clock: Clock, cut: (work: T) => void) {
+  /**
+   * @param cut ends one piece at once; it must lead to `leave`
+   * @param begin tells one piece that a graceful drain has begun
+   */
+  constructor(clock: Clock, cut: (work: T) => void, begin: (work: T, order: DrainOrder) => void = () => {}) {
     this.#clock = clock
     this.#cut = cut
+    this.#begin = begin
   }
 
   enter(work: T): void {
@@ -64,6 +69,7 @@ export class Drain<T> implements Drainable {
       }
       this.#waiting.add(end)
       if (order.mode === 'immediate') this.#cutAll()
+      else for (const work of [...this.#running]) this.#begin(work, order)
     })
   }
 

@@ -29,7 +29,7 @@ export interface AccessSubject {
 
 /** One line for each connection, written once, at its end. */
 export interface AccessRecord extends AccessSubject {
-  /** What this side's opener sent, and what it got. */
+  /** What the application of this side sent and got: outbound the one that opened, inbound the one that answers. */
   readonly sentBytes: number
   readonly receivedBytes: number
   readonly durationMs: number

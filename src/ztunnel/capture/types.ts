@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Closer, Drainable } from '#shared/lifecycle'
+import type { Drain, DrainOrder } from '#shared/lifecycle'
 import type { OnRead, SocketAddress } from '#shared/net'
 import type { Netns } from '#shared/sys'
 import type { WorkloadInfo } from '#shared/zds'
@@ -9,11 +9,21 @@ export interface LocalPod {
   readonly uid: string
   readonly info: WorkloadInfo
   readonly netns: Netns
+  /** What runs for this pod: each way enters its work and leaves it at the end, so that a drain can wait and cut. */
+  readonly work: Drain<PodWork>
+}
+
+/** One running piece of a pod: a connection, or a tunnel with its streams. */
+export interface PodWork {
+  /** Draining has begun and there is time: no new work is to come out of this piece. Connections just go on. */
+  readonly drain?: (order: DrainOrder) => void
+  /** Ends it at once. */
+  cut(reason: 'drain' | 'pod-removed'): void
 }
 
 /** An accepted connection of which nothing has been read. Exactly one of the three calls is made, once. */
 export interface AcceptedSocket {
-  /** A socket that reads into the caller's buffers; reading starts with `read(0)`. */
+  /** A socket that reads into the caller's buffers; reading starts with `resume()`. */
   adopt(onread: OnRead): Socket
   /** Closes with RST, so that the application sees a refused connection. */
   reset(): void
@@ -45,7 +55,17 @@ export interface CaptureHandlers {
   tunnel(tunnel: CapturedTunnel): void
 }
 
-/** The listeners of one pod. */
-export interface PodListeners extends Closer, Drainable {
-  readonly pod: LocalPod
+/** Ports that the tunnel listens on in each pod, and how its sockets are made there. */
+export interface CaptureSettings {
+  readonly outboundPort: number
+  readonly plaintextPort: number
+  readonly hbonePort: number
+  readonly isIpv6Enabled: boolean
+  /** SO_MARK, by which the redirect rules know the tunnel's own packets; 0 = none. */
+  readonly packetMark: number
+  /** SO_REUSEPORT, so that the next tunnel can listen before this one has stopped. */
+  readonly isPortShared: boolean
+  readonly isSourceKept: boolean
+  /** TCP keepalive of captured connections, ms before the first probe; undefined = off. */
+  readonly keepAliveInitialDelayMs: number | undefined
 }

@@ -1,0 +1,120 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { MeshError, reasonOf } from '#shared/errors'
+import type { Closer, Drainable, DrainOrder } from '#shared/lifecycle'
+import { type IpAddress, parseIp, type SocketAddress } from '#shared/net'
+import { listenIn, originalDestination } from '#shared/sys'
+import type { Counter, Logger } from '#shared/telemetry'
+import { PausedSocket } from './accepted-socket.ts'
+import type { CaptureHandlers, CaptureSettings, LocalPod } from './types.ts'
+
+/** Connections and tunnels that one pod may have open; more are reset as they come. */
+const MAX_POD_WORK = 32_768
+
+/** Pending connections of a listener; the kernel cuts it to net.core.somaxconn. */
+const BACKLOG = 1024
+
+export interface PodListenersOptions {
+  readonly settings: CaptureSettings
+  readonly handlers: CaptureHandlers
+  readonly log: Logger
+  /** Connections reset because their pod had too many. */
+  readonly overflows: Counter
+}
+
+/** The three listeners of one pod, in its namespace: 15001 outbound, 15006 plaintext in, 15008 tunnels in. */
+export class PodListeners implements Closer, Drainable {
+  readonly pod: LocalPod
+  readonly #options: PodListenersOptions
+  readonly #servers: readonly Server[]
+
+  /** @throws MeshError `SYSCALL_FAILED` when a port is taken or a socket cannot be made; then nothing is left open */
+  constructor(pod: LocalPod, options: PodListenersOptions) {
+    this.pod = pod
+    this.#options = options
+    const { settings, handlers } = options
+    const opened: Server[] = []
+    try {
+      opened.push(
+        this.#listen(settings.outboundPort, (socket) => this.#captured(socket, handlers.outbound)),
+        this.#listen(settings.plaintextPort, (socket) => this.#captured(socket, handlers.plaintext)),
+        this.#listen(settings.hbonePort, (socket) => this.#tunnel(socket)),
+      )
+    } catch (error) {
+      for (const server of opened) server.close()
+      throw error
+    }
+    this.#servers = opened
+  }
+
+  /**
+   * Stops accepting, lets what runs finish until the deadline, then cuts it. Immediate: cuts at once, without a GOAWAY;
+   * the namespace may be gone already.
+   */
+  async drain(order: DrainOrder): Promise<void> {
+    for (const server of this.#servers) server.close()
+    await this.pod.work.drain(order)
+  }
+
+  async close(): Promise<void> {
+    await this.drain({ mode: 'immediate', deadlineMs: 0 })
+  }
+
+  #listen(port: number, accept: (socket: Socket) => void): Server {
+    const { settings, log } = this.#options
+    const fd = listenIn(this.pod.netns, {
+      ip: (settings.isIpv6Enabled ? '::' : '0.0.0.0') as IpAddress,
+      port,
+      ...(settings.packetMark === 0 ? {} : { mark: settings.packetMark }),
+      transparent: settings.isSourceKept,
+      reusePort: settings.isPortShared,
+      backlog: BACKLOG,
+    })
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true })
+    server.on('connection', (socket) => {
+      if (this.pod.work.size < MAX_POD_WORK) accept(socket)
+      else this.#overflow(socket)
+    })
+    server.on('error', (error) => log.error('listener failed', { pod: this.pod.uid, port, error: error.message }))
+    server.listen({ fd, backlog: BACKLOG })
+    return server
+  }
+
+  #captured(socket: Socket, handle: CaptureHandlers['outbound']): void {
+    const source = addressOf(socket.remoteAddress, socket.remotePort)
+    // Gone again before it was looked at.
+    if (source === undefined) return void socket.destroy()
+    const { keepAliveInitialDelayMs } = this.#options.settings
+    if (keepAliveInitialDelayMs !== undefined) socket.setKeepAlive(true, keepAliveInitialDelayMs)
+    let target: SocketAddress
+    try {
+      target = originalDestination(socket)
+    } catch (error) {
+      this.#options.log.debug('no original destination', { pod: this.pod.uid, error: reasonOf(error) })
+      return void socket.destroy()
+    }
+    handle({ pod: this.pod, source, originalDestination: target, accepted: new PausedSocket(socket) })
+  }
+
+  #tunnel(socket: Socket): void {
+    const source = addressOf(socket.remoteAddress, socket.remotePort)
+    const acceptedOn = addressOf(socket.localAddress, socket.localPort)
+    if (source === undefined || acceptedOn === undefined) return void socket.destroy()
+    this.#options.handlers.tunnel({ pod: this.pod, source, acceptedOn, socket })
+  }
+
+  #overflow(socket: Socket): void {
+    this.#options.overflows.value++
+    socket.resetAndDestroy()
+  }
+}
+
+/** Node writes link-local addresses with their zone, which means nothing to policies and logs. */
+function addressOf(text: string | undefined, port: number | undefined): SocketAddress | undefined {
+  const ip = parseIp(text?.split('%')[0] ?? '')
+  return ip === undefined || port === undefined ? undefined : { ip, port }
+}
+
+/** For an acknowledgement: short, since the agent reads 1,024 bytes. */
+export function startFailure(error: unknown): MeshError {
+  return new MeshError('SYSCALL_FAILED', `failure to start proxy : ${reasonOf(error).slice(0, 512)}`, { cause: error })
+}
