@@ -1,0 +1,8 @@
+export type { Change, Collection, Index, NodeStatistics, Singleton } from './collection.ts'
+export { type Derivation, derive } from './derive.ts'
+export type { Fetch } from './fetch.ts'
+export { Graph, type GraphSettings } from './graph.ts'
+export { indexBy } from './index-by.ts'
+export { join } from './join.ts'
+export { singleton } from './singleton.ts'
+export { type Source, source } from './source.ts'
