@@ -1,1 +1,2 @@
+export { addressType, authorizationType } from './resource-types.ts'
 export type * from './types.ts'
