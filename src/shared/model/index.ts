@@ -7,7 +7,14 @@ export type {
   ServiceAccountMatch,
   StringMatch,
 } from './authorization.ts'
-export { type LoadBalancer, type LoadBalancingScope, type Service, serviceKey } from './service.ts'
+export {
+  type AppProtocol,
+  type LoadBalancer,
+  type LoadBalancingScope,
+  type Service,
+  type ServicePort,
+  serviceKey,
+} from './service.ts'
 export { parseSpiffeId, type SpiffeId, type SpiffeParts, spiffeId, spiffeParts } from './spiffe-id.ts'
 export {
   type ApplicationTunnel,

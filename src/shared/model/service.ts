@@ -8,7 +8,7 @@ export interface Service {
   readonly hostname: string
   readonly vips: readonly NetworkAddress[]
   readonly cidrVips: readonly { readonly network: string; readonly cidr: Cidr }[]
-  readonly ports: readonly PortMapping[]
+  readonly ports: readonly ServicePort[]
   /** Extra accepted server identities; only the SPIFFE ones are kept. */
   readonly subjectAltNames: readonly string[]
   readonly waypoint: GatewayAddress | undefined
@@ -19,6 +19,13 @@ export interface Service {
   readonly ingressUseWaypoint: boolean
   readonly visibility: 'Public' | 'Namespace'
 }
+
+export interface ServicePort extends PortMapping {
+  /** What is spoken on it, as declared; undefined = unknown. The tunnel does not care, a waypoint does. */
+  readonly appProtocol?: AppProtocol
+}
+
+export type AppProtocol = 'HTTP11' | 'HTTP2' | 'GRPC' | 'TCP' | 'TLS'
 
 export type LoadBalancingScope = 'Region' | 'Zone' | 'Subzone' | 'Node' | 'Cluster' | 'Network'
 
