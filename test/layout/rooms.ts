@@ -30,8 +30,10 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     identity: [],
     connections: [],
     authz: ['state', 'connections'],
-    outbound: ['capture', 'state', 'identity', 'authz', 'connections'],
-    inbound: ['capture', 'state', 'identity', 'authz', 'connections'],
+    dial: ['capture'],
+    reporting: ['capture', 'connections'],
+    outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
+    inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
     admin: ['state', 'identity', 'connections'],
   },
   'node-agent': {

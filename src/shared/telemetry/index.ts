@@ -19,5 +19,4 @@ export {
   UNKNOWN,
 } from './metrics.ts'
 export { registerProcessMetrics } from './process-metrics.ts'
-export { formatTraceparent, newTraceContext, parseTraceparent, type TraceContext } from './trace-context.ts'
 export type { ConnectionFlag, LogFields, Logger, LogLevel, Reporter } from './types.ts'

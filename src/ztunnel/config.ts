@@ -1,0 +1,377 @@
+import { parse } from 'yaml'
+import {
+  boolean,
+  type ConfigSpec,
+  duration,
+  integer,
+  oneOf,
+  optional,
+  optionalText,
+  parsed,
+  readConfig,
+  setting,
+  text,
+} from '#shared/config'
+import type { LogFormat } from '#shared/telemetry'
+
+/** Istio's ProxyConfig as far as a tunnel reads it. */
+export interface ProxyConfig {
+  readonly discoveryAddress: string | undefined
+  readonly proxyAdminPort: number | undefined
+  readonly statsPort: number | undefined
+  readonly proxyMetadata: Readonly<Record<string, string>>
+}
+
+/** What is given; `undefined` = not given. Times are in ms, sizes in bytes. */
+interface GivenSettings {
+  readonly xdsAddress: string | undefined
+  readonly xdsRootCa: string
+  readonly altXdsHostname: string | undefined
+  readonly xdsOnDemand: boolean
+  readonly caAddress: string | undefined
+  readonly caRootCa: string
+  readonly altCaHostname: string | undefined
+  readonly authToken: string
+  readonly xdsHeaders: Readonly<Record<string, string>>
+  readonly caHeaders: Readonly<Record<string, string>>
+  readonly nodeMetadata: Readonly<Record<string, string>>
+  readonly nodeMetadataJson: Readonly<Record<string, string>>
+  readonly kubernetesHost: string | undefined
+  readonly proxyConfig: ProxyConfig
+  readonly localXdsPath: string | undefined
+  readonly localXds: string | undefined
+  readonly secretTtlMs: number
+  readonly clusterId: string
+  readonly network: string
+  readonly nodeName: string | undefined
+  readonly podName: string
+  readonly podNamespace: string
+  readonly instanceIp: string
+  readonly istioVersion: string
+  readonly inpodUds: string
+  readonly isPortShared: boolean
+  readonly packetMark: number
+  readonly sourceKeeping: 'always' | 'if-possible' | 'never'
+  readonly isIpv6Enabled: boolean
+  readonly poolMaxStreamsPerConnection: number
+  readonly poolUnusedReleaseTimeoutMs: number
+  readonly http2StreamWindowBytes: number
+  readonly http2ConnectionWindowBytes: number
+  readonly http2FrameBytes: number
+  readonly isKeepAliveEnabled: boolean
+  readonly keepAliveTimeMs: number
+  readonly isAppTunnelOnLoopback: boolean
+  readonly isResponseBaggageEnabled: boolean
+  readonly terminationDeadlineMs: number | undefined
+  readonly terminationGracePeriodSeconds: number | undefined
+  readonly logFilter: string
+  readonly logFormat: LogFormat
+  readonly isPolicyLoggedAtInfo: boolean
+  readonly unknownPolicy: 'open' | 'closed'
+  readonly adminPort: number | undefined
+  readonly statsPort: number | undefined
+  readonly readinessPort: number
+}
+
+/** Settings of the tunnel, every default filled in. */
+export interface ZtunnelConfig extends Omit<GivenSettings, 'xdsAddress' | 'caAddress' | 'adminPort' | 'statsPort'> {
+  /** Undefined = no control plane: `XDS_ADDRESS` is set and empty. */
+  readonly xdsAddress: string | undefined
+  readonly caAddress: string
+  readonly adminPort: number
+  readonly statsPort: number
+}
+
+const MIB = 1_048_576
+/** RFC 9113 §6.9.1. */
+const MAX_WINDOW_BYTES = 2 ** 31 - 1
+/** RFC 9113 §6.5.2. */
+const MAX_FRAME_BYTES = 2 ** 24 - 1
+
+const ISTIOD = 'https://istiod.istio-system.svc:15012'
+const LOCAL_ISTIOD = 'https://localhost:15012'
+const ADMIN_PORT = 15_000
+const STATS_PORT = 15_020
+
+const NO_PROXY_CONFIG: ProxyConfig = {
+  discoveryAddress: undefined,
+  proxyAdminPort: undefined,
+  statsPort: undefined,
+  proxyMetadata: {},
+}
+
+const ownPort = optional(integer(0, 65_535, 'port'))
+
+/** `true` = `always`, `false` = `never`, as Istio's ENABLE_ORIG_SRC; unset = as far as the kernel lets us. */
+const sourceKeeping = parsed<GivenSettings['sourceKeeping']>('boolean', (given) => {
+  if (given === 'true') return 'always'
+  if (given === 'false') return 'never'
+  throw new Error('must be true or false')
+})
+
+/** The environment names are those of Istio's ztunnel (hbone-and-ztunnel a.5); own additions begin with `AMBIT_`. */
+export const ztunnelSettings: ConfigSpec<GivenSettings> = {
+  settings: {
+    xdsAddress: setting(
+      parsed<string | undefined>('URL', (given) => given),
+      'XDS_ADDRESS',
+      undefined,
+      'Control plane; `https://` is put in front of a bare host. Empty = none, the mesh is what `LOCAL_XDS_PATH` says.',
+      `\`discoveryAddress\` of \`PROXY_CONFIG\`, else \`${ISTIOD}\` in a cluster, else \`${LOCAL_ISTIOD}\``,
+    ),
+    xdsRootCa: setting(
+      text,
+      'XDS_ROOT_CA',
+      './var/run/secrets/istio/root-cert.pem',
+      'Root that the control plane is verified against: a path, the word `SYSTEM`, or PEM text.',
+    ),
+    altXdsHostname: setting(
+      optionalText,
+      'ALT_XDS_HOSTNAME',
+      undefined,
+      "Accepted beside the host name of the control plane's address.",
+    ),
+    xdsOnDemand: setting(
+      boolean,
+      'XDS_ON_DEMAND',
+      false,
+      'Ask for workloads and services when a connection needs them, instead of receiving all.',
+    ),
+    caAddress: setting(
+      optionalText,
+      'CA_ADDRESS',
+      undefined,
+      'Certificate authority.',
+      `\`${ISTIOD}\` in a cluster, else \`${LOCAL_ISTIOD}\``,
+    ),
+    caRootCa: setting(
+      text,
+      'CA_ROOT_CA',
+      './var/run/secrets/istio/root-cert.pem',
+      'Root that the certificate authority is verified against; as `XDS_ROOT_CA`.',
+    ),
+    altCaHostname: setting(
+      optionalText,
+      'ALT_CA_HOSTNAME',
+      undefined,
+      "Accepted beside the host name of the certificate authority's address.",
+    ),
+    authToken: setting(
+      text,
+      'AUTH_TOKEN',
+      './var/run/secrets/tokens/istio-token',
+      'Token for control plane and authority: a path, read afresh for each call, or the token itself.',
+    ),
+    xdsHeaders: { prefix: 'XDS_HEADER_', doc: 'Extra headers of each call to the control plane.' },
+    caHeaders: { prefix: 'CA_HEADER_', doc: 'Extra headers of each call to the certificate authority.' },
+    nodeMetadata: { prefix: 'ISTIO_META_', doc: 'Entries of the node metadata, as text.' },
+    nodeMetadataJson: { prefix: 'ISTIO_METAJSON_', doc: 'Entries of the node metadata, as JSON.' },
+    kubernetesHost: setting(
+      optionalText,
+      'KUBERNETES_SERVICE_HOST',
+      undefined,
+      'Set by Kubernetes; decides where the control plane is looked for.',
+    ),
+    proxyConfig: setting(
+      parsed('YAML', readProxyConfig),
+      'PROXY_CONFIG',
+      NO_PROXY_CONFIG,
+      "Istio's ProxyConfig: `discoveryAddress`, `proxyAdminPort`, `statsPort`, `proxyMetadata`.",
+      'empty',
+    ),
+    localXdsPath: setting(
+      optionalText,
+      'LOCAL_XDS_PATH',
+      undefined,
+      'YAML file with workloads, services and policies, read once at the start, beside the control plane.',
+    ),
+    localXds: setting(optionalText, 'LOCAL_XDS', undefined, 'The same as text; not both.'),
+    secretTtlMs: setting(duration, 'SECRET_TTL', 86_400_000, 'Life of the certificates that are asked for.', '24h'),
+    clusterId: setting(text, ['ISTIO_META_CLUSTER_ID', 'CLUSTER_ID'], 'Kubernetes', 'Own cluster.'),
+    network: setting(text, 'NETWORK', '', "Own network's name."),
+    nodeName: setting(
+      optionalText,
+      'NODE_NAME',
+      undefined,
+      'Which workloads are local: only they are found for a pod. Unset = all, and no certificate is fetched ahead.',
+    ),
+    podName: setting(text, 'POD_NAME', '', 'Part of the node id that the control plane sees.'),
+    podNamespace: setting(text, 'POD_NAMESPACE', '', 'Part of the node id that the control plane sees.'),
+    instanceIp: setting(text, 'INSTANCE_IP', '1.1.1.1', 'Part of the node id that the control plane sees.'),
+    istioVersion: setting(text, 'ISTIO_META_ISTIO_VERSION', 'unknown', 'Shown as `tag` of `istio_build`.'),
+    inpodUds: setting(
+      text,
+      'INPOD_UDS',
+      '/var/run/ztunnel/ztunnel.sock',
+      'Socket on which the node agent hands over pods.',
+    ),
+    isPortShared: setting(
+      boolean,
+      'INPOD_PORT_REUSE',
+      true,
+      'Listen with SO_REUSEPORT, so that the next tunnel can take over.',
+    ),
+    packetMark: setting(
+      integer(0, 0xffff_ffff),
+      'PACKET_MARK',
+      0x539,
+      "SO_MARK of the tunnel's sockets, by which the redirect knows them; 0 = none.",
+      '1337',
+    ),
+    sourceKeeping: setting(
+      sourceKeeping,
+      'ENABLE_ORIG_SRC',
+      'if-possible',
+      "Whether applications see the client's address: `true` = or the connection fails, `false` = never, unset = if possible.",
+      'unset',
+    ),
+    isIpv6Enabled: setting(boolean, 'IPV6_ENABLED', true, 'Listen on `[::]` too; `false` = IPv4 only.'),
+    poolMaxStreamsPerConnection: setting(
+      integer(1, 1_000_000),
+      'POOL_MAX_STREAMS_PER_CONNECTION',
+      100,
+      'Streams that one pooled tunnel carries before the next is dialled.',
+    ),
+    poolUnusedReleaseTimeoutMs: setting(
+      duration,
+      'POOL_UNUSED_RELEASE_TIMEOUT',
+      300_000,
+      'A tunnel that no new stream used for this long leaves the pool.',
+      '5m',
+    ),
+    http2StreamWindowBytes: setting(
+      integer(65_535, MAX_WINDOW_BYTES),
+      'HTTP2_STREAM_WINDOW_SIZE',
+      4 * MIB,
+      'Flow-control window of a stream, bytes.',
+    ),
+    http2ConnectionWindowBytes: setting(
+      integer(65_535, MAX_WINDOW_BYTES),
+      'HTTP2_CONNECTION_WINDOW_SIZE',
+      16 * MIB,
+      'Flow-control window of a tunnel, bytes.',
+    ),
+    http2FrameBytes: setting(
+      integer(16_384, MAX_FRAME_BYTES),
+      'HTTP2_FRAME_SIZE',
+      MIB,
+      'Largest frame that is taken, bytes.',
+    ),
+    isKeepAliveEnabled: setting(boolean, 'KEEPALIVE_ENABLED', true, 'TCP keepalive on captured and dialled sockets.'),
+    keepAliveTimeMs: setting(duration, 'KEEPALIVE_TIME', 180_000, 'Silence before the first keepalive probe.', '180s'),
+    isAppTunnelOnLoopback: setting(
+      boolean,
+      'LOCALHOST_APP_TUNNEL',
+      true,
+      'Applications that take the PROXY protocol are dialled on loopback.',
+    ),
+    isResponseBaggageEnabled: setting(
+      boolean,
+      'ENABLE_RESPONSE_BAGGAGE',
+      true,
+      'Answer a CONNECT with baggage about the destination, and read that of clients outside the mesh.',
+    ),
+    terminationDeadlineMs: setting(
+      optional(duration),
+      'CONNECTION_TERMINATION_DEADLINE',
+      undefined,
+      'How long connections may go on after SIGTERM.',
+      'from the grace period, else 5s',
+    ),
+    terminationGracePeriodSeconds: setting(
+      optional(integer(0, 1_000_000)),
+      'TERMINATION_GRACE_PERIOD_SECONDS',
+      undefined,
+      "The pod's grace period, seconds: 5 s of it are kept back (1 s when it is 10 s or less).",
+    ),
+    logFilter: setting(text, 'RUST_LOG', 'info', 'Log levels: `info`, or `info,access=debug`.'),
+    logFormat: setting(oneOf('plain', 'json'), 'LOG_FORMAT', 'plain', 'Form of log lines.'),
+    isPolicyLoggedAtInfo: setting(
+      parsed('boolean', (given) => given === 'true'),
+      'AUTHZ_POLICY_INFO_LOGGING',
+      false,
+      'What policies say is logged at info instead of debug; only `true` counts.',
+    ),
+    unknownPolicy: setting(
+      oneOf('open', 'closed'),
+      'AMBIT_POLICY_FAIL',
+      'open',
+      'A policy that a workload names but nobody has sent yet: `open` = as if absent, like Istio; `closed` = deny.',
+    ),
+    adminPort: setting(
+      ownPort,
+      'AMBIT_ADMIN_PORT',
+      undefined,
+      'Admin port, on localhost.',
+      '`proxyAdminPort`, else 15000',
+    ),
+    statsPort: setting(ownPort, 'AMBIT_STATS_PORT', undefined, 'Metrics port.', '`statsPort`, else 15020'),
+    readinessPort: setting(integer(0, 65_535, 'port'), 'AMBIT_READINESS_PORT', 15_021, 'Readiness port.'),
+  },
+  refused: [
+    {
+      env: 'PROXY_MODE',
+      harmless: ['shared'],
+      reason: 'only the shared mode is there, one tunnel for all pods of a node',
+    },
+    { env: 'PROXY_WORKLOAD_INFO', harmless: [], reason: 'belongs to the dedicated mode, which is not there' },
+    { env: 'ENABLE_PROXY', harmless: ['true'], reason: 'a tunnel without its listeners has nothing to do' },
+    {
+      env: 'ISTIO_META_DNS_CAPTURE',
+      harmless: ['false'],
+      reason: 'there is no DNS proxy yet: names would not be resolved at all',
+    },
+    { env: 'FAKE_CA', harmless: ['false'], reason: 'there is no built-in certificate authority' },
+    { env: 'CRL_PATH', harmless: [], reason: 'certificate revocation lists are not checked yet' },
+    { env: 'TLS12_ENABLED', harmless: ['false'], reason: 'only TLS 1.3 is spoken' },
+    { env: 'COMPLIANCE_POLICY', harmless: [], reason: 'the key exchange cannot be restricted yet' },
+    { env: 'UNSTABLE_ENABLE_SOCKS5', harmless: ['false'], reason: 'there is no SOCKS5 listener' },
+    { env: 'KEEPALIVE_INTERVAL', harmless: ['180s', '180'], reason: 'the time between probes cannot be set' },
+    { env: 'KEEPALIVE_RETRIES', harmless: ['9'], reason: 'the number of probes cannot be set' },
+    { env: 'USER_TIMEOUT_ENABLED', harmless: ['false'], reason: 'TCP_USER_TIMEOUT cannot be set' },
+    { env: 'ZTUNNEL_WORKER_THREADS', harmless: ['1'], reason: 'one thread serves all pods' },
+  ],
+}
+
+/** @throws ConfigError with every problem */
+export function readZtunnelConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  argv: readonly string[],
+): ZtunnelConfig {
+  const given = readConfig(ztunnelSettings, env, argv)
+  const { proxyConfig } = given
+  const istiod = given.kubernetesHost === undefined ? LOCAL_ISTIOD : ISTIOD
+  const xdsAddress = given.xdsAddress ?? proxyConfig.discoveryAddress ?? istiod
+  return Object.freeze({
+    ...given,
+    xdsAddress: xdsAddress === '' ? undefined : withScheme(xdsAddress),
+    caAddress: withScheme(given.caAddress ?? istiod),
+    adminPort: given.adminPort ?? proxyConfig.proxyAdminPort ?? ADMIN_PORT,
+    statsPort: given.statsPort ?? proxyConfig.statsPort ?? STATS_PORT,
+  })
+}
+
+function withScheme(address: string): string {
+  return address.includes('://') ? address : `https://${address}`
+}
+
+/** @throws Error that says what is wrong */
+function readProxyConfig(given: string): ProxyConfig {
+  const document: unknown = parse(given) ?? {}
+  if (typeof document !== 'object' || Array.isArray(document)) throw new Error('must be a YAML object')
+  const { discoveryAddress, proxyAdminPort, statsPort, proxyMetadata = {} } = document as Record<string, unknown>
+  if (typeof proxyMetadata !== 'object' || proxyMetadata === null) throw new Error('proxyMetadata must be an object')
+  return {
+    discoveryAddress: discoveryAddress === undefined ? undefined : String(discoveryAddress),
+    proxyAdminPort: portOf('proxyAdminPort', proxyAdminPort),
+    statsPort: portOf('statsPort', statsPort),
+    proxyMetadata: Object.fromEntries(Object.entries(proxyMetadata).map(([key, value]) => [key, String(value)])),
+  }
+}
+
+function portOf(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined
+  const port = Number(value)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`${name} must be a port`)
+  return port
+}

@@ -1,0 +1,1 @@
+export { type Dial, PodDialer, type PodDialerOptions } from './pod-dialer.ts'

@@ -1,0 +1,128 @@
+import type { Clock } from '#shared/clock'
+import type { ByteMeter } from '#shared/net'
+import type { AccessLog, AccessSubject, ConnectionFlag, EarlyDenial } from '#shared/telemetry'
+import type { LocalPod, PodWork } from '../capture/index.ts'
+import type { Connection, ConnectionCloseReason, ConnectionRecord, ConnectionTable } from '../connections/index.ts'
+import type { ConnectionLabels, ConnectionMetrics, CountedConnection } from './connection-metrics.ts'
+
+/** How a connection ended, for its line and its counters. */
+export interface Outcome {
+  /** Undefined = a success. */
+  readonly error: string | undefined
+  readonly flag: ConnectionFlag
+}
+
+export const SUCCESS: Outcome = { error: undefined, flag: '-' }
+
+/** A connection whose request has been built. */
+export interface Opening<R extends ConnectionRecord> {
+  readonly pod: LocalPod
+  readonly record: R
+  readonly subject: AccessSubject
+  readonly labels: ConnectionLabels
+  /** When it was accepted, on the steady clock. */
+  readonly startedMs: number
+  /** Ends it at once, for a policy change or a drain; it then must be `ended` as `outcomeOf` says. */
+  readonly cut: (reason: ConnectionCloseReason) => void
+}
+
+export interface ConnectionReporterOptions {
+  readonly clock: Clock
+  readonly accessLog: AccessLog
+  readonly metrics: ConnectionMetrics
+  readonly table: ConnectionTable
+}
+
+const NO_BYTES: Readonly<ByteMeter> = { sentBytes: 0, receivedBytes: 0 }
+
+/** Keeps the books of each connection: the table of live ones, the pod's running work, counters, one line at its end. */
+export class ConnectionReporter {
+  readonly #options: ConnectionReporterOptions
+
+  constructor(options: ConnectionReporterOptions) {
+    this.#options = options
+  }
+
+  /** A connection that ended before its request was built: one line, no counters. */
+  failedEarly(denial: EarlyDenial): void {
+    this.#options.accessLog.failedEarly(denial)
+  }
+
+  /** @returns undefined when there are too many connections: it is to be turned away */
+  open<R extends ConnectionRecord>(opening: Opening<R>): OpenConnection<R> | undefined {
+    const entry = this.#options.table.add(opening.record, opening.cut)
+    return entry && new OpenConnection(this.#options, opening, entry)
+  }
+}
+
+/** A live connection's books. */
+export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> implements PodWork {
+  readonly #options: ConnectionReporterOptions
+  readonly #opening: Opening<R>
+  readonly #entry: Connection<R>
+  readonly #counted: CountedConnection
+  #meter = NO_BYTES
+  #isEnded = false
+
+  constructor(options: ConnectionReporterOptions, opening: Opening<R>, entry: Connection<R>) {
+    this.#options = options
+    this.#opening = opening
+    this.#entry = entry
+    this.#counted = options.metrics.opened(opening.labels)
+    options.accessLog.opened(opening.subject)
+    opening.pod.work.enter(this)
+  }
+
+  /** Set once it was cut: its owner stops before its next step. */
+  get closedBy(): ConnectionCloseReason | undefined {
+    return this.#entry.closedBy
+  }
+
+  get record(): R {
+    return this.#entry.record
+  }
+
+  /** Bytes are counted here from now on. */
+  follow(meter: Readonly<ByteMeter>): void {
+    this.#meter = meter
+    this.#counted.follow(meter)
+  }
+
+  cut(reason: 'drain' | 'pod-removed'): void {
+    this.#entry.close(reason)
+  }
+
+  /** The end, told once; what cut the connection goes before what its owner saw of it. */
+  ended(seen: Outcome): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    const { error, flag } = this.closedBy === undefined ? seen : outcomeOf(this.closedBy)
+    const { subject, startedMs, pod } = this.#opening
+    const { sentBytes, receivedBytes } = this.#meter
+    // The application of this side is the one that opened when going out, the one that answers when coming in.
+    const [sent, received] = subject.direction === 'outbound' ? [sentBytes, receivedBytes] : [receivedBytes, sentBytes]
+    this.#entry.remove()
+    this.#counted.closed(flag)
+    this.#options.accessLog.complete({
+      ...subject,
+      sentBytes: sent,
+      receivedBytes: received,
+      durationMs: this.#options.clock.monotonicMs() - startedMs,
+      error,
+    })
+    pod.work.leave(this)
+  }
+}
+
+/** What a connection that the tunnel itself ended is called (hbone-and-ztunnel h.2, h.3). */
+export function outcomeOf(reason: ConnectionCloseReason): Outcome {
+  switch (reason) {
+    case 'policy-change':
+      return { error: 'connection closed due to policy change', flag: 'DENY' }
+    case 'drain':
+    case 'pod-removed':
+      return { error: 'connection closed due to connection drain', flag: '-' }
+    case 'certificate-revoked':
+      return { error: 'connection closed: peer certificate revoked by CRL', flag: 'CERT_REVOKED' }
+  }
+}
