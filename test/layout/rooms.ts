@@ -20,6 +20,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   zds: ['errors', 'clock', 'lifecycle', 'telemetry', 'sys', 'model'],
   admin: ['errors', 'lifecycle', 'net', 'telemetry'],
   k8s: ['errors', 'clock', 'lifecycle', 'telemetry'],
+  control: ['errors'],
 }
 
 /** Rooms of each program, and the rooms of the same program that they may use; every one may use all of `shared`. */
@@ -51,9 +52,13 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     admin: ['collections', 'mesh', 'push', 'ca'],
   },
   local: {
-    network: [],
-    kubelet: ['network'],
-    runtime: ['network', 'kubelet'],
+    host: [],
+    network: ['host'],
+    kubelet: ['host', 'network'],
+    objects: ['host', 'network', 'kubelet'],
+    programs: ['host', 'kubelet'],
+    runtime: ['host', 'network', 'kubelet', 'objects'],
+    control: ['host', 'kubelet'],
   },
   cli: {
     commands: [],

@@ -1,0 +1,6 @@
+export { BoundedLog } from './bounded-log.ts'
+export { ancestorsOf, killNeighbours, MachinePids } from './machine-pids.ts'
+export { type Command, type ProcessState, RestartingProcess, type RestartPolicy } from './restarting-process.ts'
+export { runTool } from './run-tool.ts'
+export { findTools, type Tools } from './tools.ts'
+export { replaceFile, writeInPlace } from './write-files.ts'

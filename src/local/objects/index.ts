@@ -1,0 +1,6 @@
+export { type Desired, DesiredObjects, type DesiredSource } from './desired.ts'
+export { deriveSlices, type EndpointPod } from './endpoint-slices.ts'
+export { hostsFile, type NamedService, resolvFile } from './hosts-file.ts'
+export { graceMsOf, isHeadless, localKinds } from './kinds.ts'
+export { LiveFolder } from './live-folder.ts'
+export { type PlacedPod, pickNode } from './schedule.ts'

@@ -1,0 +1,18 @@
+export { type ExecChannel, type ExecFrame, ExecFrameReader, execFrame, MAX_EXEC_PAYLOAD_BYTES } from './frames.ts'
+export { identify, isRunning, type ProcessIdentity } from './process-identity.ts'
+export { currentBootId, type RunRecord, readRunRecord, writeRunRecord } from './run-record.ts'
+export { openSocketPath, type SocketPath } from './socket-path.ts'
+export type {
+  ContainerStatus,
+  ControlError,
+  ExecEnd,
+  ExecRequest,
+  MeshState,
+  MeshStatus,
+  NodeStatus,
+  PodStatus,
+  ProgramStatus,
+  ProgressEvent,
+  ServiceStatus,
+  StatusProblem,
+} from './types.ts'

@@ -1,0 +1,51 @@
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ProcessIdentity } from './process-identity.ts'
+
+/** What `ambit down` needs when the supervisor cannot be asked: whom it may end. */
+export interface RunRecord {
+  readonly version: string
+  /** /proc/sys/kernel/random/boot_id: start ticks mean nothing after a reboot. */
+  readonly bootId: string
+  /** RFC 3339. */
+  readonly startedAt: string
+  /** From the outside in: the `unshare` that waits, process 1 of the mesh, the supervisor. */
+  readonly processes: readonly ProcessIdentity[]
+}
+
+const FILE = 'run.json'
+
+export function currentBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}
+
+export function writeRunRecord(stateDir: string, record: RunRecord): void {
+  const path = join(stateDir, FILE)
+  writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 })
+  renameSync(`${path}.new`, path)
+}
+
+/** Undefined when there is none or it cannot be understood. */
+export function readRunRecord(stateDir: string): RunRecord | undefined {
+  try {
+    const record: unknown = JSON.parse(readFileSync(join(stateDir, FILE), 'utf8'))
+    return isRunRecord(record) ? record : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isRunRecord(value: unknown): value is RunRecord {
+  if (typeof value !== 'object' || value === null) return false
+  const { version, bootId, startedAt, processes } = value as Record<string, unknown>
+  return (
+    typeof version === 'string' &&
+    typeof bootId === 'string' &&
+    typeof startedAt === 'string' &&
+    Array.isArray(processes) &&
+    processes.every((entry: unknown) => {
+      const { pid, startTicks } = (entry ?? {}) as Record<string, unknown>
+      return Number.isSafeInteger(pid) && Number(pid) > 1 && Number.isSafeInteger(startTicks)
+    })
+  )
+}
