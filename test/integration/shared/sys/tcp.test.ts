@@ -1,10 +1,9 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type IpAddress, parseIp } from '#shared/net'
-import { connectFrom, createNetns, currentNetns, listenIn, type Netns, originalDestination } from '#shared/sys'
+import { type Cidr, type IpAddress, parseCidr, parseIp } from '#shared/net'
+import { connectFrom, createNetns, currentNetns, listenIn, type Netns, originalDestination, Routes } from '#shared/sys'
 import { requirePrivileges } from '../../../support/privileges.ts'
 
 const ip = (text: string): IpAddress => parseIp(text) as IpAddress
@@ -37,10 +36,12 @@ describe.runIf(requirePrivileges())('sockets in another network namespace', () =
 
   beforeAll(() => {
     pod = createNetns()
-    pod.run(() => execFileSync('ip', ['link', 'set', 'lo', 'up']))
+    const routes = new Routes(pod)
+    routes.setUp('lo')
     // A foreign source address is answered only if its packets come back to this namespace's loopback.
-    pod.run(() => execFileSync('ip', ['route', 'add', 'local', '203.0.113.0/24', 'dev', 'lo']))
-    pod.run(() => execFileSync('ip', ['-6', 'route', 'add', 'local', '2001:db8::/64', 'dev', 'lo']))
+    for (const destination of [parseCidr('203.0.113.0/24'), parseCidr('2001:db8::/64')] as Cidr[]) {
+      routes.addRoute({ type: 'local', destination, via: undefined, link: 'lo', table: 254 })
+    }
   })
 
   afterAll(() => {
