@@ -27,6 +27,7 @@ export class Drain<T> implements Drainable {
   readonly #running = new Set<T>()
   readonly #waiting = new Set<() => void>()
   #isDraining = false
+  #isCut = false
 
   /**
    * @param cut ends one piece at once; it must lead to `leave`
@@ -38,8 +39,10 @@ export class Drain<T> implements Drainable {
     this.#begin = begin
   }
 
+  /** What enters after everything was cut is cut at once. */
   enter(work: T): void {
     this.#running.add(work)
+    if (this.#isCut) this.#cut(work)
   }
 
   leave(work: T): void {
@@ -59,7 +62,10 @@ export class Drain<T> implements Drainable {
   /** Safe to call again: an immediate order shortens a graceful one. */
   drain(order: DrainOrder): Promise<void> {
     this.#isDraining = true
-    if (this.#running.size === 0) return Promise.resolve()
+    if (this.#running.size === 0) {
+      this.#isCut ||= order.mode === 'immediate'
+      return Promise.resolve()
+    }
     return new Promise((resolve) => {
       const timer = this.#clock.setTimer(order.mode === 'immediate' ? 0 : order.deadlineMs, () => this.#cutAll(), true)
       const end = (): void => {
@@ -74,6 +80,7 @@ export class Drain<T> implements Drainable {
   }
 
   #cutAll(): void {
+    this.#isCut = true
     for (const work of [...this.#running]) this.#cut(work)
   }
 }

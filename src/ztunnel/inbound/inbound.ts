@@ -1,0 +1,244 @@
+import type { Clock } from '#shared/clock'
+import { reasonOf } from '#shared/errors'
+import {
+  acceptTunnels,
+  answerHeaders,
+  formatConnectTarget,
+  headerValue,
+  parseForwarded,
+  type TunnelRequest,
+  type TunnelServerConnection,
+} from '#shared/hbone'
+import type { H2Limits } from '#shared/http2'
+import type { DrainOrder } from '#shared/lifecycle'
+import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
+import { takeOverReads } from '#shared/net'
+import type { WorkloadCertificate } from '#shared/pki'
+import type { Authorizer } from '../authz/index.ts'
+import type { CapturedTunnel, PodWork } from '../capture/index.ts'
+import type { InboundConnectionRecord } from '../connections/index.ts'
+import type { PodDialer } from '../dial/index.ts'
+import { type ConnectionReporter, type OpenConnection, partyOf, SUCCESS } from '../reporting/index.ts'
+import type { MeshView } from '../state/index.ts'
+import { clientOf } from './client.ts'
+import { localWorkload } from './local-workload.ts'
+import { planTunnelled } from './plan.ts'
+import { proxyHeader } from './proxy-header.ts'
+import type { InboundPlan } from './types.ts'
+
+export interface InboundOptions {
+  readonly view: MeshView
+  readonly clock: Clock
+  readonly authorizer: Authorizer
+  readonly dialer: PodDialer
+  readonly reporter: ConnectionReporter
+  /** @throws MeshError `CERTIFICATE_UNAVAILABLE` */
+  readonly certificateOf: (id: SpiffeId) => Promise<WorkloadCertificate>
+  /** Differences from the engine's limits of a server. */
+  readonly limits: Partial<H2Limits>
+  /** The node's own network name, empty by default. */
+  readonly network: string
+  readonly ownPorts: ReadonlySet<number>
+  /** An application behind the PROXY protocol is dialled on loopback. */
+  readonly isAppTunnelOnLoopback: boolean
+  /** Baggage is read from clients outside the mesh, and sent with the answer. */
+  readonly isBaggageUsed: boolean
+}
+
+type DeliverPlan = Extract<InboundPlan, { kind: 'deliver' }>
+
+/** A tunnel of a verified client to a pod; its streams are the connections. */
+interface ServedTunnel {
+  readonly captured: CapturedTunnel
+  readonly workload: Workload
+}
+
+/** Mesh → pod: the way of a tunnel, and of each connection in it (hbone-and-ztunnel e.3). */
+export class Inbound {
+  readonly #options: InboundOptions
+
+  constructor(options: InboundOptions) {
+    this.#options = options
+  }
+
+  /** Takes a tunnel connection over, to its end; never throws. */
+  readonly handle = (captured: CapturedTunnel): void => {
+    const { socket, pod } = captured
+    let served: TunnelServerConnection | undefined
+    let draining: DrainOrder | undefined
+    const work: PodWork = {
+      drain: (order) => {
+        draining = order
+        void served?.connection.drain(order)
+      },
+      cut: () => socket.destroy(),
+    }
+    pod.work.enter(work)
+    const leave = (): void => pod.work.leave(work)
+    this.#serve(captured).then(
+      (tunnel) => {
+        served = tunnel
+        if (tunnel === undefined) return leave()
+        tunnel.connection.onClosed = leave
+        // The order came during the hand-shake.
+        if (draining !== undefined) void tunnel.connection.drain(draining)
+      },
+      (error: unknown) => {
+        this.#failedEarly(captured, reasonOf(error))
+        socket.destroy()
+        leave()
+      },
+    )
+  }
+
+  /** Certificate first, then the hand-shake; a tunnel that gets neither is closed without a word. */
+  async #serve(captured: CapturedTunnel): Promise<TunnelServerConnection | undefined> {
+    const { view, clock, certificateOf, limits } = this.#options
+    const { socket, source, acceptedOn, pod } = captured
+    const workload = await localWorkload(view, pod.info)
+    const id = typeof workload === 'string' ? undefined : workloadIdentity(workload)
+    if (typeof workload === 'string' || id === undefined) {
+      this.#failedEarly(captured, typeof workload === 'string' ? workload : `workload ${workload.uid} has no identity`)
+      socket.destroy()
+      return undefined
+    }
+    const certificate = await certificateOf(id)
+    return acceptTunnels(socket, {
+      clock,
+      certificate,
+      source,
+      acceptedOn,
+      limits,
+      onTunnel: (request) => this.#take({ captured, workload }, request),
+    })
+  }
+
+  /** One CONNECT. */
+  #take(tunnel: ServedTunnel, request: TunnelRequest): void {
+    this.#carry(tunnel, request).catch((error: unknown) => {
+      this.#failedEarly(tunnel.captured, `internal error: ${reasonOf(error)}`)
+    })
+  }
+
+  async #carry({ captured, workload: atAccept }: ServedTunnel, request: TunnelRequest): Promise<void> {
+    const { view, clock, network, ownPorts, isAppTunnelOnLoopback, authorizer } = this.#options
+    const { pod, source, acceptedOn } = captured
+    const startedMs = clock.monotonicMs()
+    const workload = view.localWorkload(pod.info) ?? atAccept
+    const forwardedHost = parseForwarded(headerValue(request.headers, 'forwarded')).host
+    const planned = planTunnelled(view, {
+      workload,
+      network,
+      source,
+      acceptedOn,
+      target: request.target,
+      forwardedHost,
+      ownPorts,
+      isAppTunnelOnLoopback,
+    })
+    if (planned.kind === 'refuse') {
+      request.refuse(planned.status)
+      return this.#failedEarly(captured, planned.reason)
+    }
+
+    const cutting = new AbortController()
+    const connection = this.#open({ captured, workload }, request, planned, {
+      startedMs,
+      forwardedHost,
+      cut: () => cutting.abort(),
+    })
+    if (connection === undefined) {
+      request.refuse(503)
+      return this.#failedEarly(captured, 'too many connections')
+    }
+    const verdict = authorizer.authorize(workload, connection.record.facts)
+    if (verdict.kind === 'denied') {
+      request.refuse(401)
+      return connection.ended({ error: verdict.reason, flag: 'DENY' })
+    }
+    return this.#deliver({ captured, workload }, request, planned, connection, cutting.signal)
+  }
+
+  /** Application socket first, then 200. */
+  async #deliver(
+    { captured, workload }: ServedTunnel,
+    request: TunnelRequest,
+    planned: DeliverPlan,
+    connection: OpenConnection,
+    cut: AbortSignal,
+  ): Promise<void> {
+    const { dialer, isBaggageUsed } = this.#options
+    const { dial, sourceIp, proxiedDestination } = planned
+    const giveUp = AbortSignal.any([cut, request.signal])
+    const dialled = await dialer.connect(captured.pod, { target: dial, source: sourceIp }, giveUp).then(
+      (socket) => ({ socket }),
+      (error: unknown) => ({ error }),
+    )
+    if ('error' in dialled) {
+      request.refuse(503)
+      return connection.ended({ error: `connection failed: ${reasonOf(dialled.error)}`, flag: 'CONNECT' })
+    }
+    const { socket } = dialled
+    if (proxiedDestination !== undefined) {
+      socket.write(proxyHeader({ source: captured.source, destination: proxiedDestination, peer: request.peer }))
+    }
+    const pump = request.accept(isBaggageUsed ? answerHeaders(workload) : [])
+    takeOverReads(socket, pump.onread)
+    connection.follow(pump.meter)
+    const copied = pump.bind(socket)
+    cut.addEventListener('abort', () => pump.abort())
+    if (cut.aborted) pump.abort()
+    const { error } = await copied
+    connection.ended(error === undefined ? SUCCESS : { error: `io error: ${error.message}`, flag: 'CONNECT' })
+  }
+
+  #open(
+    { captured, workload }: ServedTunnel,
+    request: TunnelRequest,
+    planned: DeliverPlan,
+    about: { readonly startedMs: number; readonly forwardedHost: string | undefined; readonly cut: () => void },
+  ): OpenConnection<InboundConnectionRecord> | undefined {
+    const { view, network, isBaggageUsed, reporter } = this.#options
+    const { pod, source, acceptedOn } = captured
+    const { peer, headers, target } = request
+    const client = clientOf(view, { source, peer, headers, network, isBaggageRead: isBaggageUsed })
+    const identity = workloadIdentity(workload)
+    return reporter.open({
+      pod,
+      startedMs: about.startedMs,
+      cut: about.cut,
+      record: {
+        direction: 'inbound',
+        podUid: pod.uid,
+        source,
+        originalDestination: about.forwardedHost,
+        actualDestination: planned.target,
+        protocol: 'HBONE',
+        peer,
+        facts: { peer, source, destination: planned.target },
+        workload,
+      },
+      subject: {
+        source: client.party,
+        destination: partyOf(acceptedOn, workload, identity),
+        hboneAddress: formatConnectTarget(target),
+        service: planned.service?.hostname,
+        direction: 'inbound',
+      },
+      labels: {
+        reporter: 'destination',
+        source: client.labels,
+        sourcePrincipal: peer,
+        destination: workload,
+        destinationPrincipal: identity,
+        service: planned.service,
+        isMutualTls: true,
+      },
+    })
+  }
+
+  /** Before its request was built: one line, no counters. */
+  #failedEarly({ source, acceptedOn }: CapturedTunnel, error: string): void {
+    this.#options.reporter.failedEarly({ source, destination: acceptedOn, direction: 'inbound', error })
+  }
+}

@@ -1,0 +1,208 @@
+import type { Clock } from '#shared/clock'
+import { reasonOf } from '#shared/errors'
+import { connectHeaders, formatConnectTarget, newTraceparent, type TunnelPool } from '#shared/hbone'
+import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
+import { type CopyResult, type SocketAddress, SocketPipe } from '#shared/net'
+import type { WorkloadCertificate } from '#shared/pki'
+import type { AcceptedSocket, CapturedConnection } from '../capture/index.ts'
+import type { PodDialer } from '../dial/index.ts'
+import { type ConnectionReporter, type OpenConnection, partyOf, SUCCESS } from '../reporting/index.ts'
+import type { MeshView } from '../state/index.ts'
+import { outboundFailure } from './failure.ts'
+import type { HostnameResolver } from './hostname-resolver.ts'
+import { plan, planResolved } from './plan.ts'
+import type { OutboundPlan } from './types.ts'
+
+export interface OutboundOptions {
+  readonly view: MeshView
+  readonly clock: Clock
+  readonly pool: TunnelPool
+  readonly dialer: PodDialer
+  readonly reporter: ConnectionReporter
+  readonly resolver: HostnameResolver
+  /** @throws MeshError `CERTIFICATE_UNAVAILABLE` */
+  readonly certificateOf: (id: SpiffeId) => Promise<WorkloadCertificate>
+  /** The node's own network name, empty by default. */
+  readonly network: string
+  readonly ownPorts: ReadonlySet<number>
+  readonly hbonePort: number
+}
+
+type TunnelPlan = Extract<OutboundPlan, { kind: 'tunnel' }>
+type PassthroughPlan = Extract<OutboundPlan, { kind: 'passthrough' }>
+
+/** A captured connection on its way, and when it came. */
+interface Leaving {
+  readonly captured: CapturedConnection
+  readonly workload: Workload
+  readonly startedMs: number
+}
+
+/** How long a pod's own workload may take to arrive from the control plane. */
+const WORKLOAD_TIMEOUT_MS = 5000
+
+/** Pod → mesh: the way of a connection that a pod opened (hbone-and-ztunnel e.1). */
+export class Outbound {
+  readonly #options: OutboundOptions
+
+  constructor(options: OutboundOptions) {
+    this.#options = options
+  }
+
+  /** Takes a connection over, to its end; never throws. */
+  readonly handle = (captured: CapturedConnection): void => {
+    this.#carry(captured).catch((error: unknown) => this.#refuse(captured, `internal error: ${reasonOf(error)}`))
+  }
+
+  async #carry(captured: CapturedConnection): Promise<void> {
+    const { view, clock, network, ownPorts } = this.#options
+    const startedMs = clock.monotonicMs()
+    const { info } = captured.pod
+    const workload = view.localWorkload(info) ?? (await view.waitForLocalWorkload(info, WORKLOAD_TIMEOUT_MS))
+    if (workload === undefined) {
+      const who = `${info.serviceAccount}.${info.namespace} (${info.name})`
+      return this.#refuse(captured, `failed to fetch information about local workload: ${who}`)
+    }
+    const { source, originalDestination } = captured
+    const request = { workload, source, originalDestination, network, ownPorts }
+    const planned = await this.#resolved(plan(view, request, clock.random))
+    switch (planned.kind) {
+      case 'tunnel':
+        return this.#tunnel({ captured, workload, startedMs }, planned)
+      case 'passthrough':
+        return this.#passThrough({ captured, workload, startedMs }, planned)
+      case 'refuse':
+        return this.#refuse(captured, planned.reason)
+    }
+  }
+
+  /** Looks up a next hop that has a host name only. */
+  async #resolved(planned: OutboundPlan): Promise<Exclude<OutboundPlan, { kind: 'resolve' }>> {
+    if (planned.kind !== 'resolve') return planned
+    try {
+      const ip = await this.#options.resolver.resolve(planned.hostname, planned.families)
+      const finished = planResolved(planned.unresolved, ip)
+      return finished.kind === 'resolve' ? { kind: 'refuse', reason: 'a host name led to a host name' } : finished
+    } catch (error) {
+      return { kind: 'refuse', reason: reasonOf(error) }
+    }
+  }
+
+  async #tunnel(leaving: Leaving, planned: TunnelPlan): Promise<void> {
+    const { pool, dialer, clock, certificateOf, hbonePort } = this.#options
+    const { captured, workload } = leaving
+    const source = workloadIdentity(workload)
+    if (source === undefined) return this.#refuse(captured, `workload ${workload.uid} has no identity`)
+    const cutting = new AbortController()
+    const connection = this.#open(leaving, planned, source, () => cutting.abort())
+    if (connection === undefined) return this.#refuse(captured, 'too many connections')
+    const headers = connectHeaders({
+      workload,
+      source: captured.source,
+      serviceHostname: planned.destination.service?.hostname,
+      traceparent: newTraceparent(clock),
+    })
+    const key = {
+      source,
+      acceptedPeers: planned.acceptedPeers,
+      destination: planned.peer,
+      sourceIp: captured.source.ip,
+    }
+    const tunnelDialer = {
+      dial: () => dialer.start(captured.pod, { target: planned.peer }),
+      certificate: () => certificateOf(source),
+    }
+    try {
+      const { pump } = await pool.connect(key, tunnelDialer, { authority: planned.authority, headers }, cutting.signal)
+      cutting.signal.addEventListener('abort', () => pump.abort())
+      connection.follow(pump.meter)
+      const copied = pump.bind(captured.accepted.adopt(pump.onread))
+      if (cutting.signal.aborted) pump.abort()
+      this.#ended(connection, await copied)
+    } catch (error) {
+      turnAway(captured.accepted, connection)
+      connection.ended(outboundFailure(error, hbonePort))
+    }
+  }
+
+  async #passThrough(leaving: Leaving, planned: PassthroughPlan): Promise<void> {
+    const { dialer, hbonePort } = this.#options
+    const { captured } = leaving
+    const cutting = new AbortController()
+    const connection = this.#open(leaving, planned, undefined, () => cutting.abort())
+    if (connection === undefined) return this.#refuse(captured, 'too many connections')
+    const pipe = new SocketPipe()
+    try {
+      const dial = { target: planned.target, onread: pipe.targetOnread }
+      const target = await dialer.connect(captured.pod, dial, cutting.signal)
+      cutting.signal.addEventListener('abort', () => pipe.abort())
+      connection.follow(pipe.meter)
+      const copied = pipe.bind(captured.accepted.adopt(pipe.openerOnread), target)
+      if (cutting.signal.aborted) pipe.abort()
+      this.#ended(connection, await copied)
+    } catch (error) {
+      turnAway(captured.accepted, connection)
+      connection.ended(outboundFailure(error, hbonePort))
+    }
+  }
+
+  /** @param identity the pod's own, when it is proven to the next hop */
+  #open(
+    { captured, workload, startedMs }: Leaving,
+    planned: TunnelPlan | PassthroughPlan,
+    identity: SpiffeId | undefined,
+    cut: () => void,
+  ): OpenConnection | undefined {
+    const { source, originalDestination, pod } = captured
+    const { destination } = planned
+    const isTunnel = planned.kind === 'tunnel'
+    const nextHop: SocketAddress = isTunnel ? planned.peer : planned.target
+    const peer = destination.workload && workloadIdentity(destination.workload)
+    return this.#options.reporter.open({
+      pod,
+      startedMs,
+      cut,
+      record: {
+        direction: 'outbound',
+        podUid: pod.uid,
+        source,
+        originalDestination,
+        actualDestination: nextHop,
+        protocol: isTunnel ? 'HBONE' : 'TCP',
+        peer: isTunnel ? peer : undefined,
+      },
+      subject: {
+        source: partyOf(source, workload, identity),
+        destination: partyOf(nextHop, destination.workload, isTunnel ? peer : undefined),
+        hboneAddress: isTunnel ? formatConnectTarget(planned.authority) : undefined,
+        service: destination.service?.hostname,
+        direction: 'outbound',
+      },
+      labels: {
+        reporter: 'source',
+        source: workload,
+        sourcePrincipal: identity,
+        destination: destination.workload,
+        destinationPrincipal: peer,
+        service: destination.service,
+        isMutualTls: isTunnel,
+      },
+    })
+  }
+
+  #ended(connection: OpenConnection, { error }: CopyResult): void {
+    connection.ended(error === undefined ? SUCCESS : outboundFailure(error, this.#options.hbonePort))
+  }
+
+  /** Before its request was built: one line, no counters. */
+  #refuse({ accepted, source, originalDestination }: CapturedConnection, error: string): void {
+    this.#options.reporter.failedEarly({ source, destination: originalDestination, direction: 'outbound', error })
+    accepted.close()
+  }
+}
+
+/** What the application sees of a connection that was not made: refused; or closed, when it is we who ended it. */
+function turnAway(accepted: AcceptedSocket, connection: OpenConnection): void {
+  if (connection.closedBy === undefined) accepted.reset()
+  else accepted.close()
+}
