@@ -1,0 +1,117 @@
+import { MeshError, reasonOf } from '#shared/errors'
+import type { DeltaRequest, DeltaResponse, NodeMessage } from './messages.ts'
+import type { Rejection, ResourceUpdate, Subscription } from './types.ts'
+
+interface Waiter {
+  readonly promise: Promise<void>
+  readonly resolve: () => void
+  readonly reject: (error: Error) => void
+}
+
+/** Names that may be asked for at the same time; each is a pending connection of some pod. */
+const MAX_WAITERS = 10_000
+
+/** What the client holds of one type, over all its streams; speaks delta xDS for it (hbone-and-ztunnel a.3). */
+export class HeldResources {
+  readonly subscription: Subscription<unknown>
+  /** Name → version of every resource held; demanded ones that have not come yet have the version ''. */
+  readonly #versions = new Map<string, string>()
+  readonly #waiters = new Map<string, Waiter>()
+  #isSynced: boolean
+
+  constructor(subscription: Subscription<unknown>) {
+    this.subscription = subscription
+    this.#isSynced = subscription.mode === 'on-demand'
+  }
+
+  get typeUrl(): string {
+    return this.subscription.type.typeUrl
+  }
+
+  /** A wildcard type has had one response that was taken whole; on demand there is nothing to wait for. */
+  get isSynced(): boolean {
+    return this.#isSynced
+  }
+
+  /** The first request of a stream; the only one that says who we are. */
+  initialRequest(node: NodeMessage): Partial<DeltaRequest> {
+    // Subscribing to everything and unsubscribing at once = to nothing yet.
+    const nothing = this.subscription.mode === 'on-demand' ? ['*'] : []
+    return {
+      node,
+      typeUrl: this.typeUrl,
+      resourceNamesSubscribe: nothing,
+      resourceNamesUnsubscribe: nothing,
+      initialResourceVersions: Object.fromEntries(this.#versions),
+    }
+  }
+
+  /** Applies what is good of a response. @returns what was not, for the acknowledgement */
+  take(response: DeltaResponse): readonly Rejection[] {
+    const { changed, rejected } = this.#decode(response)
+    const rejections = [...this.#apply({ changed, removed: response.removedResources }), ...rejected]
+    const refused = new Set(rejections.map((rejection) => rejection.name))
+    for (const { name, version } of changed) if (!refused.has(name)) this.#versions.set(name, version)
+    for (const name of response.removedResources) this.#versions.delete(name)
+    if (rejections.length === 0) this.#isSynced = true
+    for (const { name } of response.resources) this.#wake(name)
+    for (const name of response.removedResources) this.#wake(name)
+    return rejections
+  }
+
+  /**
+   * Waits until that name, its removal or its rejection has come.
+   *
+   * @returns `ask` when the name has to be put into a request now; on a later stream it goes out by itself
+   */
+  demand(name: string): { readonly arrived: Promise<void>; readonly ask: boolean } {
+    const known = this.#waiters.get(name)
+    if (known !== undefined) return { arrived: known.promise, ask: false }
+    if (this.#waiters.size >= MAX_WAITERS) {
+      const error = new MeshError('XDS_STREAM_LOST', `more than ${MAX_WAITERS} names are being asked for`)
+      return { arrived: Promise.reject(error), ask: false }
+    }
+    const waiter = Promise.withResolvers<void>()
+    this.#waiters.set(name, waiter)
+    if (!this.#versions.has(name)) this.#versions.set(name, '')
+    return { arrived: waiter.promise, ask: true }
+  }
+
+  close(error: Error): void {
+    for (const waiter of this.#waiters.values()) waiter.reject(error)
+    this.#waiters.clear()
+  }
+
+  #decode(response: DeltaResponse): {
+    readonly changed: ResourceUpdate<unknown>['changed']
+    readonly rejected: readonly Rejection[]
+  } {
+    const { type } = this.subscription
+    const changed: ResourceUpdate<unknown>['changed'][number][] = []
+    const rejected: Rejection[] = []
+    for (const { name, version, resource } of response.resources) {
+      try {
+        if (resource === null) throw new MeshError('RESOURCE_INVALID', 'it has no body')
+        changed.push({ name, version, resource: type.decode(resource.value) })
+      } catch (error) {
+        rejected.push({ name, reason: reasonOf(error) })
+      }
+    }
+    return { changed, rejected }
+  }
+
+  /** A handler that throws is a bug of ours; the control plane is told, and the stream goes on. */
+  #apply(update: ResourceUpdate<unknown>): readonly Rejection[] {
+    try {
+      return this.subscription.apply(update)
+    } catch (error) {
+      const reason = `not applied: ${reasonOf(error)}`
+      return update.changed.map(({ name }) => ({ name, reason }))
+    }
+  }
+
+  #wake(name: string): void {
+    this.#waiters.get(name)?.resolve()
+    this.#waiters.delete(name)
+  }
+}

@@ -1,0 +1,50 @@
+import type { Clock } from '#shared/clock'
+import { type RpcStatus, rpcCodes } from './rpc.ts'
+
+/** How a try to hold a stream to the control plane ended. */
+export type StreamEnd =
+  | { readonly kind: 'not-opened'; readonly reason: string }
+  /** `worked`: at least one response had come. */
+  | { readonly kind: 'ended'; readonly worked: boolean; readonly status: RpcStatus }
+
+/** Label values of `istio_xds_connection_terminations_total`. */
+export type TerminationReason = 'ConnectionError' | 'Error' | 'Reconnect' | 'Complete'
+
+const FIRST_MS = 10
+const MAX_MS = 15_000
+const JITTER = 0.2
+
+/** Ways in which a control plane that restarts, or limits the age of connections, ends streams that were well. */
+const quietCodes: ReadonlySet<number> = new Set([
+  rpcCodes.unknown,
+  rpcCodes.cancelled,
+  rpcCodes.deadlineExceeded,
+  rpcCodes.unavailable,
+])
+
+export function terminationReason(end: StreamEnd): TerminationReason {
+  if (end.kind === 'not-opened') return 'ConnectionError'
+  if (end.status.code === rpcCodes.ok) return 'Complete'
+  return end.worked && quietCodes.has(end.status.code) ? 'Reconnect' : 'Error'
+}
+
+/**
+ * How long to wait before the next try: 10 ms after a stream that worked and was ended in an ordinary way; otherwise
+ * doubling before each wait, 20 ms, 40 ms … 15 s. Spread by ±20 %, so that the nodes of a mesh do not come back at once.
+ * A stream that ended before its first response counts as a failure, or a confused server would be asked in a loop.
+ */
+export class ReconnectDelay {
+  readonly #clock: Clock
+  #lastMs = FIRST_MS
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  next(end: StreamEnd): number {
+    const reason = terminationReason(end)
+    const isQuiet = reason === 'Reconnect' || (end.kind === 'ended' && end.worked && reason === 'Complete')
+    this.#lastMs = isQuiet ? FIRST_MS : Math.min(this.#lastMs * 2, MAX_MS)
+    return this.#lastMs * (1 + JITTER * (2 * this.#clock.random() - 1))
+  }
+}

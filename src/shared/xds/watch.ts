@@ -1,0 +1,186 @@
+import type { DeltaRequest } from './messages.ts'
+import type { EncodedResource } from './types.ts'
+
+/** Where the resources of one type come from, as one client may see them. */
+export interface ResourceView {
+  /** Everything that a wildcard client gets. */
+  all(): Iterable<EncodedResource>
+  /** The resource of exactly that name now; undefined when there is none. */
+  get(name: string): EncodedResource | undefined
+  /** What a name that was asked for stands for: a resource's own name or an alias; none, one or several. */
+  resolve(name: string): readonly EncodedResource[]
+  /** What a client gets on demand without asking. */
+  isUnasked(resource: EncodedResource): boolean
+}
+
+/** What is to be sent; both lists are empty only in an answer that is owed. */
+export interface Delta {
+  readonly changed: readonly EncodedResource[]
+  readonly removed: readonly string[]
+}
+
+/** What a request means for the response that is outstanding. */
+export type Acknowledgement =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'ack'; readonly nonce: string }
+  | { readonly kind: 'nack'; readonly nonce: string; readonly message: string }
+
+/** Names one client may subscribe to or hold. */
+export const MAX_NAMES = 500_000
+
+/**
+ * One client's subscription to one type: what it wants, what it holds, and which names are to be looked at again. Only
+ * names wait, never resources, so that a slow client costs little and gets the newest state when its turn comes. At
+ * most one response is outstanding; what changes meanwhile goes into the next one.
+ */
+export class Watch {
+  readonly typeUrl: string
+  /** Asked for by name; a name that is an alias stays here as it was asked. */
+  readonly #names = new Set<string>()
+  /** Name → version of what the client holds, as far as it was sent or told. */
+  readonly #held = new Map<string, string>()
+  readonly #changed = new Set<string>()
+  /** Asked for and not yet answered. */
+  readonly #asked = new Set<string>()
+  #isWildcard = false
+  /** Everything has to be compared, not only the names that changed. */
+  #isAnew = true
+  /** The first response is sent even when it is empty. */
+  #isFirst = true
+  #outstanding: string | undefined
+
+  constructor(typeUrl: string) {
+    this.typeUrl = typeUrl
+  }
+
+  get mode(): 'wildcard' | 'on-demand' {
+    return this.#isWildcard ? 'wildcard' : 'on-demand'
+  }
+
+  get heldCount(): number {
+    return this.#held.size
+  }
+
+  get outstanding(): string | undefined {
+    return this.#outstanding
+  }
+
+  /** Something waits to be sent, and nothing is outstanding. */
+  get isDue(): boolean {
+    return this.#outstanding === undefined && (this.#isAnew || this.#changed.size > 0 || this.#asked.size > 0)
+  }
+
+  get isFull(): boolean {
+    return this.#names.size > MAX_NAMES || this.#held.size > MAX_NAMES
+  }
+
+  /** The first request for this type on the stream: also says what the client still holds from earlier ones. */
+  begin(request: DeltaRequest): void {
+    for (const [name, version] of Object.entries(request.initialResourceVersions)) {
+      this.#held.set(name, version)
+      this.#names.add(name)
+    }
+    // Asking for nothing by name is asking for everything, unless '*' was asked for and given back at once.
+    const { resourceNamesSubscribe: wanted, resourceNamesUnsubscribe: unwanted } = request
+    for (const name of wanted) this.#names.add(name)
+    for (const name of unwanted) this.#names.delete(name)
+    this.#isWildcard = wanted.length === 0 || this.#names.delete('*')
+    if (this.#isWildcard) this.#names.clear()
+  }
+
+  /** Any later request: an acknowledgement, a change of what is wanted, or both. */
+  next(request: DeltaRequest): Acknowledgement {
+    for (const name of request.resourceNamesSubscribe) {
+      if (name === '*') {
+        this.#isAnew ||= !this.#isWildcard
+        this.#isWildcard = true
+        continue
+      }
+      if (!this.#isWildcard) this.#names.add(name)
+      this.#asked.add(name)
+    }
+    for (const name of request.resourceNamesUnsubscribe) {
+      if (name === '*') this.#isWildcard = false
+      this.#names.delete(name)
+      this.#held.delete(name)
+      this.#asked.delete(name)
+    }
+    return this.#acknowledge(request)
+  }
+
+  /** Marks names that changed or went. */
+  touch(names: Iterable<string>): void {
+    if (this.#isAnew) return // the comparison that is due sees them
+    for (const name of names) this.#changed.add(name)
+  }
+
+  /** Everything is compared again. */
+  touchAll(): void {
+    this.#isAnew = true
+    this.#changed.clear()
+  }
+
+  /** What the client lacks now; undefined when that is nothing and no answer is owed. Takes it as sent. */
+  take(view: ResourceView, nonce: string): Delta | undefined {
+    const changed = new Map<string, EncodedResource>()
+    const removed = new Set<string>()
+    const isOwed = this.#isFirst || this.#asked.size > 0
+    if (this.#isAnew) this.#compareAll(view, changed, removed)
+    else for (const name of this.#changed) this.#compare(view, name, changed, removed)
+    for (const name of this.#asked) this.#answer(view, name, changed, removed)
+    this.#isAnew = false
+    this.#isFirst = false
+    this.#changed.clear()
+    this.#asked.clear()
+    if (changed.size === 0 && removed.size === 0 && !isOwed) return undefined
+    for (const resource of changed.values()) this.#held.set(resource.name, resource.version)
+    for (const name of removed) this.#held.delete(name)
+    this.#outstanding = nonce
+    return { changed: [...changed.values()], removed: [...removed] }
+  }
+
+  #acknowledge({ responseNonce: nonce, errorDetail }: DeltaRequest): Acknowledgement {
+    if (nonce === '' || nonce !== this.#outstanding) return { kind: 'none' }
+    this.#outstanding = undefined
+    return errorDetail === null ? { kind: 'ack', nonce } : { kind: 'nack', nonce, message: errorDetail.message }
+  }
+
+  #compareAll(view: ResourceView, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+    const present = new Set<string>()
+    for (const resource of this.#isWildcard ? view.all() : this.#wanted(view)) {
+      present.add(resource.name)
+      if (!this.#holds(resource)) changed.set(resource.name, resource)
+    }
+    for (const name of this.#held.keys()) if (!present.has(name)) removed.add(name)
+    // A name that was asked for and stands for nothing of that very name is answered as removed.
+    for (const name of this.#names) if (!present.has(name)) removed.add(name)
+  }
+
+  /** What comes unasked, then what the names stand for. */
+  *#wanted(view: ResourceView): Iterable<EncodedResource> {
+    for (const resource of view.all()) if (view.isUnasked(resource)) yield resource
+    for (const name of this.#names) yield* view.resolve(name)
+  }
+
+  #compare(view: ResourceView, name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+    const resource = view.get(name)
+    if (resource === undefined) {
+      if (this.#held.has(name)) removed.add(name)
+    } else if (this.#concerns(view, resource) && !this.#holds(resource)) changed.set(name, resource)
+  }
+
+  #answer(view: ResourceView, name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+    for (const resource of view.resolve(name)) changed.set(resource.name, resource)
+    if (!changed.has(name)) removed.add(name)
+  }
+
+  #concerns(view: ResourceView, resource: EncodedResource): boolean {
+    if (this.#isWildcard || this.#held.has(resource.name) || this.#names.has(resource.name)) return true
+    return resource.aliases.some((alias) => this.#names.has(alias)) || view.isUnasked(resource)
+  }
+
+  /** Only an unempty version says anything about the content. */
+  #holds({ name, version }: EncodedResource): boolean {
+    return version !== '' && this.#held.get(name) === version
+  }
+}
