@@ -1,0 +1,16 @@
+/** What holds for the whole mesh and does not change while the program runs. */
+export interface MeshSettings {
+  /** First part of every uid and the `cluster_id` of workloads. */
+  readonly clusterId: string
+  readonly trustDomain: string
+  /** Last part of service host names. */
+  readonly clusterDomain: string
+  /** Its namespace-wide policies hold for the mesh; its topology label names the network. */
+  readonly rootNamespace: string
+  /** Namespaces whose pods are never enrolled. */
+  readonly excludedNamespaces: ReadonlySet<string>
+}
+
+export function serviceHostname(name: string, namespace: string, settings: MeshSettings): string {
+  return `${name}.${namespace}.svc.${settings.clusterDomain}`
+}

@@ -1,0 +1,91 @@
+import { decideEnrolment, type Namespace, type Node, type Pod, type Service } from '#shared/k8s'
+import type { Workload } from '#shared/model'
+import { type IpAddress, parseIp } from '#shared/net'
+import { endpointPorts, keyOfService } from './endpoints.ts'
+import { localityOf } from './locality.ts'
+import { workloadNames } from './names.ts'
+import type { MeshSettings } from './settings.ts'
+
+/** Everything beside a pod that its workload is made from. */
+export interface PodFacts {
+  readonly settings: MeshSettings
+  readonly network: string
+  readonly namespace: Namespace | undefined
+  readonly node: Node | undefined
+  /** Services of which the pod is an endpoint. */
+  readonly services: readonly Service[]
+  /** Keys of the selector policies, then of those made of PeerAuthentications; each sorted. */
+  readonly policies: readonly string[]
+}
+
+const REDIRECTION = 'ambient.istio.io/redirection'
+const TUNNEL_LABEL = 'networking.istio.io/tunnel'
+
+/** The uid of a pod's workload, also of one that is not published yet. */
+export function podUid(pod: Pod, settings: MeshSettings): string {
+  return `${settings.clusterId}//Pod/${pod.metadata.namespace}/${pod.metadata.name}`
+}
+
+/**
+ * A pod as the mesh knows it; undefined while it has no address and once it has ended.
+ *
+ * @see istio-control-plane b.2
+ */
+export function podWorkload(pod: Pod, facts: PodFacts): Workload | undefined {
+  const { metadata, spec, status } = pod
+  const { settings } = facts
+  const addresses = status.podIPs.map(parseIp).filter((ip): ip is IpAddress => ip !== undefined)
+  if (addresses.length === 0 || status.phase === 'Succeeded' || status.phase === 'Failed') return undefined
+  const nativeTunnel = metadata.labels[TUNNEL_LABEL] === 'http'
+  return {
+    uid: podUid(pod, settings),
+    name: metadata.name,
+    namespace: metadata.namespace,
+    addresses,
+    hostname: '',
+    network: facts.network,
+    protocol: nativeTunnel || isCaptured(pod, facts) ? 'HBONE' : 'TCP',
+    trustDomain: settings.trustDomain,
+    serviceAccount: spec.serviceAccountName,
+    waypoint: undefined,
+    networkGateway: undefined,
+    node: spec.nodeName,
+    ...workloadNames(pod),
+    // The wire says POD for every pod, whatever made it (b.2).
+    workloadType: 'pod',
+    nativeTunnel,
+    applicationTunnel: undefined,
+    services: new Map(facts.services.map((service) => [keyOfService(service, settings), endpointPorts(service, pod)])),
+    authorizationPolicies: facts.policies,
+    status: isReady(pod) ? 'Healthy' : 'Unhealthy',
+    clusterId: settings.clusterId,
+    locality: localityOf(facts.node),
+    networkMode: spec.hostNetwork ? 'HostNetwork' : 'Standard',
+    capacity: 1,
+  }
+}
+
+/**
+ * Whether a tunnel answers for the pod. The node agent's own word counts where there is one; where no agent writes it,
+ * the labels by which every agent decides.
+ */
+function isCaptured(pod: Pod, facts: PodFacts): boolean {
+  const told = pod.metadata.annotations[REDIRECTION]
+  if (told !== undefined) return told === 'enabled'
+  const enrolment = decideEnrolment(
+    {
+      namespace: pod.metadata.namespace,
+      namespaceLabels: facts.namespace?.metadata.labels ?? {},
+      podLabels: pod.metadata.labels,
+      podAnnotations: pod.metadata.annotations,
+      isHostNetwork: pod.spec.hostNetwork,
+    },
+    facts.settings.excludedNamespaces,
+  )
+  return enrolment.kind === 'enrolled'
+}
+
+function isReady(pod: Pod): boolean {
+  const ready = pod.status.conditions.find((condition) => condition.type === 'Ready')
+  return ready?.status === 'True' && pod.metadata.deletionTimestamp === undefined
+}

@@ -1,0 +1,1 @@
+export { collectObjects, type ObjectCollections } from './object-collections.ts'
