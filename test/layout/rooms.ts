@@ -19,7 +19,8 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   hbone: ['errors', 'clock', 'lifecycle', 'telemetry', 'net', 'model', 'pki', 'http2'],
   zds: ['errors', 'clock', 'lifecycle', 'telemetry', 'sys', 'model'],
   admin: ['errors', 'lifecycle', 'net', 'telemetry'],
-  k8s: ['errors', 'clock', 'lifecycle', 'telemetry'],
+  document: [],
+  k8s: ['errors', 'clock', 'lifecycle', 'telemetry', 'document'],
   control: ['errors'],
 }
 

@@ -14,7 +14,7 @@ import {
   shown,
   text,
   textMap,
-} from './shape.ts'
+} from '#shared/document'
 import type { EndpointSlice, Pod, PodStatus, Service, ServicePort, ServiceSpec } from './types.ts'
 
 const MAX_PORT = 65_535

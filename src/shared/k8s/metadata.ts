@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { checkedText, integer, list, optional, type Path, type Report, record, text, textMap } from './shape.ts'
+import { checkedText, integer, list, optional, type Path, type Report, record, text, textMap } from '#shared/document'
 import type { ObjectMeta } from './types.ts'
 
 /** Longest object name (Kubernetes "Object Names and IDs": DNS subdomain). */

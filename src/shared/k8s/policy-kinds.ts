@@ -1,5 +1,3 @@
-import type { KindBody } from './core-kinds.ts'
-import { cidrProblem, conditionKeyProblem, MAX_ACCOUNTS, portProblem, serviceAccountProblem } from './policy-values.ts'
 import {
   checkedText,
   isRecord,
@@ -13,7 +11,9 @@ import {
   shown,
   text,
   textMap,
-} from './shape.ts'
+} from '#shared/document'
+import type { KindBody } from './core-kinds.ts'
+import { cidrProblem, conditionKeyProblem, MAX_ACCOUNTS, portProblem, serviceAccountProblem } from './policy-values.ts'
 import {
   type AuthorizationPolicy,
   type LabelSelector,

@@ -1,8 +1,8 @@
-import { isAlias, isCollection, isMap, isNode, isPair, isScalar, LineCounter, parseAllDocuments } from 'yaml'
+import { LineCounter, parseAllDocuments } from 'yaml'
+import { formatPath, isRecord, lineOfPath, type Path, shown } from '#shared/document'
 import { reasonOf } from '#shared/errors'
 import { type KindReader, meshKinds } from './kinds.ts'
 import { readMetadata } from './metadata.ts'
-import { formatPath, isRecord, type Path, shown } from './shape.ts'
 import type { KubeObject, ObjectProblem } from './types.ts'
 
 /** What a text holds: what can be used, and everything that is wrong with the rest. */
@@ -125,27 +125,4 @@ class ObjectReader {
     if (this.#problems.length >= MAX_PROBLEMS) return
     this.#problems.push({ where: this.#where, line: source.lineOf(path), path: formatPath(path), problem })
   }
-}
-
-/** The line of what `path` names, or of the nearest part above it that is written. */
-function lineOfPath(root: unknown, path: Path, lines: LineCounter): number | undefined {
-  let node: unknown = root
-  let offset = offsetOf(root)
-  for (const part of path) {
-    if (isAlias(node) || !isCollection(node)) break
-    const pair = isMap(node)
-      ? node.items.find((item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(part))
-      : undefined
-    // A key's own line says more than its value's, which may start below it.
-    const next = pair === undefined ? node.get(part, true) : pair.value
-    const nextOffset = offsetOf(pair?.key ?? next)
-    if (nextOffset === undefined) break
-    offset = nextOffset
-    node = next
-  }
-  return offset === undefined ? undefined : lines.linePos(offset).line
-}
-
-function offsetOf(node: unknown): number | undefined {
-  return isNode(node) ? node.range?.[0] : undefined
 }
