@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { H2Stream, HeaderList } from '#shared/http2'
 import type { Closer, Drainable } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
-import type { ByteMeter, IpAddress, OnRead, SocketAddress } from '#shared/net'
+import type { ByteMeter, CopyResult, IpAddress, OnRead, SocketAddress } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
 
 /** Where a CONNECT asks to go: a literal address, or a service by host name. */
@@ -71,15 +71,6 @@ export interface TunnelRequest {
   refuse(status: 400 | 401 | 503): void
   /** The peer has gone away or reset the stream while we were deciding. */
   readonly signal: AbortSignal
-}
-
-/** How a copy ended. */
-export interface CopyResult {
-  readonly meter: Readonly<ByteMeter>
-  /** `end` = both sides finished; otherwise who broke off first. */
-  readonly endedBy: 'end' | 'opener' | 'target' | 'abort'
-  /** Set when it was not a normal close. */
-  readonly error: Error | undefined
 }
 
 /**

@@ -1,3 +1,5 @@
+export { acceptH2, connectH2, type H2Options } from './connect.ts'
+export { clientLimits, serverLimits } from './limits.ts'
 export type {
   H2ClientConnection,
   H2Connection,

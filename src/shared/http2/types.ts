@@ -40,7 +40,7 @@ export interface H2StreamHandler {
    * given back only by `stream.consumed(end - start)`, so whoever is slow holds its own stream only.
    */
   onData(slab: Slab, start: number, end: number): void
-  /** END_STREAM arrived: nothing more will come. */
+  /** END_STREAM arrived, with the header, the payload or trailers: nothing more will come. */
   onEnd(trailers: HeaderList | undefined): void
   /** The stream is gone: RST_STREAM, a lost connection, or a guard; `code` says which. No call follows. */
   onReset(code: number, reason: string): void
@@ -77,6 +77,7 @@ export interface H2Stream {
 
 /** Either end of a connection. */
 export interface H2Connection extends Drainable, Closer {
+  readonly role: 'client' | 'server'
   /** Open streams, both ways. */
   readonly streamCount: number
   /** Accepts new streams: no GOAWAY seen or sent, not closed. */
@@ -125,7 +126,10 @@ export interface H2Limits {
   readonly pingsPerSecond: number
   readonly settingsPerSecond: number
   readonly emptyDataPerSecond: number
+  /** Besides those that the DATA we sent entitles the peer to. */
   readonly windowUpdatesPerSecond: number
+  /** PRIORITY, unknown types, frames for streams that are gone, interim responses. */
+  readonly ignoredFramesPerSecond: number
   /** Bytes queued for the wire by one stream, and by all streams of the connection. */
   readonly maxQueuedStreamBytes: number
   readonly maxQueuedConnectionBytes: number
@@ -139,4 +143,6 @@ export interface H2Limits {
   /** PING every so often, and give up when no ACK came in time; 0 = no keepalive. ztunnel: 10 s / 20 s. */
   readonly pingIntervalMs: number
   readonly pingTimeoutMs: number
+  /** Takes CONNECT with `:protocol` (RFC 8441); without, such a stream is reset with PROTOCOL_ERROR. */
+  readonly isExtendedConnectEnabled: boolean
 }

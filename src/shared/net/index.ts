@@ -1,3 +1,4 @@
+export { adoptSocket, type ReadWay, takeOverReads, verifyReadTakeover } from './adopt-socket.ts'
 export { type Cidr, cidrContains, cidrContainsBytes, cidrFromBytes, formatCidr, parseCidr } from './cidr.ts'
 export {
   formatSocketAddress,
@@ -11,4 +12,8 @@ export {
   parseSocketAddress,
   type SocketAddress,
 } from './ip.ts'
-export type { ByteMeter, OnRead, Slab } from './slab.ts'
+export type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
+export { hotSlabs, quietReadBuffer, SlabPool, type SlabPoolSettings, smallSlabs } from './slab-pool.ts'
+export { SlabWriter } from './slab-writer.ts'
+export { SocketPipe } from './socket-pipe.ts'
+export { BULK_READ_BYTES, type ReadConsumer, SocketReader } from './socket-reader.ts'

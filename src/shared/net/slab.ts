@@ -4,6 +4,8 @@
  */
 export interface Slab {
   readonly buffer: Buffer
+  /** Nobody but the asker holds it, so its bytes may be overwritten. */
+  readonly isUnshared: boolean
   retain(): void
   release(): void
 }
@@ -23,4 +25,13 @@ export interface ByteMeter {
   sentBytes: number
   /** To the side that opened the connection. */
   receivedBytes: number
+}
+
+/** How a copy between two ends finished. */
+export interface CopyResult {
+  readonly meter: Readonly<ByteMeter>
+  /** `end` = both sides finished; otherwise who broke off first. */
+  readonly endedBy: 'end' | 'opener' | 'target' | 'abort'
+  /** Set when it was not a normal close. */
+  readonly error: Error | undefined
 }

@@ -1,0 +1,219 @@
+import type { Socket } from 'node:net'
+import { MeshError } from '#shared/errors'
+import { FRAME_HEADER_BYTES, H2ErrorCode, type H2Stream, type H2StreamHandler, type HeaderList } from '#shared/http2'
+import {
+  BULK_READ_BYTES,
+  type ByteMeter,
+  type CopyResult,
+  type OnRead,
+  type Slab,
+  SlabWriter,
+  SocketReader,
+  smallSlabs,
+} from '#shared/net'
+import type { StreamPump } from './types.ts'
+
+type Outcome = Pick<CopyResult, 'endedBy' | 'error'>
+
+/**
+ * The handler of one tunnel stream from its answer on, and the copier between it and one TCP socket.
+ *
+ * Life: made → `attach`ed to its stream → answered (`onAnswer`, client only) → `bind`ed to its socket → done. Until `bind`, payload is kept, bounded by the stream's window. FIN and
+ * END_STREAM carry half-closes; a RST_STREAM NO_ERROR or CANCEL is taken as an end (reference/hbone-and-ztunnel d.4), any other loss
+ * resets the socket, so that a cut transfer does not look whole.
+ */
+export class H2StreamPump implements H2StreamHandler, StreamPump {
+  readonly meter: ByteMeter = { sentBytes: 0, receivedBytes: 0 }
+  /** Client: the final answer's header. */
+  onAnswer: ((headers: HeaderList, isEnd: boolean) => void) | undefined
+  /** The stream has gone before `bind`. */
+  onLost: ((code: number, reason: string) => void) | undefined
+
+  /** Which side of the connection the socket is: who opened it, or whom it is meant for. */
+  readonly #socketSide: 'opener' | 'target'
+  readonly #reader: SocketReader
+  readonly #writer: SlabWriter
+  readonly #result: PromiseWithResolvers<CopyResult> = Promise.withResolvers()
+  #stream: H2Stream | undefined
+  #socket: Socket | undefined
+  #outcome: Outcome | undefined
+  /** Read from the socket, not yet taken by the stream; flat triples: slab, start, end. */
+  #backlog: (Slab | number)[] = []
+  #isReadPaused = false
+  #isReadEnded = false
+
+  /** @param socketSide a client's socket is the `opener`, a server's the `target` */
+  constructor(socketSide: 'opener' | 'target') {
+    this.#socketSide = socketSide
+    this.#writer = new SlabWriter((bytes) => this.#stream?.consumed(bytes))
+    this.#reader = new SocketReader(FRAME_HEADER_BYTES, {
+      onQuietRead: (buffer, bytes) => this.#onQuietRead(buffer, bytes),
+      onBulkRead: (slab, start, end) => this.#onBulkRead(slab, start, end),
+    })
+  }
+
+  get onread(): OnRead {
+    return this.#reader.onread
+  }
+
+  /** Before anything can come on the stream. */
+  attach(stream: H2Stream): void {
+    this.#stream = stream
+  }
+
+  bind(socket: Socket): Promise<CopyResult> {
+    this.#socket = socket
+    socket.on('error', (error) => this.#end(this.#socketSide, error))
+    socket.on('end', () => this.#onSocketEnd())
+    socket.on('close', () => this.#onSocketClosed())
+    if (socket.closed) this.#onSocketClosed()
+    else if (this.#outcome !== undefined) socket.destroy()
+    else {
+      this.#writer.attach(socket)
+      socket.resume()
+    }
+    return this.#result.promise
+  }
+
+  abort(): void {
+    this.#end('abort', undefined)
+    this.#stream?.reset(H2ErrorCode.CANCEL)
+    if (this.#socket === undefined) this.#letGo()
+    else this.#socket.destroy()
+  }
+
+  // ---- stream → socket
+
+  onHeaders(headers: HeaderList, isEnd: boolean): void {
+    this.onAnswer?.(headers, isEnd)
+  }
+
+  onData(slab: Slab, start: number, end: number): void {
+    if (this.#socketSide === 'target') this.meter.sentBytes += end - start
+    else this.meter.receivedBytes += end - start
+    this.#writer.write(slab, start, end)
+  }
+
+  onEnd(): void {
+    this.#writer.end()
+  }
+
+  onReset(code: number, reason: string): void {
+    const isEnd = code === H2ErrorCode.NO_ERROR || code === H2ErrorCode.CANCEL
+    const error = isEnd ? undefined : new MeshError('TUNNEL_LOST', `stream reset with code ${code}: ${reason}`)
+    this.#end(this.#socketSide === 'opener' ? 'target' : 'opener', error)
+    const socket = this.#socket
+    if (socket === undefined) {
+      this.#letGo()
+      this.onLost?.(code, reason)
+    } else if (socket.closed) this.#finish()
+    else if (isEnd) this.#writer.endThenDestroy()
+    else socket.resetAndDestroy()
+  }
+
+  // ---- socket → stream
+
+  onWritable(): void {
+    const stream = this.#stream
+    if (stream === undefined) return
+    while (this.#backlog.length > 0) {
+      const slab = this.#backlog[0] as Slab
+      const start = this.#backlog[1] as number
+      const end = this.#backlog[2] as number
+      const taken = stream.write(slab.buffer, start, end)
+      if (taken < end - start) {
+        this.#backlog[1] = start + taken
+        return
+      }
+      this.#backlog.splice(0, 3)
+      slab.release()
+    }
+    if (this.#isReadEnded) {
+      stream.end()
+      if (this.#socket?.closed === true) this.#finish()
+    } else if (this.#isReadPaused && stream.writableBytes > 0) {
+      this.#isReadPaused = false
+      this.#socket?.resume()
+    }
+  }
+
+  #onQuietRead(buffer: Uint8Array, bytes: number): boolean {
+    this.#count(bytes)
+    const stream = this.#stream
+    if (stream === undefined || !stream.isOpen) return true
+    const taken = this.#backlog.length > 0 ? 0 : stream.write(buffer, 0, bytes)
+    if (taken < bytes) this.#keepCopy(buffer, taken, bytes)
+    return this.#mayReadOn(stream)
+  }
+
+  #onBulkRead(slab: Slab, start: number, end: number): boolean {
+    this.#count(end - start)
+    const stream = this.#stream
+    if (stream === undefined || !stream.isOpen) return true
+    if (this.#backlog.length > 0) this.#keep(slab, start, end)
+    else if (end - start < BULK_READ_BYTES || !stream.writeInPlace(slab, end)) {
+      const taken = stream.write(slab.buffer, start, end)
+      if (taken < end - start) this.#keep(slab, start + taken, end)
+    }
+    return this.#mayReadOn(stream)
+  }
+
+  #mayReadOn(stream: H2Stream): boolean {
+    this.#isReadPaused = this.#backlog.length > 0 || stream.writableBytes === 0
+    return !this.#isReadPaused
+  }
+
+  #keep(slab: Slab, start: number, end: number): void {
+    slab.retain()
+    this.#backlog.push(slab, start, end)
+  }
+
+  #keepCopy(buffer: Uint8Array, start: number, end: number): void {
+    const slab = smallSlabs.acquire()
+    slab.buffer.set(buffer.subarray(start, end), 0)
+    this.#backlog.push(slab, 0, end - start)
+  }
+
+  #count(bytes: number): void {
+    if (this.#socketSide === 'opener') this.meter.sentBytes += bytes
+    else this.meter.receivedBytes += bytes
+  }
+
+  #onSocketEnd(): void {
+    this.#isReadEnded = true
+    if (this.#backlog.length === 0) this.#stream?.end()
+  }
+
+  // ---- the end
+
+  #onSocketClosed(): void {
+    const socket = this.#socket
+    this.#reader.close()
+    const isWhole = socket?.readableEnded === true && socket.writableFinished
+    if (!isWhole) this.#end(this.#socketSide, undefined)
+    // Both sides of the socket are done, but the stream has not taken all of it yet: `onWritable` finishes.
+    if (this.#outcome === undefined && this.#backlog.length > 0) return
+    this.#finish()
+  }
+
+  #finish(): void {
+    const { endedBy, error } = this.#outcome ?? { endedBy: 'end', error: undefined }
+    if (endedBy !== 'end') this.#stream?.reset(H2ErrorCode.CANCEL)
+    this.#letGo()
+    this.#result.resolve({ meter: this.meter, endedBy, error })
+  }
+
+  /** What is kept will go nowhere: its window belongs to the connection's other streams. */
+  #letGo(): void {
+    for (let i = 0; i < this.#backlog.length; i += 3) (this.#backlog[i] as Slab).release()
+    this.#backlog = []
+    const unwritten = this.#writer.pendingBytes
+    this.#writer.discard()
+    this.#stream?.consumed(unwritten)
+  }
+
+  /** Who broke off first, and why; later calls change nothing. */
+  #end(endedBy: Outcome['endedBy'], error: Error | undefined): void {
+    this.#outcome ??= { endedBy, error }
+  }
+}

@@ -1,0 +1,147 @@
+import type { Socket } from 'node:net'
+import type { Slab } from './slab.ts'
+import { smallSlabs } from './slab-pool.ts'
+
+/**
+ * A piece smaller than this part of its slab is copied while the socket is behind: else a slow reader could pin a whole
+ * slab with each byte.
+ */
+const MIN_SHARE = 1 / 8
+
+/**
+ * Writes pieces of slabs to one socket, in order, one write in flight. What cannot be written yet waits here; who feeds
+ * it bounds that, by flow-control windows or by looking at `pendingBytes`.
+ */
+export class SlabWriter {
+  /** Told of bytes when the kernel has taken them. */
+  readonly #onTaken: (bytes: number) => void
+  #socket: Socket | undefined
+  #queue: (Slab | number)[] = []
+  #head = 0
+  #writing: Slab | undefined
+  #writingBytes = 0
+  #ending: 'none' | 'fin' | 'destroy' = 'none'
+  #isDiscarding = false
+  /** Where small pieces are copied to. */
+  #tail: Slab | undefined
+  #tailPosition = 0
+  /** Taken over and not yet in the kernel's hands. */
+  pendingBytes = 0
+
+  readonly #onWritten = (): void => {
+    const bytes = this.#writingBytes
+    this.#writing?.release()
+    this.#writing = undefined
+    this.pendingBytes -= bytes
+    if (!this.#isDiscarding) this.#next()
+    if (this.pendingBytes === 0) this.#dropTail()
+    this.#onTaken(bytes)
+  }
+
+  constructor(onTaken: (bytes: number) => void) {
+    this.#onTaken = onTaken
+  }
+
+  /** Begins to write to `socket` what has come so far. */
+  attach(socket: Socket): void {
+    this.#socket = socket
+    this.#next()
+  }
+
+  /** Writes `slab.buffer[start, end)`; retains the slab as long as it must. */
+  write(slab: Slab, start: number, end: number): void {
+    if (this.#isDiscarding) return
+    const isBehind = this.#writing !== undefined || this.#socket === undefined
+    if (isBehind && end - start < slab.buffer.length * MIN_SHARE) {
+      this.writeCopy(slab.buffer, start, end)
+      return
+    }
+    slab.retain()
+    this.#push(slab, start, end)
+  }
+
+  /** Writes a copy of `bytes[start, end)`. */
+  writeCopy(bytes: Uint8Array, start: number, end: number): void {
+    if (this.#isDiscarding) return
+    for (let at = start; at < end; ) {
+      const tail = this.#tailWithRoom()
+      const taken = Math.min(end - at, tail.buffer.length - this.#tailPosition)
+      const from = this.#tailPosition
+      tail.buffer.set(bytes.subarray(at, at + taken), from)
+      this.#tailPosition += taken
+      at += taken
+      if (this.#growLast(tail, from, taken)) continue
+      tail.retain()
+      this.#push(tail, from, from + taken)
+    }
+  }
+
+  /** FIN, behind what is pending. */
+  end(): void {
+    if (this.#ending === 'none') this.#ending = 'fin'
+    if (this.#socket !== undefined && this.#writing === undefined) this.#next()
+  }
+
+  /** As `end`, and the socket is closed both ways as soon as the FIN has left. */
+  endThenDestroy(): void {
+    this.#ending = 'destroy'
+    if (this.#socket !== undefined && this.#writing === undefined) this.#next()
+  }
+
+  /** Drops what is pending; its bytes are never reported. */
+  discard(): void {
+    if (this.#isDiscarding) return
+    this.#isDiscarding = true
+    for (let i = this.#head; i < this.#queue.length; i += 3) (this.#queue[i] as Slab).release()
+    this.#queue = []
+    this.#head = 0
+    this.pendingBytes = this.#writing === undefined ? 0 : this.#writingBytes
+    this.#dropTail()
+  }
+
+  #push(slab: Slab, start: number, end: number): void {
+    this.#queue.push(slab, start, end)
+    this.pendingBytes += end - start
+    if (this.#writing === undefined && this.#socket !== undefined) this.#next()
+  }
+
+  /** Whether the last waiting piece ends where the new bytes begin, and has been made longer. */
+  #growLast(tail: Slab, from: number, bytes: number): boolean {
+    const last = this.#queue.length - 3
+    if (last < this.#head || this.#queue[last] !== tail || this.#queue[last + 2] !== from) return false
+    this.#queue[last + 2] = from + bytes
+    this.pendingBytes += bytes
+    return true
+  }
+
+  #next(): void {
+    if (this.#head === this.#queue.length) {
+      this.#queue.length = 0
+      this.#head = 0
+      if (this.#ending === 'fin') this.#socket?.end()
+      else if (this.#ending === 'destroy') this.#socket?.destroySoon()
+      return
+    }
+    const slab = this.#queue[this.#head] as Slab
+    const start = this.#queue[this.#head + 1] as number
+    const end = this.#queue[this.#head + 2] as number
+    this.#head += 3
+    this.#writing = slab
+    this.#writingBytes = end - start
+    this.#socket?.write(slab.buffer.subarray(start, end), this.#onWritten)
+  }
+
+  #tailWithRoom(): Slab {
+    if (this.#tail !== undefined && this.#tailPosition === this.#tail.buffer.length) this.#dropTail()
+    if (this.#tail === undefined) {
+      this.#tail = smallSlabs.acquire()
+      this.#tailPosition = 0
+    }
+    return this.#tail
+  }
+
+  #dropTail(): void {
+    this.#tail?.release()
+    this.#tail = undefined
+  }
+}

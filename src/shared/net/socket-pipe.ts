@@ -1,0 +1,137 @@
+import type { Socket } from 'node:net'
+import type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
+import { SlabWriter } from './slab-writer.ts'
+import { SocketReader } from './socket-reader.ts'
+
+/** Reading stops while more than this waits for the other socket. */
+const MAX_PENDING_BYTES = 512 * 1024
+
+type Outcome = Pick<CopyResult, 'endedBy' | 'error'>
+
+/**
+ * Carries bytes between two sockets, both ways, with half-close and back-pressure: make each socket with its `onread`
+ * (`net.connect` or `adoptSocket`), both with `allowHalfOpen`, then `bind` them.
+ */
+export class SocketPipe {
+  readonly meter: ByteMeter = { sentBytes: 0, receivedBytes: 0 }
+  readonly #forward: OneWay
+  readonly #backward: OneWay
+  readonly #result: PromiseWithResolvers<CopyResult> = Promise.withResolvers()
+  #opener: Socket | undefined
+  #target: Socket | undefined
+  #outcome: Outcome | undefined
+  #openSockets = 2
+
+  constructor() {
+    this.#forward = new OneWay((bytes) => {
+      this.meter.sentBytes += bytes
+    })
+    this.#backward = new OneWay((bytes) => {
+      this.meter.receivedBytes += bytes
+    })
+  }
+
+  /** For the socket of the side that opened the connection. */
+  get openerOnread(): OnRead {
+    return this.#forward.reader.onread
+  }
+
+  get targetOnread(): OnRead {
+    return this.#backward.reader.onread
+  }
+
+  /** Starts copying. Resolves when both sockets are closed. */
+  bind(opener: Socket, target: Socket): Promise<CopyResult> {
+    this.#opener = opener
+    this.#target = target
+    this.#forward.connect(opener, target)
+    this.#backward.connect(target, opener)
+    this.#watch(opener, 'opener', this.#forward)
+    this.#watch(target, 'target', this.#backward)
+    if (this.#outcome !== undefined) this.#destroyBoth()
+    return this.#result.promise
+  }
+
+  /** Closes both sockets at once. */
+  abort(): void {
+    this.#outcome ??= { endedBy: 'abort', error: undefined }
+    this.#destroyBoth()
+  }
+
+  #watch(socket: Socket, side: 'opener' | 'target', way: OneWay): void {
+    socket.on('error', (error) => {
+      this.#outcome ??= { endedBy: side, error }
+    })
+    socket.on('end', () => way.end())
+    const onClose = (): void => this.#onClosed(socket, side, way)
+    if (socket.closed) onClose()
+    else socket.on('close', onClose)
+  }
+
+  #onClosed(socket: Socket, side: 'opener' | 'target', way: OneWay): void {
+    way.reader.close()
+    if (!socket.readableEnded || !socket.writableFinished) this.#break(side)
+    if (--this.#openSockets > 0) return
+    const { endedBy, error } = this.#outcome ?? { endedBy: 'end', error: undefined }
+    this.#forward.writer.discard()
+    this.#backward.writer.discard()
+    this.#result.resolve({ meter: this.meter, endedBy, error })
+  }
+
+  /** One socket went before its time: the other gets what is pending from it, then goes too; an error is passed on as a reset. */
+  #break(side: 'opener' | 'target'): void {
+    this.#outcome ??= { endedBy: side, error: undefined }
+    const [other, writer] =
+      side === 'opener' ? [this.#target, this.#forward.writer] : [this.#opener, this.#backward.writer]
+    if (other === undefined || other.destroyed) return
+    if (this.#outcome.error === undefined) writer.endThenDestroy()
+    else other.resetAndDestroy()
+  }
+
+  #destroyBoth(): void {
+    this.#opener?.destroy()
+    this.#target?.destroy()
+  }
+}
+
+/** One direction. */
+class OneWay {
+  readonly reader: SocketReader
+  readonly writer: SlabWriter
+  #source: Socket | undefined
+  #isPaused = false
+
+  constructor(onBytes: (bytes: number) => void) {
+    const isRoom = (): boolean => {
+      this.#isPaused = this.writer.pendingBytes >= MAX_PENDING_BYTES
+      return !this.#isPaused
+    }
+    this.writer = new SlabWriter(() => {
+      if (!this.#isPaused || this.writer.pendingBytes * 2 > MAX_PENDING_BYTES) return
+      this.#isPaused = false
+      this.#source?.resume()
+    })
+    this.reader = new SocketReader(0, {
+      onQuietRead: (buffer, bytes) => {
+        onBytes(bytes)
+        this.writer.writeCopy(buffer, 0, bytes)
+        return isRoom()
+      },
+      onBulkRead: (slab: Slab, start, end) => {
+        onBytes(end - start)
+        this.writer.write(slab, start, end)
+        return isRoom()
+      },
+    })
+  }
+
+  connect(source: Socket, sink: Socket): void {
+    this.#source = source
+    this.writer.attach(sink)
+    source.resume()
+  }
+
+  end(): void {
+    this.writer.end()
+  }
+}
