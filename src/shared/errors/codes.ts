@@ -32,6 +32,11 @@ export const codes = {
   TUNNEL_REFUSED: { side: 'upstream', retry: 'never', status: 503, flag: 'UF' },
   TUNNEL_LOST: { side: 'upstream', retry: 'reused-connection', status: 503, flag: 'UC' },
   TUNNEL_HANDSHAKE_TIMEOUT: { side: 'upstream', retry: 'unsent', status: 504, flag: 'UF' },
+  TUNNEL_HANDSHAKE_FAILED: { side: 'upstream', retry: 'unsent', status: 503, flag: 'UF' },
+  TUNNEL_ANSWER_TIMEOUT: { side: 'upstream', retry: 'never', status: 504, flag: 'UF' },
+  TUNNEL_POOL_UNAVAILABLE: { side: 'local', retry: 'unsent', status: 503, flag: 'UO' },
+  CLIENT_UNVERIFIED: { side: 'downstream', retry: 'never', status: 401, flag: 'UAEX' },
+  CLIENT_HANDSHAKE_FAILED: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
   UPSTREAM_CONNECT_FAILED: { side: 'upstream', retry: 'unsent', status: 503, flag: 'UF' },
   UPSTREAM_CONNECT_TIMEOUT: { side: 'upstream', retry: 'unsent', status: 504, flag: 'UF' },
 
@@ -41,6 +46,8 @@ export const codes = {
   RESOURCE_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
   XDS_STREAM_LOST: { side: 'upstream', retry: 'unsent', status: 503, flag: 'UC' },
   ZDS_PROTOCOL_ERROR: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
+  ZDS_UNAVAILABLE: { side: 'upstream', retry: 'unsent', status: 503, flag: '-' },
+  ZDS_REFUSED: { side: 'upstream', retry: 'unsent', status: 503, flag: '-' },
 
   COMMAND_FAILED: { side: 'local', retry: 'never', status: 500, flag: '-' },
   NOT_FOUND: { side: 'downstream', retry: 'never', status: 404, flag: 'NR' },

@@ -1,1 +1,3 @@
+export { connectZds, type ZdsClientOptions } from './client.ts'
+export { serveZds, type ZdsServerOptions } from './server.ts'
 export type * from './types.ts'
