@@ -138,3 +138,23 @@ export function record<const F extends Fields>(fields: F, others: 'open' | 'clos
 export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
+
+/** As `shape`, but a problem where nothing is written. */
+export function required<T>(shape: Shape<T>): Shape<T> {
+  return (value, path, report) => {
+    if (value === undefined) report(path, 'is missing')
+    return shape(value, path, report)
+  }
+}
+
+/** A map whose keys are data: pairs in the order of the document; empty where nothing is written. */
+export function pairs<T>(shape: Shape<T>): Shape<readonly (readonly [key: string, value: T])[]> {
+  return (value, path, report) => {
+    if (value === undefined) return []
+    if (isRecord(value)) {
+      return Object.entries(value).map(([key, item]) => [key, shape(item ?? undefined, [...path, key], report)])
+    }
+    report(path, `must be a map, is ${shown(value)}`)
+    return []
+  }
+}
