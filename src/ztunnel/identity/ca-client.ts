@@ -1,0 +1,29 @@
+import type { Clock } from '#shared/clock'
+import type { SpiffeId } from '#shared/model'
+import { createCsr, parseIdentity, type WorkloadCertificate } from '#shared/pki'
+import type { SigningRequest } from '#shared/xds'
+
+/** Gets a certificate with a new key. Rejects with a MeshError that tells why there is none. */
+export type FetchCertificate = (id: SpiffeId, signal: AbortSignal) => Promise<WorkloadCertificate>
+
+/** The part of a CA client that is needed here. */
+export interface CertificateAuthority {
+  createCertificate(request: SigningRequest, timeoutMs: number, signal?: AbortSignal): Promise<readonly string[]>
+}
+
+/** A call to the CA is given up after this; one of our own, since the protocol sets none. */
+export const FETCH_TIMEOUT_MS = 10_000
+
+/**
+ * Asks the CA, on behalf of the node, for certificates of its pods' accounts.
+ *
+ * @param validitySeconds `SECRET_TTL`; the CA may give less
+ */
+export function fetchFrom(ca: CertificateAuthority, validitySeconds: number, clock: Clock): FetchCertificate {
+  return async (id, signal) => {
+    const { privateKeyPem, csrPem } = createCsr(id)
+    const request = { csrPem, impersonatedId: id, validitySeconds }
+    const chain = await ca.createCertificate(request, FETCH_TIMEOUT_MS, signal)
+    return parseIdentity(id, privateKeyPem, chain, clock.nowMs())
+  }
+}

@@ -1,0 +1,2 @@
+export { type CertificateAuthority, type FetchCertificate, fetchFrom } from './ca-client.ts'
+export { CertificateManager, type CertificateManagerSettings, type IdentityStatus } from './certificate-manager.ts'
