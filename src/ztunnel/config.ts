@@ -25,13 +25,12 @@ export interface ProxyConfig {
 /** What is given; `undefined` = not given. Times are in ms, sizes in bytes. */
 interface GivenSettings {
   readonly xdsAddress: string | undefined
-  readonly xdsRootCa: string
+  readonly xdsRootCa: string | undefined
   readonly altXdsHostname: string | undefined
-  readonly xdsOnDemand: boolean
   readonly caAddress: string | undefined
-  readonly caRootCa: string
+  readonly caRootCa: string | undefined
   readonly altCaHostname: string | undefined
-  readonly authToken: string
+  readonly authToken: string | undefined
   readonly xdsHeaders: Readonly<Record<string, string>>
   readonly caHeaders: Readonly<Record<string, string>>
   readonly nodeMetadata: Readonly<Record<string, string>>
@@ -120,22 +119,17 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       `\`discoveryAddress\` of \`PROXY_CONFIG\`, else \`${ISTIOD}\` in a cluster, else \`${LOCAL_ISTIOD}\``,
     ),
     xdsRootCa: setting(
-      text,
+      optionalText,
       'XDS_ROOT_CA',
-      './var/run/secrets/istio/root-cert.pem',
+      undefined,
       'Root that the control plane is verified against: a path, the word `SYSTEM`, or PEM text.',
+      '`./var/run/secrets/istio/root-cert.pem`',
     ),
     altXdsHostname: setting(
       optionalText,
       'ALT_XDS_HOSTNAME',
       undefined,
       "Accepted beside the host name of the control plane's address.",
-    ),
-    xdsOnDemand: setting(
-      boolean,
-      'XDS_ON_DEMAND',
-      false,
-      'Ask for workloads and services when a connection needs them, instead of receiving all.',
     ),
     caAddress: setting(
       optionalText,
@@ -145,10 +139,11 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       `\`${ISTIOD}\` in a cluster, else \`${LOCAL_ISTIOD}\``,
     ),
     caRootCa: setting(
-      text,
+      optionalText,
       'CA_ROOT_CA',
-      './var/run/secrets/istio/root-cert.pem',
+      undefined,
       'Root that the certificate authority is verified against; as `XDS_ROOT_CA`.',
+      '`./var/run/secrets/istio/root-cert.pem`',
     ),
     altCaHostname: setting(
       optionalText,
@@ -157,10 +152,11 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       "Accepted beside the host name of the certificate authority's address.",
     ),
     authToken: setting(
-      text,
+      optionalText,
       'AUTH_TOKEN',
-      './var/run/secrets/tokens/istio-token',
+      undefined,
       'Token for control plane and authority: a path, read afresh for each call, or the token itself.',
+      '`./var/run/secrets/tokens/istio-token` if it is there at the start, else none',
     ),
     xdsHeaders: { prefix: 'XDS_HEADER_', doc: 'Extra headers of each call to the control plane.' },
     caHeaders: { prefix: 'CA_HEADER_', doc: 'Extra headers of each call to the certificate authority.' },
@@ -316,6 +312,11 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     },
     { env: 'PROXY_WORKLOAD_INFO', harmless: [], reason: 'belongs to the dedicated mode, which is not there' },
     { env: 'ENABLE_PROXY', harmless: ['true'], reason: 'a tunnel without its listeners has nothing to do' },
+    {
+      env: 'XDS_ON_DEMAND',
+      harmless: ['false'],
+      reason: 'the tunnel receives everything; asking for what a connection needs is not there yet',
+    },
     {
       env: 'ISTIO_META_DNS_CAPTURE',
       harmless: ['false'],

@@ -6,4 +6,4 @@ export {
   AdminServer,
   only,
 } from './admin-server.ts'
-export { indexRoute, jsonRoute, loggingRoute, metricsRoutes, quitRoute, readinessRoutes } from './routes.ts'
+export { indexRoute, jsonRoute, loggingRoute, metricsRoutes, quitRoute, readinessRoutes, textRoute } from './routes.ts'

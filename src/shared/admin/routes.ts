@@ -57,11 +57,12 @@ export function quitRoute(quit: () => void): AdminRoute {
 
 /** A JSON document, indented, with the keys of every object sorted. */
 export function jsonRoute(dump: () => unknown): AdminRoute {
-  return only('GET', 'method not allowed\n', () => ({
-    status: 200,
-    contentType: 'application/json',
-    body: JSON.stringify(dump(), sortKeys, 2),
-  }))
+  return textRoute('application/json', () => JSON.stringify(dump(), sortKeys, 2))
+}
+
+/** A document that is made for each request. */
+export function textRoute(contentType: string, body: () => string): AdminRoute {
+  return only('GET', 'method not allowed\n', () => ({ status: 200, contentType, body: body() }))
 }
 
 /** A page that lists the other routes of its server. */

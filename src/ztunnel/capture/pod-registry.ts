@@ -127,7 +127,7 @@ export class PodRegistry implements ZdsHandler, Drainable {
       (piece) => piece.cut(cutReason()),
       (piece, order) => piece.drain?.(order),
     )
-    return { uid, info, netns, work }
+    return { uid, info, netns, work, belongings: [] }
   }
 
   /** @returns why it could not be started; the pod is then pending */
@@ -163,11 +163,13 @@ export class PodRegistry implements ZdsHandler, Drainable {
       return
     }
     this.#metrics.stopped.value++
+    const { belongings, netns } = entry.pod
     const ending = entry.listeners
       .drain(order)
+      .then(() => Promise.all(belongings.map((closer) => closer.close())))
       .catch((error: unknown) => this.#options.log.error('pod did not end well', { uid, error: reasonOf(error) }))
       .then(() => {
-        entry.pod.netns.close()
+        netns.close()
         this.#endings.delete(ending)
         this.#options.log.info('pod is left', { uid })
       })

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Drain, DrainOrder } from '#shared/lifecycle'
+import type { Closer, Drain, DrainOrder } from '#shared/lifecycle'
 import type { OnRead, SocketAddress } from '#shared/net'
 import type { Netns } from '#shared/sys'
 import type { WorkloadInfo } from '#shared/zds'
@@ -11,6 +11,8 @@ export interface LocalPod {
   readonly netns: Netns
   /** What runs for this pod: each way enters its work and leaves it at the end, so that a drain can wait and cut. */
   readonly work: Drain<PodWork>
+  /** What lives as long as the pod: closed when the last of its work has ended, before its namespace is let go. */
+  readonly belongings: Closer[]
 }
 
 /** One running piece of a pod: a connection, or a tunnel with its streams. */

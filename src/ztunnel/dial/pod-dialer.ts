@@ -66,7 +66,7 @@ export class PodDialer {
    * @param signal gives up
    * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (10 s), `SYSCALL_FAILED`; the socket is gone
    */
-  connect(pod: LocalPod, dial: Dial, signal?: AbortSignal): Promise<Socket> {
+  async connect(pod: LocalPod, dial: Dial, signal?: AbortSignal): Promise<Socket> {
     const { promise, resolve, reject } = Promise.withResolvers<Socket>()
     const socket = this.start(pod, dial)
     socket.pause()

@@ -117,6 +117,11 @@ export class Inbound {
   #take(tunnel: ServedTunnel, request: TunnelRequest): void {
     this.#carry(tunnel, request).catch((error: unknown) => {
       this.#failedEarly(tunnel.captured, `internal error: ${reasonOf(error)}`)
+      try {
+        request.refuse(503)
+      } catch {
+        // It was answered already; its stream ends with its socket.
+      }
     })
   }
 

@@ -4,7 +4,7 @@ import { connectHeaders, formatConnectTarget, newTraceparent, type TunnelPool } 
 import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
 import { type CopyResult, type SocketAddress, SocketPipe } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
-import type { AcceptedSocket, CapturedConnection } from '../capture/index.ts'
+import type { AcceptedSocket, CapturedConnection, LocalPod } from '../capture/index.ts'
 import type { PodDialer } from '../dial/index.ts'
 import { type ConnectionReporter, type OpenConnection, partyOf, SUCCESS } from '../reporting/index.ts'
 import type { MeshView } from '../state/index.ts'
@@ -16,7 +16,8 @@ import type { OutboundPlan } from './types.ts'
 export interface OutboundOptions {
   readonly view: MeshView
   readonly clock: Clock
-  readonly pool: TunnelPool
+  /** Tunnels of one pod; none is shared between pods. */
+  readonly createPool: () => TunnelPool
   readonly dialer: PodDialer
   readonly reporter: ConnectionReporter
   readonly resolver: HostnameResolver
@@ -44,6 +45,7 @@ const WORKLOAD_TIMEOUT_MS = 5000
 /** Pod → mesh: the way of a connection that a pod opened (hbone-and-ztunnel e.1). */
 export class Outbound {
   readonly #options: OutboundOptions
+  readonly #pools = new WeakMap<LocalPod, TunnelPool>()
 
   constructor(options: OutboundOptions) {
     this.#options = options
@@ -89,7 +91,7 @@ export class Outbound {
   }
 
   async #tunnel(leaving: Leaving, planned: TunnelPlan): Promise<void> {
-    const { pool, dialer, clock, certificateOf, hbonePort } = this.#options
+    const { dialer, clock, certificateOf, hbonePort } = this.#options
     const { captured, workload } = leaving
     const source = workloadIdentity(workload)
     if (source === undefined) return this.#refuse(captured, `workload ${workload.uid} has no identity`)
@@ -113,7 +115,9 @@ export class Outbound {
       certificate: () => certificateOf(source),
     }
     try {
-      const { pump } = await pool.connect(key, tunnelDialer, { authority: planned.authority, headers }, cutting.signal)
+      const pool = this.#poolOf(captured.pod)
+      const request = { authority: planned.authority, headers }
+      const { pump } = await pool.connect(key, tunnelDialer, request, cutting.signal)
       cutting.signal.addEventListener('abort', () => pump.abort())
       connection.follow(pump.meter)
       const copied = pump.bind(captured.accepted.adopt(pump.onread))
@@ -188,6 +192,15 @@ export class Outbound {
         isMutualTls: isTunnel,
       },
     })
+  }
+
+  #poolOf(pod: LocalPod): TunnelPool {
+    const known = this.#pools.get(pod)
+    if (known !== undefined) return known
+    const pool = this.#options.createPool()
+    this.#pools.set(pod, pool)
+    pod.belongings.push(pool)
+    return pool
   }
 
   #ended(connection: OpenConnection, { error }: CopyResult): void {

@@ -39,6 +39,7 @@ function reporterOf(limit?: number) {
     info: { name: 'client', namespace: 'default', serviceAccount: 'client' },
     netns: undefined as unknown as Netns, // never entered here
     work,
+    belongings: [],
   }
   const cuts: string[] = []
   const opening = (direction: 'inbound' | 'outbound'): Opening<ConnectionRecord> => ({

@@ -1,0 +1,32 @@
+import type { Counter, Metrics } from '#shared/telemetry'
+import type { AdsClientObserver } from '#shared/xds'
+
+/** `istio_build`: what runs, as a label. */
+export function registerBuild(metrics: Metrics, tag: string): void {
+  metrics.gauges('istio_build', 'Istio component build info', ['component', 'tag']).with('ztunnel', tag).value = 1
+}
+
+/** Counters of the talk with the control plane. */
+export function xdsObserver(metrics: Metrics): AdsClientObserver {
+  const ends = metrics.counters(
+    'istio_xds_connection_terminations',
+    'The total number of completed connections to xds server (unstable)',
+    ['reason'],
+  )
+  const messages = metrics.counters('istio_xds_message', 'Total number of messages received (unstable)', ['url'])
+  const bytes = metrics.counters('istio_xds_message_bytes', 'Total number of bytes received (unstable)', ['url'])
+  return {
+    responseReceived: (typeUrl, size) => {
+      messages.with(typeUrl).value++
+      bytes.with(typeUrl).value += size
+    },
+    connectionEnded: (reason) => {
+      ends.with(reason).value++
+    },
+  }
+}
+
+/** Errors that nobody handled: each is a bug. */
+export function unhandledErrors(metrics: Metrics): Counter {
+  return metrics.counter('ambit_unhandled_errors', 'Errors that nobody handled; each is a bug, see the log')
+}
