@@ -25,6 +25,7 @@ export const codes = {
   CERTIFICATE_INVALID: { side: 'local', retry: 'never', status: 503, flag: 'UF' },
   CERTIFICATE_UNAVAILABLE: { side: 'local', retry: 'never', status: 503, flag: 'UF' },
   CSR_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
+  CERTIFICATE_LIMIT_EXCEEDED: { side: 'downstream', retry: 'never', status: 429, flag: 'UAEX' },
   CERTIFICATE_REFUSED: { side: 'downstream', retry: 'never', status: 401, flag: 'UAEX' },
   PEER_UNVERIFIED: { side: 'upstream', retry: 'never', status: 503, flag: 'UF' },
 

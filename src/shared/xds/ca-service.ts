@@ -21,7 +21,7 @@ export interface CertificateCall {
  *
  * @returns leaf, intermediates one by one, root bundle as the last element
  * @throws MeshError `CERTIFICATE_REFUSED` (answered UNAUTHENTICATED, with a fixed text), `CSR_INVALID`
- *   (INVALID_ARGUMENT, with its message), anything else (INTERNAL, with a fixed text)
+ *   (INVALID_ARGUMENT, with its message), `CERTIFICATE_LIMIT_EXCEEDED` (RESOURCE_EXHAUSTED), anything else (INTERNAL, with a fixed text)
  */
 export type IssueCertificate = (call: CertificateCall) => Promise<readonly string[]>
 
@@ -64,6 +64,7 @@ function readCall(caller: CallFacts, bytes: Buffer, signal: AbortSignal): Certif
 function statusFor(error: unknown): RpcStatus {
   const code: ErrorCode | undefined = error instanceof MeshError ? error.code : undefined
   if (code === 'CERTIFICATE_REFUSED') return { code: rpcCodes.unauthenticated, message: 'request authenticate failure' }
+  if (code === 'CERTIFICATE_LIMIT_EXCEEDED') return { code: rpcCodes.resourceExhausted, message: 'too many requests' }
   if (code === 'CSR_INVALID' || code === 'RESOURCE_INVALID')
     return { code: rpcCodes.invalidArgument, message: reasonOf(error).slice(0, 512) }
   return { code: rpcCodes.internal, message: 'certificate signing failed' }

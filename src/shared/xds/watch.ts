@@ -176,7 +176,8 @@ export class Watch {
 
   #concerns(view: ResourceView, resource: EncodedResource): boolean {
     if (this.#isWildcard || this.#held.has(resource.name) || this.#names.has(resource.name)) return true
-    return resource.aliases.some((alias) => this.#names.has(alias)) || view.isUnasked(resource)
+    // A workload's aliases are also the services that it serves: whoever holds one of them needs its new workloads.
+    return resource.aliases.some((alias) => this.#names.has(alias) || this.#held.has(alias)) || view.isUnasked(resource)
   }
 
   /** Only an unempty version says anything about the content. */

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose'
+import type { Clock } from '#shared/clock'
+import { MeshError, reasonOf } from '#shared/errors'
+
+/** A pod that proved who it is with its service account's token. Node names are as the token says, signed. */
+export interface Caller {
+  readonly namespace: string
+  readonly serviceAccount: string
+  readonly podName: string
+  readonly podUid: string
+  /** Undefined: the token's issuer does not say (Kubernetes before 1.30). */
+  readonly nodeName: string | undefined
+}
+
+/** Says whose a token is. The Kubernetes TokenReview call will be another. */
+export interface TokenAuthenticator {
+  /** @throws MeshError `CERTIFICATE_REFUSED` with the reason, which is for the log and not for the caller */
+  authenticate(token: string | undefined): Promise<Caller>
+}
+
+export interface JwksSettings {
+  /** JSON Web Key Set of those who may issue tokens; read again when it changes. */
+  readonly file: string
+  readonly audience: string
+  /** Undefined = any issuer whose key is in the set. */
+  readonly issuer: string | undefined
+  readonly clock: Clock
+}
+
+/** Signatures that Kubernetes makes; never `none`, never one with a shared secret. */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512']
+const CLOCK_TOLERANCE_SECONDS = 10
+/** The file is looked at this often at most. */
+const RECHECK_MS = 1_000
+const MAX_FILE_BYTES = 1024 * 1024
+
+type KeySet = ReturnType<typeof createLocalJWKSet>
+
+/** Verifies Kubernetes service-account tokens against a key set in a file. */
+export class JwksAuthenticator implements TokenAuthenticator {
+  readonly #settings: JwksSettings
+  #keys: { readonly set: KeySet; readonly stamp: string; readonly checkedMs: number } | undefined
+
+  constructor(settings: JwksSettings) {
+    this.#settings = settings
+  }
+
+  /** @throws MeshError `CONFIG_INVALID` when the key set cannot be read now */
+  async check(): Promise<void> {
+    await this.#keySet()
+  }
+
+  async authenticate(token: string | undefined): Promise<Caller> {
+    if (token === undefined) throw refused('no bearer token')
+    const keys = await this.#keySet()
+    const { audience, issuer, clock } = this.#settings
+    try {
+      const { payload } = await jwtVerify(token, keys, {
+        algorithms: ALGORITHMS,
+        audience,
+        ...(issuer === undefined ? {} : { issuer }),
+        requiredClaims: ['exp', 'sub'],
+        clockTolerance: CLOCK_TOLERANCE_SECONDS,
+        currentDate: new Date(clock.nowMs()),
+      })
+      return callerOf(payload)
+    } catch (cause) {
+      if (cause instanceof MeshError) throw cause
+      throw refused(`token of ${fingerprint(token)} is not valid: ${reasonOf(cause)}`, cause)
+    }
+  }
+
+  async #keySet(): Promise<KeySet> {
+    const { file, clock } = this.#settings
+    const nowMs = clock.monotonicMs()
+    if (this.#keys !== undefined && nowMs - this.#keys.checkedMs < RECHECK_MS) return this.#keys.set
+    try {
+      const { ino, size, mtimeNs } = await stat(file, { bigint: true })
+      if (size > MAX_FILE_BYTES) throw new Error(`larger than ${MAX_FILE_BYTES} bytes`)
+      const stamp = [ino, size, mtimeNs].join(':')
+      const set =
+        this.#keys?.stamp === stamp ? this.#keys.set : createLocalJWKSet(JSON.parse(await readFile(file, 'utf8')))
+      this.#keys = { set, stamp, checkedMs: nowMs }
+      return set
+    } catch (cause) {
+      // Fail closed: keys that were taken away on purpose must not go on working.
+      throw new MeshError('CONFIG_INVALID', `token key set ${file} cannot be read: ${reasonOf(cause)}`, { cause })
+    }
+  }
+}
+
+/** The claims of a bound service-account token (Kubernetes "Bound service account tokens"). */
+function callerOf(payload: JWTPayload): Caller {
+  const kubernetes = record(payload['kubernetes.io'])
+  const namespace = textOf(kubernetes, 'namespace')
+  const serviceAccount = textOf(record(kubernetes.serviceaccount), 'name')
+  if (payload.sub !== `system:serviceaccount:${namespace}:${serviceAccount}`)
+    throw refused('the subject and the claims of the token name different accounts')
+  const pod = record(kubernetes.pod)
+  const node = kubernetes.node === undefined ? undefined : textOf(record(kubernetes.node), 'name')
+  return { namespace, serviceAccount, podName: textOf(pod, 'name'), podUid: textOf(pod, 'uid'), nodeName: node }
+}
+
+function record(value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value !== 'object' || value === null) throw refused('the token is no bound service-account token')
+  return value as Readonly<Record<string, unknown>>
+}
+
+function textOf(claims: Readonly<Record<string, unknown>>, name: string): string {
+  const value = claims[name]
+  if (typeof value !== 'string' || value === '' || value.length > 253) throw refused(`the token has no claim ${name}`)
+  return value
+}
+
+/** Enough to find a token's origin in two logs, and nothing of the token. */
+function fingerprint(token: string): string {
+  return createHash('sha256').update(token).digest('hex').slice(0, 12)
+}
+
+function refused(reason: string, cause?: unknown): MeshError {
+  return new MeshError('CERTIFICATE_REFUSED', reason, { cause })
+}

@@ -1,0 +1,40 @@
+import type { Metrics } from '#shared/telemetry'
+import type { Authority } from './authority.ts'
+
+/** What the CA counts, under istiod's names (istio-control-plane f). */
+export interface CaMetrics {
+  asked(): void
+  /** Not authenticated, or not entitled. */
+  refused(): void
+  unreadable(): void
+  /** Runs and counts one signature. */
+  signing(sign: () => string): string
+}
+
+export function registerCaMetrics(metrics: Metrics, authority: Authority): CaMetrics {
+  const asked = metrics.counter('citadel_server_csr_count', 'Certificate requests')
+  const refused = metrics.counter(
+    'citadel_server_authentication_failure_count',
+    'Requests of callers that are not known or not entitled',
+  )
+  const unreadable = metrics.counter('citadel_server_csr_parsing_err_count', 'Requests that could not be read')
+  const failed = metrics.counters('citadel_server_csr_sign_err_count', 'Requests that could not be signed', ['error'])
+  const issued = metrics.counter('citadel_server_success_cert_issuance_count', 'Certificates issued')
+  const expiry = metrics.gauge('citadel_server_root_cert_expiry_timestamp', 'When the root expires, in epoch seconds')
+  expiry.value = authority.notAfterMs / 1000
+  return {
+    asked: () => void asked.value++,
+    refused: () => void refused.value++,
+    unreadable: () => void unreadable.value++,
+    signing(sign) {
+      try {
+        const pem = sign()
+        issued.value++
+        return pem
+      } catch (error) {
+        failed.with('CERT_GEN_ERROR').value++
+        throw error
+      }
+    },
+  }
+}

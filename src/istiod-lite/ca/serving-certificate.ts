@@ -1,0 +1,55 @@
+import { createPublicKey } from 'node:crypto'
+import type { Clock, Timer } from '#shared/clock'
+import type { Closer } from '#shared/lifecycle'
+import type { IpAddress } from '#shared/net'
+import { generateKey, privateKeyPemOf, type SubjectAltName } from '#shared/pki'
+import type { ServerKeyPair } from '#shared/xds'
+import type { Authority } from './authority.ts'
+import { signChecked } from './sign.ts'
+
+export interface ServingNames {
+  readonly dnsNames: readonly string[]
+  readonly addresses: readonly IpAddress[]
+}
+
+const LIFE_MS = 24 * 3_600_000
+const BACKDATE_MS = 120_000
+
+/** The control plane's own certificate, of its own CA, under a fresh key. */
+export function servingCertificate(authority: Authority, names: ServingNames, nowMs: number): ServerKeyPair {
+  const key = generateKey('P-256')
+  const subjectAltNames: readonly SubjectAltName[] = [
+    ...names.dnsNames.map((value): SubjectAltName => ({ kind: 'dns', value })),
+    ...names.addresses.map((value): SubjectAltName => ({ kind: 'ip', value })),
+  ]
+  const certPem = signChecked(
+    {
+      publicKey: createPublicKey(key),
+      subject: {},
+      subjectAltNames,
+      notBeforeMs: nowMs - BACKDATE_MS,
+      notAfterMs: Math.min(nowMs + LIFE_MS, authority.notAfterMs),
+      use: { kind: 'leaf' },
+    },
+    authority.signer,
+  )
+  return { keyPem: privateKeyPemOf(key), certPem }
+}
+
+/** Hands over a new certificate at half of each one's life, until closed. */
+export function keepServing(
+  authority: Authority,
+  names: ServingNames,
+  clock: Clock,
+  renew: (pair: ServerKeyPair) => void,
+): Closer {
+  let timer: Timer
+  const wait = (): void => {
+    timer = clock.setTimer(LIFE_MS / 2, () => {
+      renew(servingCertificate(authority, names, clock.nowMs()))
+      wait()
+    })
+  }
+  wait()
+  return { close: async () => timer.cancel() }
+}
