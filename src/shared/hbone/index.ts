@@ -1,7 +1,10 @@
+export { acceptTunnels, type TunnelServerConnection, type TunnelServerSettings } from './accept.ts'
 export { type Baggage, type BaggageSource, formatBaggage, parseBaggage } from './baggage.ts'
 export { answerHeaders, type ConnectFacts, connectHeaders, headerValue, headerValues } from './connect-headers.ts'
 export { formatConnectTarget, parseConnectTarget } from './connect-target.ts'
 export { type Forwarded, parseForwarded } from './forwarded.ts'
+export { type RefusalStatus, refusalStatus } from './refuse.ts'
+export { H2StreamPump } from './stream-pump.ts'
 export {
   childTraceparent,
   formatTraceparent,
@@ -9,4 +12,5 @@ export {
   parseTraceparent,
   type Traceparent,
 } from './traceparent.ts'
+export { createTunnelPool, type TunnelPoolSettings } from './tunnel-pool.ts'
 export type * from './types.ts'

@@ -1,0 +1,50 @@
+import type { Socket } from 'node:net'
+import type { Clock } from '#shared/clock'
+import { acceptH2, type H2Connection, type H2Limits } from '#shared/http2'
+import type { SpiffeId } from '#shared/model'
+import type { SocketAddress } from '#shared/net'
+import type { WorkloadCertificate } from '#shared/pki'
+import { secureServer } from './tls-server.ts'
+import { receiveTunnel } from './tunnel-request.ts'
+import type { TunnelRequest } from './types.ts'
+
+export interface TunnelServerSettings {
+  readonly clock: Clock
+  /** Of the workload whose listener accepted the connection. */
+  readonly certificate: WorkloadCertificate
+  /** TCP peer. */
+  readonly source: SocketAddress
+  /** The address and port that the peer connected to. */
+  readonly acceptedOn: SocketAddress
+  /** Differences from `serverLimits`. */
+  readonly limits?: Partial<H2Limits>
+  /** TLS, ms; the default is 10 s. */
+  readonly handshakeTimeoutMs?: number
+  /** Called for each well-formed CONNECT; answers by `accept` or `refuse`, at any time, once. It must not throw. */
+  readonly onTunnel: (request: TunnelRequest) => void
+}
+
+/** A tunnel connection of a verified client. `drain` sends GOAWAY and lets its streams finish. */
+export interface TunnelServerConnection {
+  readonly peer: SpiffeId
+  readonly connection: H2Connection
+}
+
+const HANDSHAKE_TIMEOUT_MS = 10_000
+
+/**
+ * Serves HBONE on an accepted, unread TCP connection. Destroying the socket ends it at any time.
+ *
+ * @throws MeshError `CLIENT_HANDSHAKE_FAILED`, `CLIENT_UNVERIFIED`; the socket is closed then
+ */
+export async function acceptTunnels(socket: Socket, settings: TunnelServerSettings): Promise<TunnelServerConnection> {
+  const { clock, certificate, limits = {} } = settings
+  const timeoutMs = settings.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
+  const { socket: secured, peer } = await secureServer(socket, certificate, clock, timeoutMs)
+  const origin = { peer, source: settings.source, acceptedOn: settings.acceptedOn }
+  const connection = acceptH2(secured, (stream, headers) => receiveTunnel(stream, headers, origin, settings.onTunnel), {
+    limits,
+    clock,
+  })
+  return { peer, connection }
+}

@@ -1,0 +1,71 @@
+import type { Clock } from '#shared/clock'
+import { MeshError } from '#shared/errors'
+import { type H2ClientConnection, H2ErrorCode, type H2Stream, type HeaderList } from '#shared/http2'
+import { headerValue } from './connect-headers.ts'
+import { formatConnectTarget } from './connect-target.ts'
+import { describeRefusal } from './refuse.ts'
+import { H2StreamPump } from './stream-pump.ts'
+import type { ConnectRequest, StreamPump } from './types.ts'
+
+/** A CONNECT that was answered with 200, before anybody has taken it over. */
+export interface OpenedTunnel {
+  readonly stream: H2Stream
+  readonly pump: StreamPump
+  readonly responseHeaders: HeaderList
+}
+
+/** The server has not looked at the request, so that it may be sent again (RFC 9113 §8.7). */
+export class StreamRefused extends MeshError {}
+
+/**
+ * Sends one CONNECT and waits for its answer. Exactly 200 opens the tunnel.
+ *
+ * @param answerTimeoutMs how long the answer may take
+ * @throws MeshError `TUNNEL_REFUSED`, `TUNNEL_LOST` (`StreamRefused` when it may be sent again),
+ *   `TUNNEL_ANSWER_TIMEOUT`, or the reason of `signal`
+ */
+export function openTunnel(
+  connection: H2ClientConnection,
+  { authority, headers }: ConnectRequest,
+  clock: Clock,
+  answerTimeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<OpenedTunnel> {
+  const { promise, resolve, reject } = Promise.withResolvers<OpenedTunnel>()
+  const pump = new H2StreamPump('opener')
+  const connect: HeaderList = [[':method', 'CONNECT'], [':authority', formatConnectTarget(authority)], ...headers]
+  const stream = connection.request(connect, pump)
+  pump.attach(stream)
+
+  const settle = (): void => {
+    timer.cancel()
+    signal?.removeEventListener('abort', onAbort)
+    pump.onAnswer = undefined
+    pump.onLost = undefined
+  }
+  const giveUp = (reason: unknown): void => {
+    settle()
+    pump.abort()
+    reject(reason)
+  }
+  const onAbort = (): void => giveUp(signal?.reason)
+  const timer = clock.setTimer(answerTimeoutMs, () =>
+    giveUp(new MeshError('TUNNEL_ANSWER_TIMEOUT', `no answer to CONNECT within ${answerTimeoutMs} ms`)),
+  )
+  signal?.addEventListener('abort', onAbort, { once: true })
+  pump.onLost = (code, reason) => {
+    settle()
+    const Failure = code === H2ErrorCode.REFUSED_STREAM ? StreamRefused : MeshError
+    reject(new Failure('TUNNEL_LOST', `h2 failed: ${reason}`))
+  }
+  pump.onAnswer = (responseHeaders) => {
+    const status = headerValue(responseHeaders, ':status') ?? ''
+    if (status !== '200') {
+      giveUp(new MeshError('TUNNEL_REFUSED', describeRefusal(status)))
+      return
+    }
+    settle()
+    resolve({ stream, pump, responseHeaders })
+  }
+  return promise
+}

@@ -1,0 +1,114 @@
+import type { Socket } from 'node:net'
+import { connect, type TLSSocket } from 'node:tls'
+import type { Clock } from '#shared/clock'
+import { MeshError, reasonOf } from '#shared/errors'
+import type { SpiffeId } from '#shared/model'
+import { judgeServer, peerSpiffeIds, type WorkloadCertificate } from '#shared/pki'
+
+export interface TlsClientTimeouts {
+  /** TCP, ms. */
+  readonly connectTimeoutMs: number
+  /** TLS, ms. */
+  readonly handshakeTimeoutMs: number
+}
+
+/** A hand-shake that is done and a peer that is who was asked for. */
+export interface VerifiedServer {
+  readonly socket: TLSSocket
+  readonly peer: SpiffeId
+}
+
+/**
+ * Waits for the TCP connection and makes it a tunnel's TLS connection: TLS 1.3 by the certificate's context, ALPN h2,
+ * no server name; the server's chain must lead to the roots of our own identity, and one of its SPIFFE ids must be
+ * accepted. The socket is destroyed on failure.
+ *
+ * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT`, `TUNNEL_HANDSHAKE_FAILED`,
+ *   `TUNNEL_HANDSHAKE_TIMEOUT`, `PEER_UNVERIFIED`
+ */
+export async function secureClient(
+  socket: Socket,
+  certificate: WorkloadCertificate,
+  acceptedPeers: readonly SpiffeId[],
+  clock: Clock,
+  timeouts: TlsClientTimeouts,
+): Promise<VerifiedServer> {
+  await connected(socket, clock, timeouts.connectTimeoutMs)
+  socket.setNoDelay(true)
+  const secured = connect({
+    socket,
+    secureContext: certificate.secureContext,
+    ALPNProtocols: ['h2'],
+    // The chain is judged below, where its fault can be told from others; names of hosts mean nothing here.
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+  })
+  await handshaken(secured, clock, timeouts.handshakeTimeoutMs)
+  return { socket: secured, peer: verify(secured, acceptedPeers) }
+}
+
+function verify(socket: TLSSocket, acceptedPeers: readonly SpiffeId[]): SpiffeId {
+  if (!socket.authorized) {
+    socket.destroy()
+    throw new MeshError('PEER_UNVERIFIED', `peer's certificate: ${reasonOf(socket.authorizationError)}`)
+  }
+  const verdict = judgeServer(peerSpiffeIds(socket), acceptedPeers)
+  if (verdict.kind === 'accepted') return verdict.peer
+  socket.destroy()
+  throw new MeshError('PEER_UNVERIFIED', verdict.reason)
+}
+
+function connected(socket: Socket, clock: Clock, timeoutMs: number): Promise<void> {
+  return settled(socket, clock, timeoutMs, {
+    event: 'connect',
+    isDone: () => !socket.connecting && !socket.destroyed,
+    failed: (reason, cause) => new MeshError('UPSTREAM_CONNECT_FAILED', `connect failed: ${reason}`, { cause }),
+    late: () => new MeshError('UPSTREAM_CONNECT_TIMEOUT', `connection timed out, maximum time is ${timeoutMs} ms`),
+  })
+}
+
+function handshaken(socket: TLSSocket, clock: Clock, timeoutMs: number): Promise<void> {
+  return settled(socket, clock, timeoutMs, {
+    event: 'secureConnect',
+    isDone: () => false,
+    failed: (reason, cause) => new MeshError('TUNNEL_HANDSHAKE_FAILED', `tls handshake error: ${reason}`, { cause }),
+    late: () => new MeshError('TUNNEL_HANDSHAKE_TIMEOUT', `tls handshake not done within ${timeoutMs} ms`),
+  })
+}
+
+interface Awaited {
+  readonly event: 'connect' | 'secureConnect'
+  /** The event has come already. */
+  readonly isDone: () => boolean
+  readonly failed: (reason: string, cause: Error | undefined) => MeshError
+  readonly late: () => MeshError
+}
+
+/** Resolves at the event; otherwise destroys the socket and rejects. */
+function settled(socket: Socket, clock: Clock, timeoutMs: number, awaited: Awaited): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  let error: Error | undefined
+  const timer = clock.setTimer(timeoutMs, () => finish(awaited.late()))
+  const onEvent = (): void => finish(undefined)
+  const onError = (cause: Error): void => {
+    error = cause
+    finish(awaited.failed(cause.message, cause))
+  }
+  const onClose = (): void => finish(awaited.failed(error?.message ?? 'closed by the peer', error))
+  const finish = (failure: MeshError | undefined): void => {
+    timer.cancel()
+    // The listener for errors stays: one that comes later is of no interest here, but must have somebody to hear it.
+    socket.off(awaited.event, onEvent).off('close', onClose)
+    if (failure === undefined) {
+      resolve()
+      return
+    }
+    reject(failure)
+    socket.destroy()
+  }
+  socket.on('error', onError)
+  if (awaited.isDone()) finish(undefined)
+  else if (socket.destroyed) finish(awaited.failed('closed', undefined))
+  else socket.on(awaited.event, onEvent).on('close', onClose)
+  return promise
+}

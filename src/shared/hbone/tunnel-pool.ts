@@ -1,0 +1,245 @@
+import type { Socket } from 'node:net'
+import { type Clock, systemClock } from '#shared/clock'
+import type { MeshError } from '#shared/errors'
+import { connectH2, type H2Limits } from '#shared/http2'
+import type { DrainOrder } from '#shared/lifecycle'
+import type { WorkloadCertificate } from '#shared/pki'
+import { type OpenedTunnel, StreamRefused } from './open-tunnel.ts'
+import { poolKeyText } from './pool-key.ts'
+import { PooledConnection, poolUnavailable } from './pooled-connection.ts'
+import { secureClient } from './tls-client.ts'
+import type { ConnectRequest, PoolKey, TunnelDialer, TunnelPool, TunnelStream } from './types.ts'
+
+export interface TunnelPoolSettings {
+  readonly clock: Clock
+  /** Streams of one connection at once, whatever more the peer allows (`POOL_MAX_STREAMS_PER_CONNECTION`). */
+  readonly maxStreamsPerConnection: number
+  /** A connection on which no stream was opened for this long is released (`POOL_UNUSED_RELEASE_TIMEOUT`). */
+  readonly unusedReleaseMs: number
+  /** TCP. */
+  readonly connectTimeoutMs: number
+  /** TLS. */
+  readonly handshakeTimeoutMs: number
+  /** From CONNECT to its answer: the peer's own connect time-out of 10 s, and its waiting for its own state. */
+  readonly answerTimeoutMs: number
+  /** Connections of all keys, those that are being dialled included; the longest unused idle one makes room. */
+  readonly maxConnections: number
+  /** Requests that wait for a dial, of all keys. */
+  readonly maxWaiting: number
+  /** Differences from the engine's `clientLimits`. */
+  readonly limits: Partial<H2Limits>
+}
+
+const DEFAULTS: TunnelPoolSettings = {
+  clock: systemClock,
+  maxStreamsPerConnection: 100,
+  unusedReleaseMs: 300_000,
+  connectTimeoutMs: 10_000,
+  handshakeTimeoutMs: 10_000,
+  answerTimeoutMs: 30_000,
+  maxConnections: 16_384,
+  maxWaiting: 16_384,
+  limits: {},
+}
+
+/** How often a request is sent to peers that refuse it unseen. */
+const MAX_ATTEMPTS = 3
+
+/** What is there, and what is on its way, for one key. */
+interface Shelf {
+  /** Connections that may take streams, the oldest first, so that few are kept busy and the rest run out. */
+  readonly connections: PooledConnection[]
+  /** The one dial under way; who waits for it looks for room again when it ends. */
+  dial: Promise<PooledConnection> | undefined
+}
+
+export function createTunnelPool(settings: Partial<TunnelPoolSettings> = {}): TunnelPool {
+  return new SharedTunnelPool({ ...DEFAULTS, ...settings })
+}
+
+class SharedTunnelPool implements TunnelPool {
+  readonly #settings: TunnelPoolSettings
+  readonly #shelves: Map<string, Shelf> = new Map()
+  /** Every connection that is not closed, retired ones included. */
+  readonly #connections: Set<PooledConnection> = new Set()
+  readonly #dialing: Set<Socket> = new Set()
+  #waiting = 0
+  #isOpen = true
+
+  constructor(settings: TunnelPoolSettings) {
+    this.#settings = settings
+  }
+
+  get connectionCount(): number {
+    return this.#connections.size
+  }
+
+  async connect(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    signal?: AbortSignal,
+  ): Promise<TunnelStream> {
+    const text = poolKeyText(key)
+    for (let attempts = 0; attempts < MAX_ATTEMPTS; ) {
+      const certificate = await dialer.certificate()
+      if (!this.#isOpen) throw closing()
+      signal?.throwIfAborted()
+      const shelf = this.#shelfOf(text)
+      const connection = this.#pick(shelf, certificate)
+      if (connection === undefined) {
+        await this.#waitForDial(text, shelf, key, dialer, certificate, signal)
+        continue
+      }
+      attempts++
+      const opened = await this.#open(connection, request, signal)
+      if (opened !== undefined) return { ...opened, peer: connection.peer }
+    }
+    throw poolUnavailable(`the peer refuses streams: ${text}`)
+  }
+
+  drain(order: DrainOrder): Promise<void> {
+    return this.#end((connection) => connection.drain(order))
+  }
+
+  close(): Promise<void> {
+    return this.#end((connection) => connection.close())
+  }
+
+  /** What is being dialled has no stream yet and is given up in any case. */
+  async #end(how: (connection: PooledConnection) => Promise<void>): Promise<void> {
+    this.#isOpen = false
+    for (const socket of this.#dialing) socket.destroy()
+    await Promise.all([...this.#connections].map(how))
+  }
+
+  /** Undefined when the peer refused the stream before looking at it: another attempt is safe. */
+  async #open(
+    connection: PooledConnection,
+    request: ConnectRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<OpenedTunnel | undefined> {
+    try {
+      return await connection.open(request, this.#settings.answerTimeoutMs, signal)
+    } catch (error) {
+      if (error instanceof StreamRefused) return undefined
+      throw error
+    }
+  }
+
+  #shelfOf(text: string): Shelf {
+    let shelf = this.#shelves.get(text)
+    if (shelf === undefined) {
+      shelf = { connections: [], dial: undefined }
+      this.#shelves.set(text, shelf)
+    }
+    return shelf
+  }
+
+  /** Retires what was made with another certificate: it lives on until its streams have ended. */
+  #pick(shelf: Shelf, certificate: WorkloadCertificate): PooledConnection | undefined {
+    const { connections } = shelf
+    for (let i = connections.length - 1; i >= 0; i--) {
+      if (connections[i]?.isCurrent(certificate) === false) connections[i]?.retire()
+    }
+    return connections.find((one) => one.hasRoom(this.#settings.maxStreamsPerConnection))
+  }
+
+  /** Joins the key's dial, or begins it. */
+  async #waitForDial(
+    text: string,
+    shelf: Shelf,
+    key: PoolKey,
+    dialer: TunnelDialer,
+    certificate: WorkloadCertificate,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (this.#waiting >= this.#settings.maxWaiting) throw poolUnavailable('too many requests wait for connections')
+    // Its last connection may have been retired, and the shelf been dropped with it.
+    this.#shelves.set(text, shelf)
+    // Joined by others from now on, and cleared before any of them goes on.
+    shelf.dial ??= this.#dial(text, shelf, key, dialer, certificate).finally(() => {
+      shelf.dial = undefined
+      this.#dropEmpty(text, shelf)
+    })
+    this.#waiting++
+    try {
+      const fresh = await unlessAborted(shelf.dial, signal)
+      // Without this a peer that allows no streams at all would be dialled again and again.
+      if (fresh.isIdle && !fresh.hasRoom(this.#settings.maxStreamsPerConnection))
+        throw poolUnavailable(`the peer allows no streams: ${text}`)
+    } finally {
+      this.#waiting--
+    }
+  }
+
+  /** Puts one new connection on the shelf. Its failure is the failure of all that wait for it. */
+  async #dial(
+    text: string,
+    shelf: Shelf,
+    key: PoolKey,
+    dialer: TunnelDialer,
+    certificate: WorkloadCertificate,
+  ): Promise<PooledConnection> {
+    this.#makeRoom()
+    const { clock, limits, unusedReleaseMs } = this.#settings
+    const socket = dialer.dial()
+    this.#dialing.add(socket)
+    try {
+      const secured = await secureClient(socket, certificate, key.acceptedPeers, clock, this.#settings)
+      if (!this.#isOpen) {
+        secured.socket.destroy()
+        throw closing()
+      }
+      const h2 = connectH2(secured.socket, { limits, clock })
+      const connection = new PooledConnection(h2, secured.peer, certificate, clock, unusedReleaseMs)
+      this.#put(text, shelf, connection)
+      return connection
+    } finally {
+      this.#dialing.delete(socket)
+    }
+  }
+
+  #put(text: string, shelf: Shelf, connection: PooledConnection): void {
+    this.#connections.add(connection)
+    shelf.connections.push(connection)
+    connection.onRetired = () => {
+      shelf.connections.splice(shelf.connections.indexOf(connection), 1)
+      this.#dropEmpty(text, shelf)
+    }
+    connection.onClosed = () => this.#connections.delete(connection)
+  }
+
+  #dropEmpty(text: string, shelf: Shelf): void {
+    const isEmpty = shelf.connections.length === 0 && shelf.dial === undefined
+    if (isEmpty && this.#shelves.get(text) === shelf) this.#shelves.delete(text)
+  }
+
+  #makeRoom(): void {
+    const { maxConnections } = this.#settings
+    if (this.#connections.size + this.#dialing.size < maxConnections) return
+    let unused: PooledConnection | undefined
+    for (const one of this.#connections) {
+      if (one.isIdle && (unused === undefined || one.lastUsedMs < unused.lastUsedMs)) unused = one
+    }
+    if (unused === undefined) throw poolUnavailable(`all ${maxConnections} connections are in use`)
+    void unused.close()
+  }
+}
+
+function closing(): MeshError {
+  return poolUnavailable('the tunnel pool is closing')
+}
+
+/** The promise's outcome, or the signal's reason when it aborts first. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise
+  const { promise: aborted, reject } = Promise.withResolvers<never>()
+  const onAbort = (): void => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  try {
+    return await Promise.race([promise, aborted])
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}

@@ -1,0 +1,118 @@
+import { MeshError } from '#shared/errors'
+import { H2ErrorCode, type H2Stream, type H2StreamHandler, type HeaderList } from '#shared/http2'
+import type { SpiffeId } from '#shared/model'
+import type { SocketAddress } from '#shared/net'
+import { headerValue } from './connect-headers.ts'
+import { parseConnectTarget } from './connect-target.ts'
+import { type RefusalStatus, refusalStatus } from './refuse.ts'
+import { H2StreamPump } from './stream-pump.ts'
+import type { ConnectTarget, StreamPump, TunnelRequest } from './types.ts'
+
+/** What all requests of one tunnel connection have in common. */
+export interface TunnelOrigin {
+  readonly peer: SpiffeId
+  readonly source: SocketAddress
+  readonly acceptedOn: SocketAddress
+}
+
+/**
+ * Takes a request that the engine found well-formed. What is no CONNECT with a target is answered here with 400; the
+ * rest is handed to `onTunnel`.
+ */
+export function receiveTunnel(
+  stream: H2Stream,
+  headers: HeaderList,
+  origin: TunnelOrigin,
+  onTunnel: (request: TunnelRequest) => void,
+): H2StreamHandler {
+  const pump = new H2StreamPump('target')
+  pump.attach(stream)
+  const target = readTarget(headers)
+  if (target instanceof MeshError) {
+    refuseStream(stream, pump, refusalStatus(target))
+    return pump
+  }
+  onTunnel(new IncomingTunnel(stream, pump, target, headers, origin))
+  return pump
+}
+
+function readTarget(headers: HeaderList): ConnectTarget | MeshError {
+  if (headerValue(headers, ':method') !== 'CONNECT') return new MeshError('HBONE_TARGET_INVALID', 'not a CONNECT')
+  try {
+    return parseConnectTarget(headerValue(headers, ':authority') ?? '')
+  } catch (error) {
+    if (error instanceof MeshError) return error
+    throw error
+  }
+}
+
+/** A whole answer without a body; then the client is told to send no more (RFC 9113 §8.1). */
+function refuseStream(stream: H2Stream, pump: H2StreamPump, status: RefusalStatus): void {
+  stream.respond([[':status', String(status)]], true)
+  if (stream.isOpen) stream.reset(H2ErrorCode.NO_ERROR)
+  pump.abort()
+}
+
+/** One accepted CONNECT. Bytes that the client sends before the answer wait in the pump and reach nobody. */
+class IncomingTunnel implements TunnelRequest {
+  readonly target: ConnectTarget
+  readonly headers: HeaderList
+  readonly #stream: H2Stream
+  readonly #pump: H2StreamPump
+  readonly #origin: TunnelOrigin
+  #abandoned: AbortController | undefined
+  /** Why the stream is gone; undefined while it is there. */
+  #lostReason: string | undefined
+  #isAnswered = false
+
+  constructor(stream: H2Stream, pump: H2StreamPump, target: ConnectTarget, headers: HeaderList, origin: TunnelOrigin) {
+    this.#stream = stream
+    this.#pump = pump
+    this.target = target
+    this.headers = headers
+    this.#origin = origin
+    pump.onLost = (_code, reason) => {
+      this.#lostReason = reason
+      if (!this.#isAnswered) this.#abandoned?.abort(lost(reason))
+    }
+  }
+
+  get peer(): SpiffeId {
+    return this.#origin.peer
+  }
+
+  get source(): SocketAddress {
+    return this.#origin.source
+  }
+
+  get acceptedOn(): SocketAddress {
+    return this.#origin.acceptedOn
+  }
+
+  /** Made when somebody asks, as most tunnels are answered before anybody has to wait. */
+  get signal(): AbortSignal {
+    this.#abandoned ??= new AbortController()
+    if (this.#lostReason !== undefined) this.#abandoned.abort(lost(this.#lostReason))
+    return this.#abandoned.signal
+  }
+
+  accept(headers: HeaderList = []): StreamPump {
+    this.#answer()
+    this.#stream.respond([[':status', '200'], ...headers])
+    return this.#pump
+  }
+
+  refuse(status: RefusalStatus): void {
+    this.#answer()
+    refuseStream(this.#stream, this.#pump, status)
+  }
+
+  #answer(): void {
+    if (this.#isAnswered) throw new Error('a tunnel request is answered once')
+    this.#isAnswered = true
+  }
+}
+
+function lost(reason: string): MeshError {
+  return new MeshError('TUNNEL_LOST', reason)
+}
