@@ -1,0 +1,61 @@
+import { formatSocketAddress } from '#shared/net'
+import type { CertificateFacts } from '#shared/pki'
+import type { WorkloadInfo } from '#shared/zds'
+import type { Connection, ConnectionRecord } from '../connections/index.ts'
+import type { IdentityStatus } from '../identity/index.ts'
+import type { Json } from './sorted-json.ts'
+
+// Shapes of hbone-and-ztunnel h.4.
+
+/** A pod of this node: `Up` with its listeners open, or `Pending` until they can be. */
+export interface DumpedPod {
+  readonly uid: string
+  readonly info: WorkloadInfo
+  readonly state: 'Up' | 'Pending'
+}
+
+export function dumpCertificate({ identity, state, certificate }: IdentityStatus): Json {
+  return {
+    identity,
+    state,
+    certChain: (certificate?.chain ?? []).map(dumpCertificateFacts),
+    rootCerts: (certificate?.roots ?? []).map(dumpCertificateFacts),
+  }
+}
+
+/** @param connections of this pod */
+export function dumpPod({ info, state }: DumpedPod, connections: readonly Connection[]): Json {
+  const { name, namespace, serviceAccount } = info
+  const records = connections.map(({ record }) => record)
+  const going = (direction: ConnectionRecord['direction']): Json =>
+    records.filter((record) => record.direction === direction).map(dumpConnection)
+  return {
+    state,
+    connections: state === 'Up' ? { inbound: going('inbound'), outbound: going('outbound') } : undefined,
+    info: { name, namespace, serviceAccount },
+  }
+}
+
+function dumpConnection(record: ConnectionRecord): Json {
+  const { source, originalDestination: original, actualDestination, protocol } = record
+  return {
+    src: formatSocketAddress(source),
+    originalDst: typeof original === 'object' ? formatSocketAddress(original) : (original ?? null),
+    actualDst: formatSocketAddress(actualDestination),
+    protocol,
+  }
+}
+
+function dumpCertificateFacts(facts: CertificateFacts): Json {
+  return {
+    pem: Buffer.from(facts.pem).toString('base64'),
+    serialNumber: facts.serialNumber,
+    validFrom: wholeSeconds(facts.notBeforeMs),
+    expirationTime: wholeSeconds(facts.notAfterMs),
+  }
+}
+
+/** RFC 3339 in UTC without fractions. */
+function wholeSeconds(epochMs: number): string {
+  return `${new Date(epochMs).toISOString().slice(0, 19)}Z`
+}
