@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs'
 import {
   AdminServer,
   indexRoute,
-  jsonRoute,
   loggingRoute,
   metricsRoutes,
   quitRoute,
   readinessRoutes,
+  textRoute,
 } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
@@ -28,7 +28,7 @@ import { connectZds } from '#shared/zds'
 import { configDump } from './admin/index.ts'
 import { Authorizer, watchPolicies } from './authz/index.ts'
 import { type CaptureSettings, PodListeners, PodRegistry } from './capture/index.ts'
-import type { ZtunnelConfig } from './config.ts'
+import { shownConfig, type ZtunnelConfig } from './config.ts'
 import { ConnectionTable } from './connections/index.ts'
 import { caEndpoint, nodeIdentity, xdsEndpoint } from './control-plane.ts'
 import { PodDialer } from './dial/index.ts'
@@ -39,6 +39,7 @@ import { HostnameResolver, Outbound } from './outbound/index.ts'
 import { prefetchCertificates } from './prefetch.ts'
 import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
 import { addressFeed, applyLocalConfig, authorizationFeed, MeshState, parseLocalConfig } from './state/index.ts'
+import { versionFacts } from './version.ts'
 
 /** The tunnel's ports in each pod: the node agent's redirect rules name them, so they are no settings. */
 const OUTBOUND_PORT = 15_001
@@ -180,7 +181,17 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
         '/config_dump': 'everything that this tunnel knows',
         '/logging': 'log levels (POST)',
       }),
-      '/config_dump': jsonRoute(() => configDump({ state, certificates, table, registry, local, config })),
+      '/config_dump': textRoute('application/json', () =>
+        configDump({
+          view: state,
+          staticConfig: local ?? { workloads: [], services: [], policies: [] },
+          certificates: () => certificates.list(),
+          pods: () => registry.pods(),
+          connections: table,
+          version: versionFacts(config.istioVersion),
+          config: shownConfig(config),
+        }),
+      ),
       '/logging': loggingRoute(log.filter),
       '/quitquitquit': quitRoute(quit),
     }),

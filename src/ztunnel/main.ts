@@ -15,20 +15,22 @@ function main(argv: readonly string[]): void {
   const isOption = word.startsWith('--')
   switch (isOption ? 'proxy' : word) {
     case 'proxy':
-      return runProxy(isOption && word !== '--help' ? argv : rest, word === '--help' || rest.includes('--help'))
+      if (argv.includes('--help')) printHelp()
+      else runProxy(isOption ? argv : rest)
+      return
     case 'version':
       process.stdout.write(`ambit ztunnel, Node ${process.version}\n`)
       return
     case 'help':
-      return printHelp()
+      printHelp()
+      return
     default:
       process.stderr.write(`unknown command ${JSON.stringify(word)}: use proxy, version or help\n`)
       process.exitCode = 1
   }
 }
 
-function runProxy(argv: readonly string[], isHelp: boolean): void {
-  if (isHelp) return printHelp()
+function runProxy(argv: readonly string[]): void {
   let config: ZtunnelConfig
   let log: Log
   const writer = new LineWriter(STDOUT, systemClock)
