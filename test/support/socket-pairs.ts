@@ -21,12 +21,19 @@ export async function tcpPair(options: Partial<NetConnectOpts> = {}): Promise<So
 }
 
 const ca = new MemoryCa()
+const { keyPem: key, certPem: cert } = ca.server()
+
+/** A key, a certificate for localhost, and the root that signed it; good for either end. */
+export const tlsIdentity: { readonly key: string; readonly cert: string; readonly ca: string } = {
+  key,
+  cert,
+  ca: ca.rootPem,
+}
 
 /** A mutual TLS connection after its handshake. */
 export async function tlsPair(): Promise<SocketPair> {
   const raw = await tcpPair()
-  const { keyPem: key, certPem: cert } = ca.server()
-  const secureContext = createSecureContext({ key, cert, ca: ca.rootPem, minVersion: 'TLSv1.3' })
+  const secureContext = createSecureContext({ ...tlsIdentity, minVersion: 'TLSv1.3' })
   const server = new TLSSocket(raw.server, {
     isServer: true,
     secureContext,

@@ -65,7 +65,6 @@ export abstract class Connection implements H2Connection {
   #phase: Phase = 'open'
   #closeReason = ''
   #closed: PromiseWithResolvers<void> = Promise.withResolvers()
-  #isRunDeliveryPlanned = false
   #firstSettingsTimer: Timer | undefined
   #settingsAckTimer: Timer | undefined
   #lingerTimer: Timer | undefined
@@ -225,7 +224,7 @@ export abstract class Connection implements H2Connection {
     const size = this.limits.streamWindowBytes
     if (size === this.receiveWindowBytes) return
     this.receiveWindowBytes = size
-    for (const stream of this.streams.values()) stream.receiveWindow.resize(size)
+    for (const stream of this.streams.values()) stream.resizeReceiveWindow(size)
   }
 
   onPingAck(payload: Buffer): void {

@@ -106,9 +106,13 @@ export class Stream implements H2Stream, QueuedStream {
 
   consumed(bytes: number): void {
     const counted = Math.min(bytes, this.receiveWindow.heldBytes)
-    const increment = this.receiveWindow.consume(counted)
-    if (increment > 0 && this.isReceiving) this.connection.writer.windowUpdate(this.id, increment)
+    this.#giveBack(this.receiveWindow.consume(counted))
     this.connection.consumed(counted)
+  }
+
+  /** The peer goes by our announced window from now on. */
+  resizeReceiveWindow(bytes: number): void {
+    this.#giveBack(this.receiveWindow.resize(bytes))
   }
 
   /** Gives the connection back what nobody will consume any more. */
@@ -125,6 +129,10 @@ export class Stream implements H2Stream, QueuedStream {
     if (next === undefined) throw new Error(`stream ${this.id}: ${event} while ${this.state}`)
     this.state = next
     if (next === 'closed') this.connection.onStreamEnded(this)
+  }
+
+  #giveBack(increment: number): void {
+    if (increment > 0 && this.isReceiving) this.connection.writer.windowUpdate(this.id, increment)
   }
 
   #windowBytes(): number {

@@ -51,16 +51,21 @@ export class ReceiveWindow {
     const consumed = Math.min(bytes, this.#heldBytes)
     this.#heldBytes -= consumed
     this.#owedBytes += consumed
+    return this.#giveBack()
+  }
+
+  /** The initial size that was announced has been acknowledged. Returns an increment as `consume` does. */
+  resize(sizeBytes: number): number {
+    this.#openBytes += sizeBytes - this.#sizeBytes
+    this.#sizeBytes = sizeBytes
+    return this.#giveBack()
+  }
+
+  #giveBack(): number {
     if (this.#owedBytes * 2 < this.#sizeBytes || this.#owedBytes === 0) return 0
     const increment = this.#owedBytes
     this.#owedBytes = 0
     this.#openBytes += increment
     return increment
-  }
-
-  /** The initial size that was announced has been acknowledged. */
-  resize(sizeBytes: number): void {
-    this.#openBytes += sizeBytes - this.#sizeBytes
-    this.#sizeBytes = sizeBytes
   }
 }
