@@ -12,10 +12,12 @@ export type PeerVerdict =
  * Only to be believed on a socket that TLS has authorised.
  */
 export function peerSpiffeIds(socket: TLSSocket): readonly SpiffeId[] {
-  const certificate = socket.getPeerX509Certificate()
-  if (certificate === undefined) return []
+  // Not getPeerX509Certificate(): on a client's socket of Node 24 it takes the certificate out of the peer's chain, and
+  // the next call gives the issuer or nothing.
+  const { raw } = socket.getPeerCertificate(false) as { readonly raw?: Buffer }
+  if (raw === undefined) return []
   try {
-    return spiffeIdsOf(certificate.raw)
+    return spiffeIdsOf(raw)
   } catch {
     return []
   }
