@@ -12,6 +12,14 @@ export {
   parseSocketAddress,
   type SocketAddress,
 } from './ip.ts'
+export {
+  encodeProxyHeader,
+  PROXY_VALUE_PEER_ID,
+  type ProxyHeader,
+  type ProxyHeaderValue,
+  type ReadProxyHeader,
+  readProxyHeader,
+} from './proxy-header.ts'
 export type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
 export { hotSlabs, quietReadBuffer, SlabPool, type SlabPoolSettings, smallSlabs } from './slab-pool.ts'
 export { SlabWriter } from './slab-writer.ts'
