@@ -1,0 +1,1 @@
+export { type DumpSources, debugRoutes, type Problems, problemsOf } from './dumps.ts'

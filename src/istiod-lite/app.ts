@@ -1,0 +1,268 @@
+import { AdminServer, metricsRoutes, only } from '#shared/admin'
+import type { Clock } from '#shared/clock'
+import { MeshError, reasonOf } from '#shared/errors'
+import { type ObjectSource, watchFolder } from '#shared/k8s'
+import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
+import { type IpAddress, parseIp } from '#shared/net'
+import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
+import { type CallFacts, certificateHandler, type RpcServer, startRpcServer } from '#shared/xds'
+import { debugRoutes } from './admin/index.ts'
+import {
+  type Authority,
+  certificateIssuer,
+  JwksAuthenticator,
+  keepServing,
+  openAuthority,
+  registerCaMetrics,
+  type ServingNames,
+  servingCertificate,
+  type TokenAuthenticator,
+} from './ca/index.ts'
+import { Graph } from './collections/index.ts'
+import type { IstiodConfig } from './config.ts'
+import { type Mesh, wireMesh } from './mesh/index.ts'
+import { registerMeshMetrics } from './metrics.ts'
+import { PushServer } from './push/index.ts'
+import { collectObjects } from './sources/index.ts'
+
+export interface IstiodParts {
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly control: MainControl
+}
+
+/** The running control plane. */
+export interface Istiod extends RunningProgram {
+  /** Clients are being served; rejects when that could not begin. */
+  readonly serving: Promise<void>
+  /** Ports in use; `grpc` is 0 until clients are served. */
+  readonly ports: { readonly grpc: number; readonly http: number; readonly monitoring: number }
+}
+
+/** @throws MeshError `CONFIG_INVALID`: files of the CA, the key set of tokens, or a port that cannot be used */
+export async function startIstiod(config: IstiodConfig, parts: IstiodParts): Promise<Istiod> {
+  const istiod = new IstiodProgram(config, parts)
+  await istiod.start()
+  return istiod
+}
+
+class IstiodProgram implements Istiod {
+  readonly serving: Promise<void>
+  readonly #config: IstiodConfig
+  readonly #clock: Clock
+  readonly #metrics: Metrics
+  readonly #control: MainControl
+  readonly #logger: (scope: string) => Logger
+  readonly #readiness = new Readiness()
+  readonly #graph: Graph
+  readonly #served = Promise.withResolvers<void>()
+  /** In the order in which they are closed. */
+  readonly #closers: Closer[] = []
+  #push: PushServer | undefined
+  #rpc: RpcServer | undefined
+  #http: AdminServer | undefined
+  #monitoring: AdminServer | undefined
+  #isClosed = false
+
+  constructor(config: IstiodConfig, { clock, log, metrics, control }: IstiodParts) {
+    this.#config = config
+    this.#clock = clock
+    this.#metrics = metrics
+    this.#control = control
+    this.#logger = (scope) => log.logger(scope)
+    this.serving = this.#served.promise
+    this.serving.catch(() => {}) // told to `control`
+    const failures = metrics.counters('ambit_derivation_failures', 'Derivations that threw: bugs', ['collection'])
+    const logger = log.logger('mesh')
+    this.#graph = new Graph({
+      onFailure: (node, key, error) => {
+        failures.with(node).value++
+        logger.error(`${node} failed and keeps its last result`, {
+          key,
+          error: String((error as Error)?.stack ?? error),
+        })
+      },
+    })
+  }
+
+  get ports(): Istiod['ports'] {
+    return {
+      grpc: this.#rpc?.port ?? 0,
+      http: this.#http?.port ?? 0,
+      monitoring: this.#monitoring?.port ?? 0,
+    }
+  }
+
+  async start(): Promise<void> {
+    const config = this.#config
+    registerProcessMetrics(this.#metrics)
+    this.#readiness.add('objects')
+    this.#readiness.add('grpc')
+
+    const authority = openAuthority(config, this.#clock)
+    const { tokenJwks: file, tokenAudience: audience, tokenIssuer: issuer } = config
+    const authenticator = new JwksAuthenticator({ file, audience, issuer, clock: this.#clock })
+    await authenticator.check()
+
+    const objects = watchFolder(config.kubeDir, { clock: this.#clock, logger: this.#logger('objects') })
+    const sources = collectObjects(this.#graph, objects)
+    const mesh = wireMesh(this.#graph, sources.collections, config)
+    this.#closers.push(sources, objects)
+    registerMeshMetrics(this.#metrics, mesh, objects)
+    reportConditions(mesh, this.#logger('policies'))
+    await this.#startHttp(objects, mesh)
+    void this.#serveWhenSynced(objects, mesh, authority, authenticator)
+  }
+
+  async drain({ deadlineMs }: DrainOrder): Promise<void> {
+    this.#readiness.add('draining')
+    await this.#push?.close()
+    await this.#rpc?.drain(deadlineMs)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#push?.close()
+    await Promise.all([this.#rpc?.close(), this.#http?.close(), this.#monitoring?.close()])
+    for (const closer of this.#closers.splice(0)) await closer.close()
+  }
+
+  /** Nobody is answered from a state that is not whole: what is missing in it would be taken for deleted. */
+  async #serveWhenSynced(
+    objects: ObjectSource,
+    mesh: Mesh,
+    authority: Authority,
+    authenticator: TokenAuthenticator,
+  ): Promise<void> {
+    try {
+      await objects.synced
+      if (this.#isClosed) return
+      this.#graph.settle()
+      this.#readiness.done('objects')
+      await this.#startGrpc(mesh, authority, authenticator)
+      this.#readiness.done('grpc')
+      this.#served.resolve()
+      const { grpc, http, monitoring } = this.ports
+      this.#logger('app').info('serving', { grpc, http, monitoring, workloads: mesh.workloads.size })
+    } catch (error) {
+      this.#served.reject(error)
+      this.#control.stop({ reason: reasonOf(error), exitCode: 1 })
+    }
+  }
+
+  async #startGrpc(mesh: Mesh, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
+    const config = this.#config
+    const push = new PushServer(this.#graph, mesh, {
+      debounce: { quietMs: config.debounceQuietMs, longestMs: config.debounceLongestMs },
+      authenticate: (call) => this.#principalOf(call, authenticator),
+      clock: this.#clock,
+      logger: this.#logger('push'),
+      metrics: this.#metrics,
+    })
+    const issue = certificateIssuer(
+      {
+        authority,
+        authenticator,
+        mesh,
+        metrics: registerCaMetrics(this.#metrics, authority),
+        clock: this.#clock,
+        logger: this.#logger('ca'),
+      },
+      {
+        trustDomain: config.trustDomain,
+        trustedNodeAccounts: config.trustedNodeAccounts,
+        defaultLifeMs: config.defaultCertLifeMs,
+        maxLifeMs: config.maxCertLifeMs,
+        rate: { burst: config.certificateBurst, perSecond: config.certificatesPerSecond },
+      },
+    )
+    const names = servingNames(config)
+    const rpc = await startRpcServer({
+      listen: { host: config.isIpv6Enabled ? '::' : '0.0.0.0', port: config.grpcPort },
+      keyPair: servingCertificate(authority, names, this.#clock.nowMs()),
+      handlers: [push.handler, certificateHandler(issue, this.#logger('ca'))],
+      clock: this.#clock,
+    })
+    this.#push = push
+    this.#rpc = rpc
+    this.#closers.push(keepServing(authority, names, this.#clock, (pair) => rpc.renew(pair)))
+  }
+
+  async #principalOf(call: CallFacts, authenticator: TokenAuthenticator): Promise<string | undefined> {
+    if (!this.#config.isXdsAuthRequired && call.token === undefined) return undefined
+    const { namespace, serviceAccount } = await authenticator.authenticate(call.token)
+    return `${namespace}/${serviceAccount}`
+  }
+
+  async #startHttp(objects: ObjectSource, mesh: Mesh): Promise<void> {
+    const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled } = this.#config
+    const log = this.#logger('admin')
+    this.#http = await listening('AMBIT_HTTP_PORT', () =>
+      AdminServer.listen({
+        name: 'readiness',
+        port: httpPort,
+        bind: 'all',
+        isIpv6Enabled,
+        routes: readyRoutes(this.#readiness),
+        log,
+      }),
+    )
+    const dumps = debugRoutes({
+      graph: this.#graph,
+      mesh,
+      clients: () => this.#push?.clients() ?? [],
+      objectProblems: () => objects.problems,
+      config: this.#config,
+    })
+    this.#monitoring = await listening('AMBIT_MONITORING_PORT', () =>
+      AdminServer.listen({
+        name: 'monitoring',
+        port: monitoringPort,
+        bind: monitoringBind,
+        isIpv6Enabled,
+        routes: { ...metricsRoutes(this.#metrics), ...dumps },
+        log,
+      }),
+    )
+  }
+}
+
+/** istiod's own path; 503 while something is missing, so that nobody is sent here. */
+function readyRoutes(readiness: Readiness): Parameters<typeof AdminServer.listen>[0]['routes'] {
+  return {
+    '/ready': only('GET', 'method not allowed\n', () =>
+      readiness.isReady
+        ? { status: 200, body: 'ready\n' }
+        : { status: 503, body: `not ready, pending: ${readiness.pending.join(', ')}\n` },
+    ),
+  }
+}
+
+async function listening(name: string, listen: () => Promise<AdminServer>): Promise<AdminServer> {
+  try {
+    return await listen()
+  } catch (cause) {
+    throw new MeshError('CONFIG_INVALID', `${name}: ${reasonOf(cause)}; choose another port, 0 = any`, { cause })
+  }
+}
+
+/** Names under which clients reach the control plane. */
+function servingNames({ rootNamespace, clusterDomain, addresses }: IstiodConfig): ServingNames {
+  const service = `istiod.${rootNamespace}.svc`
+  const loopback = ['127.0.0.1', '::1'].map(parseIp).filter((ip): ip is IpAddress => ip !== undefined)
+  return {
+    dnsNames: [service, `${service}.${clusterDomain}`, `istiod.${rootNamespace}`, 'istiod', 'localhost'],
+    addresses: [...new Set([...loopback, ...addresses])],
+  }
+}
+
+/** A policy that is enforced in part or not at all is told once, until there is a place for it on the object itself. */
+function reportConditions(mesh: Mesh, logger: Logger): void {
+  mesh.conditions.subscribe((changes) => {
+    for (const change of changes) {
+      if (change.type === 'deleted' || change.value.condition.reason === 'Accepted') continue
+      logger.warn(`AuthorizationPolicy ${change.key}: ${change.value.condition.message}`)
+    }
+  })
+}

@@ -1,0 +1,205 @@
+import {
+  boolean,
+  type ConfigSpec,
+  duration,
+  integer,
+  oneOf,
+  optional,
+  optionalText,
+  parsed,
+  readConfig,
+  required,
+  setting,
+  text,
+} from '#shared/config'
+import { DEFAULT_EXCLUDED_NAMESPACES } from '#shared/k8s'
+import { type IpAddress, parseIp } from '#shared/net'
+import type { LogFormat } from '#shared/telemetry'
+
+/** Settings of the control plane. Times are in ms. Istio's own names where Istio has them. */
+export interface IstiodConfig {
+  readonly kubeDir: string
+  readonly stateDir: string
+  readonly clusterId: string
+  readonly trustDomain: string
+  readonly clusterDomain: string
+  readonly rootNamespace: string
+  readonly excludedNamespaces: ReadonlySet<string>
+  readonly addresses: readonly IpAddress[]
+  readonly grpcPort: number
+  readonly httpPort: number
+  readonly monitoringPort: number
+  readonly monitoringBind: 'localhost' | 'all'
+  readonly isIpv6Enabled: boolean
+  readonly isXdsAuthRequired: boolean
+  readonly tokenJwks: string
+  readonly tokenIssuer: string | undefined
+  readonly tokenAudience: string
+  readonly trustedNodeAccounts: ReadonlySet<string>
+  readonly defaultCertLifeMs: number
+  readonly maxCertLifeMs: number
+  readonly rootLifeMs: number
+  readonly certificatesPerSecond: number
+  readonly certificateBurst: number
+  readonly debounceQuietMs: number
+  readonly debounceLongestMs: number
+  readonly terminationDeadlineMs: number | undefined
+  readonly terminationGracePeriodSeconds: number | undefined
+  readonly logFilter: string
+  readonly logFormat: LogFormat
+}
+
+const listed = (given: string): readonly string[] => given.split(',').flatMap((part) => part.trim() || [])
+
+const names = parsed('list of names', (given): ReadonlySet<string> => new Set(listed(given)))
+
+const accounts = parsed('list of namespace/account', (given): ReadonlySet<string> => {
+  const wrong = listed(given).find((account) => !/^[a-z0-9-]+\/[a-z0-9.-]+$/.test(account))
+  if (wrong !== undefined) throw new Error(`holds ${JSON.stringify(wrong)}, which is no namespace/account`)
+  return new Set(listed(given))
+})
+
+const ipList = parsed('list of IP addresses', (given): readonly IpAddress[] =>
+  listed(given).map((address) => {
+    const ip = parseIp(address)
+    if (ip === undefined) throw new Error(`holds ${JSON.stringify(address)}, which is no IP address`)
+    return ip
+  }),
+)
+
+/** 0 = any free port. */
+const listenPort = integer(0, 65_535, 'port')
+
+export const istiodSettings: ConfigSpec<IstiodConfig> = {
+  settings: {
+    kubeDir: required(
+      text,
+      'AMBIT_KUBE_DIR',
+      'Folder of Kubernetes YAML that the mesh is made from; watched, with the folders right below it.',
+    ),
+    stateDir: required(text, 'AMBIT_STATE_DIR', "Folder of the CA's key and root; made with mode 0700 when missing."),
+    clusterId: setting(text, 'CLUSTER_ID', 'Kubernetes', 'First part of the uid of every workload.'),
+    trustDomain: setting(text, 'TRUST_DOMAIN', 'cluster.local', 'First part of every identity.'),
+    clusterDomain: setting(text, 'CLUSTER_DOMAIN', 'cluster.local', 'Last part of the host names of services.'),
+    rootNamespace: setting(
+      text,
+      'AMBIT_ROOT_NAMESPACE',
+      'istio-system',
+      'Namespace whose policies hold for the mesh, and in which the control plane says it runs.',
+    ),
+    excludedNamespaces: setting(
+      names,
+      'EXCLUDE_NAMESPACES',
+      DEFAULT_EXCLUDED_NAMESPACES,
+      'Namespaces whose pods are never enrolled.',
+      [...DEFAULT_EXCLUDED_NAMESPACES].join(),
+    ),
+    addresses: setting(
+      ipList,
+      'AMBIT_ISTIOD_ADDRESSES',
+      [],
+      'Further addresses of the serving certificate, beside those of loopback.',
+      'none',
+    ),
+    grpcPort: setting(listenPort, 'AMBIT_GRPC_PORT', 15_012, 'xDS and CSR, TLS; 0 = any free port.'),
+    httpPort: setting(listenPort, 'AMBIT_HTTP_PORT', 8080, '`/ready`; 0 = any free port.'),
+    monitoringPort: setting(listenPort, 'AMBIT_MONITORING_PORT', 15_014, '`/metrics` and `/debug`; 0 = any free port.'),
+    monitoringBind: setting(
+      oneOf('localhost', 'all'),
+      'AMBIT_MONITORING_BIND',
+      'localhost',
+      'Who reaches metrics and dumps, which show the whole mesh.',
+    ),
+    isIpv6Enabled: setting(boolean, 'IPV6_ENABLED', true, 'Listen on IPv6 too.'),
+    isXdsAuthRequired: setting(boolean, 'XDS_AUTH', true, 'xDS clients need a token; the CA always wants one.'),
+    tokenJwks: required(
+      text,
+      'AMBIT_TOKEN_JWKS',
+      'File with the JSON Web Key Set of those who may issue service-account tokens; read again when it changes.',
+    ),
+    tokenIssuer: setting(
+      optionalText,
+      'AMBIT_TOKEN_ISSUER',
+      undefined,
+      'Issuer that tokens must name; unset = any whose key is in the set.',
+    ),
+    tokenAudience: setting(text, 'TOKEN_AUDIENCE', 'istio-ca', 'Audience that tokens must be for.'),
+    trustedNodeAccounts: setting(
+      accounts,
+      'CA_TRUSTED_NODE_ACCOUNTS',
+      new Set(['istio-system/ztunnel']),
+      'Accounts of node proxies: they may ask for identities of pods on their own node.',
+      'istio-system/ztunnel',
+    ),
+    defaultCertLifeMs: setting(
+      duration,
+      'DEFAULT_WORKLOAD_CERT_TTL',
+      24 * 3_600_000,
+      'Life of a certificate whose request names none.',
+      '24h',
+    ),
+    maxCertLifeMs: setting(
+      duration,
+      'MAX_WORKLOAD_CERT_TTL',
+      90 * 24 * 3_600_000,
+      'Longest life; a request for more is refused.',
+      '90d',
+    ),
+    rootLifeMs: setting(
+      duration,
+      'CITADEL_SELF_SIGNED_CA_CERT_TTL',
+      3650 * 24 * 3_600_000,
+      'Life of a root that is made at the first start.',
+      '3650d',
+    ),
+    certificatesPerSecond: setting(
+      integer(1, 1_000_000),
+      'AMBIT_CERTIFICATES_PER_SECOND',
+      50,
+      'Requests that one node may make in the long run.',
+    ),
+    certificateBurst: setting(
+      integer(1, 1_000_000),
+      'AMBIT_CERTIFICATE_BURST',
+      500,
+      'Requests that one node may make at once.',
+    ),
+    debounceQuietMs: setting(
+      duration,
+      'PILOT_DEBOUNCE_AFTER',
+      20,
+      'Changes are pushed after so long without another.',
+      '20ms',
+    ),
+    debounceLongestMs: setting(
+      duration,
+      'PILOT_DEBOUNCE_MAX',
+      1000,
+      'Changes are pushed after so long even if they go on.',
+      '1s',
+    ),
+    terminationDeadlineMs: setting(
+      optional(duration),
+      'CONNECTION_TERMINATION_DEADLINE',
+      undefined,
+      'How long running calls may go on after the signal.',
+      '5s',
+    ),
+    terminationGracePeriodSeconds: setting(
+      optional(integer(0, 86_400)),
+      'TERMINATION_GRACE_PERIOD_SECONDS',
+      undefined,
+      "The pod's grace period, from which the deadline is taken when it is not set.",
+    ),
+    logFilter: setting(text, 'RUST_LOG', 'info', 'Log levels: `info`, or `info,push=debug`.'),
+    logFormat: setting(oneOf('plain', 'json'), 'LOG_FORMAT', 'plain', 'Form of log lines.'),
+  },
+}
+
+/** @throws ConfigError with every problem */
+export function readIstiodConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  argv: readonly string[] = [],
+): IstiodConfig {
+  return readConfig(istiodSettings, env, argv)
+}
