@@ -62,7 +62,9 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     control: ['host', 'kubelet'],
   },
   cli: {
-    commands: [],
+    client: [],
+    print: [],
+    commands: ['client', 'print'],
   },
 }
 

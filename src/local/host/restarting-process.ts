@@ -49,6 +49,7 @@ export class RestartingProcess {
   #timer: Timer | undefined
   #exited: Promise<void> = Promise.resolve()
   #restarts = 0
+  #endings = 0
 
   constructor(settings: RestartSettings) {
     this.#settings = settings
@@ -57,6 +58,11 @@ export class RestartingProcess {
 
   get state(): ProcessState {
     return this.#state
+  }
+
+  /** How often it has ended by itself. */
+  get endings(): number {
+    return this.#endings
   }
 
   /** Starts after the first. */
@@ -111,6 +117,7 @@ export class RestartingProcess {
   #ended(reason: string, succeeded: boolean, sinceMs: number): void {
     this.#child = undefined
     if (this.#state.kind === 'stopped') return
+    this.#endings++
     const { clock, restart } = this.#settings
     if (restart === 'Never' || (restart === 'OnFailure' && succeeded)) {
       this.#enter({ kind: 'ended', reason, succeeded })

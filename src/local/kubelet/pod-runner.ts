@@ -33,6 +33,8 @@ export interface PodOrder {
   readonly name: string
   readonly uid: string
   readonly containers: readonly ContainerPlan[]
+  /** Given back to the machine's network when the pod has been stopped. */
+  readonly addresses: PodAddresses
   readonly hosts: string
   readonly resolv: string
 }
@@ -55,11 +57,11 @@ const SWEEP_PAUSE_MS = 5
 /** Runs one pod: its namespaces, then its place in the mesh, then its containers; and takes them down again. */
 export class PodRunner {
   readonly order: PodOrder
-  readonly addresses: PodAddresses
   readonly #machine: PodMachine
   readonly #changed: () => void
   readonly #ending = new AbortController()
   readonly #hostsFile: string
+  #hosts: string
   #phase: PodPhase = 'pending'
   #reason = ''
   #sandbox: NamespaceHolder | undefined
@@ -70,7 +72,7 @@ export class PodRunner {
     this.order = order
     this.#machine = machine
     this.#changed = changed
-    this.addresses = machine.network.allocate()
+    this.#hosts = order.hosts
     this.#hostsFile = join(machine.podsDir, order.uid, 'hosts')
     this.#way = this.#bringUp()
   }
@@ -102,6 +104,8 @@ export class PodRunner {
 
   /** New names for /etc/hosts; written in place, as the pod's mount holds this very file. */
   writeHosts(text: string): void {
+    if (text === this.#hosts) return
+    this.#hosts = text
     if (this.#sandbox !== undefined) writeInPlace(this.#hostsFile, text)
   }
 
@@ -114,7 +118,7 @@ export class PodRunner {
     await Promise.all(this.#containers.map((container) => container.stop(graceMs)))
     await this.#closeSandbox()
     rmSync(join(this.#machine.podsDir, this.order.uid), { recursive: true, force: true })
-    this.#machine.network.release(this.addresses)
+    this.#machine.network.release(this.order.addresses)
     this.#enter('stopped')
   }
 
@@ -143,15 +147,15 @@ export class PodRunner {
 
   async #makeSandbox(): Promise<void> {
     const { tools, network, netnsDir, podsDir, hidden } = this.#machine
-    const { uid, name, hosts, resolv } = this.order
+    const { uid, name, resolv } = this.order
     const dir = join(podsDir, uid)
     const resolvFile = join(dir, 'resolv.conf')
     mkdirSync(dir, { recursive: true, mode: 0o700 })
-    writeFileSync(this.#hostsFile, hosts, { mode: 0o644 })
+    writeFileSync(this.#hostsFile, this.#hosts, { mode: 0o644 })
     writeFileSync(resolvFile, resolv, { mode: 0o644 })
     const sandbox = await openSandbox(tools, { hostname: name, hostsFile: this.#hostsFile, resolvFile, hidden })
     this.#sandbox = sandbox
-    await network.connect(sandbox.netnsPath, this.addresses)
+    await network.connect(sandbox.netnsPath, this.order.addresses)
     symlinkSync(sandbox.netnsPath, join(netnsDir, uid))
     sandbox.onLost(() => {
       this.#reason = 'its namespaces were ended from outside'
@@ -189,7 +193,7 @@ export class PodRunner {
           clock,
           logFile: join(logsDir, 'pods', `${namespace}_${name}_${plan.name}.log`),
           command: commandInSandbox(tools, sandbox, plan),
-          podIp: this.addresses.ips[0] as IpAddress,
+          podIp: this.order.addresses.ips[0] as IpAddress,
           dial,
           changed: () => this.#changed(),
         }),

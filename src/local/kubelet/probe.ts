@@ -55,9 +55,9 @@ function readCheck(
   ports: Container['ports'],
   problems: ProbeProblem[],
 ): ReadinessProbe['check'] | undefined {
-  const kind = written['httpGet'] === undefined ? 'tcpSocket' : 'httpGet'
+  const kind = written.httpGet === undefined ? 'tcpSocket' : 'httpGet'
   const body = (written[kind] ?? {}) as Readonly<Record<string, unknown>>
-  const wanted = body['port']
+  const wanted = body.port
   const named = ports.find((port) => port.name !== '' && port.name === wanted)?.containerPort
   const port = typeof wanted === 'number' ? wanted : (named ?? Number.NaN)
   if (!(Number.isInteger(port) && port >= 1 && port <= 65_535)) {

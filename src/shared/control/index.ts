@@ -16,3 +16,4 @@ export type {
   ServiceStatus,
   StatusProblem,
 } from './types.ts'
+export { AMBIT_VERSION } from './version.ts'

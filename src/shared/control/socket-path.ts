@@ -7,7 +7,7 @@ const MAX_SOCKET_PATH_BYTES = 107
 /** A path for `listen` or `connect` that fits a socket address, whatever the length of the real one. */
 export interface SocketPath {
   readonly path: string
-  /** After listening or connecting. */
+  /** After listening or connecting; twice is safe. */
   release(): void
 }
 
@@ -15,5 +15,10 @@ export interface SocketPath {
 export function openSocketPath(path: string): SocketPath {
   if (Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES) return { path, release: () => {} }
   const fd = openSync(dirname(path), 'r')
-  return { path: `/proc/self/fd/${fd}/${basename(path)}`, release: () => closeSync(fd) }
+  let isOpen = true
+  const release = (): void => {
+    if (isOpen) closeSync(fd)
+    isOpen = false
+  }
+  return { path: `/proc/self/fd/${fd}/${basename(path)}`, release }
 }

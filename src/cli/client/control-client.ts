@@ -1,0 +1,81 @@
+import { type IncomingMessage, request } from 'node:http'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { type ControlError, type MeshStatus, openSocketPath, type ProgressEvent } from '#shared/control'
+import { MeshError } from '#shared/errors'
+
+/** What `ambit` asks of a running mesh. */
+export class ControlClient {
+  readonly #stateDir: string
+
+  constructor(stateDir: string) {
+    this.#stateDir = stateDir
+  }
+
+  async status(): Promise<MeshStatus> {
+    return JSON.parse(await this.#text('GET', '/status')) as MeshStatus
+  }
+
+  /** Resolves when the mesh has begun to go down. */
+  async stop(): Promise<void> {
+    await this.#text('POST', '/stop')
+  }
+
+  /** A page of the admin port of a node's tunnel. */
+  tunnelPage(node: string, path: string): Promise<string> {
+    return this.#text('GET', `/nodes/${encodeURIComponent(node)}/ztunnel${path}`)
+  }
+
+  /** Every event since the start, then live, up to `ready` or `failed`. */
+  async *progress(): AsyncGenerator<ProgressEvent> {
+    const response = await this.#ask('GET', '/progress')
+    for await (const line of createInterface(response)) yield JSON.parse(line) as ProgressEvent
+  }
+
+  async #text(method: string, path: string): Promise<string> {
+    const response = await this.#ask(method, path)
+    let body = ''
+    response.setEncoding('utf8')
+    for await (const chunk of response) body += chunk
+    if ((response.statusCode ?? 500) < 300) return body
+    throw new MeshError('COMMAND_FAILED', errorIn(body))
+  }
+
+  #ask(method: string, path: string): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      let socket: ReturnType<typeof openSocketPath>
+      try {
+        socket = openSocketPath(join(this.#stateDir, 'ambit.sock'))
+      } catch {
+        return reject(notUp(this.#stateDir))
+      }
+      const asked = request({ socketPath: socket.path, method, path, headers: { host: 'ambit', connection: 'close' } })
+      asked.on('socket', (connection) => connection.once('connect', () => socket.release()))
+      asked.on('response', resolve)
+      asked.on('error', (error: NodeJS.ErrnoException) => {
+        socket.release()
+        const isDown = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
+        reject(
+          isDown ? notUp(this.#stateDir) : new MeshError('COMMAND_FAILED', `the mesh did not answer: ${error.message}`),
+        )
+      })
+      asked.end()
+    })
+  }
+}
+
+/** One sentence and what to do. */
+export function notUp(stateDir: string): MeshError {
+  return new MeshError(
+    'NOT_FOUND',
+    `no mesh is up in ${stateDir}; start one with "ambit up", or name its folder with --state`,
+  )
+}
+
+function errorIn(body: string): string {
+  try {
+    return (JSON.parse(body) as ControlError).error
+  } catch {
+    return body.slice(0, 500)
+  }
+}

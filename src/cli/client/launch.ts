@@ -1,0 +1,109 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Duplex } from 'node:stream'
+import { MeshError } from '#shared/errors'
+
+export interface LaunchSettings {
+  readonly stateDir: string
+  readonly distDir: string
+  readonly nodes: number
+  readonly folders: readonly string[]
+  readonly programEnv: readonly string[]
+  /** The mesh stays when this process ends. */
+  readonly isDetached: boolean
+}
+
+/** The supervisor's process, seen from here: `unshare`, which ends with everything below it. */
+export interface Launched {
+  readonly process: ChildProcess
+  /** Resolves with what to tell about the end. */
+  readonly ended: Promise<string>
+  /** Lets the mesh go on without this process. */
+  release(): void
+}
+
+/**
+ * Namespaces of its own for network, mounts and processes: nothing of a mesh shows on the machine, and all of it ends with
+ * process 1 in there. `--kill-child` ends that one when `unshare` itself is killed.
+ */
+const NAMESPACES = ['--mount', '--net', '--pid', '--fork', '--kill-child=KILL']
+const AS_ORDINARY_USER = ['--user', '--map-root-user']
+
+/** Process 1: runs the supervisor, collects orphans that end, and ends with the supervisor's status. */
+const INIT_SCRIPT = '"$@" & wait $!'
+const LIFELINE_FD = 3
+const SHOWN_LOG_LINES = 8
+
+export function launchSupervisor(settings: LaunchSettings): Launched {
+  const unshare = findUnshare()
+  const { stateDir, distDir, nodes, folders, programEnv, isDetached } = settings
+  const logs = join(stateDir, 'logs')
+  mkdirSync(logs, { recursive: true, mode: 0o700 })
+  const logFile = join(logs, 'supervisor.log')
+  const log = openSync(logFile, 'a', 0o600)
+  const flags = [
+    ['--state-dir', stateDir],
+    ['--nodes', String(nodes)],
+    ['--folders', JSON.stringify(folders)],
+    ['--program-env', JSON.stringify(programEnv)],
+    ['--lifeline-fd', isDetached ? '0' : String(LIFELINE_FD)],
+  ].flat()
+  const supervisor = [process.execPath, '--enable-source-maps', join(distDir, 'local', 'main.js'), ...flags]
+  const child = spawn('unshare', [...unshare, '--', '/bin/sh', '-c', INIT_SCRIPT, 'init', ...supervisor], {
+    // A session of its own: Ctrl-C reaches this process only, which then takes the mesh down in order.
+    detached: true,
+    cwd: '/',
+    env: toolEnv(),
+    stdio: ['ignore', log, log, ...(isDetached ? [] : ['pipe' as const])],
+  })
+  closeSync(log)
+  const lifeline = child.stdio[LIFELINE_FD] as Duplex | undefined
+  lifeline?.on('error', () => {})
+  return {
+    process: child,
+    ended: new Promise((resolve) => {
+      child.once('error', (error) => resolve(`unshare cannot be started: ${error.message}`))
+      child.once('exit', (code, signal) => resolve(endText(code, signal, logFile)))
+    }),
+    release: () => child.unref(),
+  }
+}
+
+/** The flags that work for this user. @throws MeshError with what to do */
+function findUnshare(): readonly string[] {
+  const complaints: string[] = []
+  const isRoot = process.getuid?.() === 0
+  for (const flags of isRoot
+    ? [NAMESPACES, [...AS_ORDINARY_USER, ...NAMESPACES]]
+    : [[...AS_ORDINARY_USER, ...NAMESPACES]]) {
+    const { status, stderr, error } = spawnSync('unshare', [...flags, 'true'], { env: toolEnv(), encoding: 'utf8' })
+    if (status === 0) return flags
+    if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
+      throw new MeshError('COMMAND_FAILED', 'the program unshare is missing; install the package util-linux')
+    complaints.push((stderr || error?.message || '').trim())
+  }
+  throw new MeshError(
+    'PRIVILEGE_MISSING',
+    `this user may not make namespaces (${complaints.at(-1)}); run as root, or allow it with ` +
+      '"sysctl -w user.max_user_namespaces=15000" and, on Ubuntu, "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"',
+  )
+}
+
+/** An ordinary user's PATH may lack the folders of ip and its like. */
+function toolEnv(): Record<string, string> {
+  const path = process.env.PATH ?? ''
+  return { PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`, RUST_LOG: process.env.RUST_LOG ?? 'info' }
+}
+
+function endText(code: number | null, signal: string | null, logFile: string): string {
+  if (signal !== null) return `the supervisor was ended by ${signal}`
+  if (code === 0) return 'the mesh is down'
+  let last = ''
+  try {
+    last = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-SHOWN_LOG_LINES).join('\n')
+  } catch {
+    // Then the status has to do.
+  }
+  return `the supervisor ended with status ${code}\n${last}`
+}

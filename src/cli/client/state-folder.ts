@@ -1,0 +1,62 @@
+import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { currentBootId, isRunning, type ProcessIdentity, readRunRecord } from '#shared/control'
+import { MeshError } from '#shared/errors'
+
+/** What a mesh keeps in its folder; nothing else is ever removed. */
+const ENTRIES = [
+  'ambit.sock',
+  'beside',
+  'istiod',
+  'logs',
+  'netns',
+  'nodes',
+  'objects',
+  'pods',
+  'run.json',
+  'run.json.new',
+  'token-jwks.json',
+  'token-jwks.json.new',
+  'token-key.pem',
+  'token-key.pem.new',
+]
+
+/** Processes of the mesh of this folder that run now; from the outside in. */
+export function runningProcesses(stateDir: string): readonly ProcessIdentity[] {
+  const record = readRunRecord(stateDir)
+  if (record === undefined || record.bootId !== currentBootId()) return []
+  return record.processes.filter(isRunning)
+}
+
+/** Makes the folder, readable by its owner only. @throws MeshError when somebody else's files are in it */
+export function claimFolder(stateDir: string): void {
+  mkdirSync(stateDir, { recursive: true, mode: 0o700 })
+  const strangers = readdirSync(stateDir).filter((name) => !ENTRIES.includes(name))
+  if (strangers.length > 0) {
+    const shown = strangers.slice(0, 3).join(', ')
+    throw new MeshError(
+      'CONFIG_INVALID',
+      `${stateDir} holds files that are not a mesh's (${shown}); name another folder with --state`,
+    )
+  }
+}
+
+/** Removes what a mesh keeps, and the folder when nothing else is in it. */
+export function removeState(stateDir: string): void {
+  for (const name of ENTRIES) rmSync(join(stateDir, name), { recursive: true, force: true })
+  try {
+    rmdirSync(stateDir)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ENOENT' && code !== 'ENOTEMPTY') throw error
+  }
+}
+
+/** True when a mesh has left something in the folder. */
+export function hasState(stateDir: string): boolean {
+  try {
+    return readdirSync(stateDir).some((name) => ENTRIES.includes(name))
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,8 @@
+export { addDown } from './down.ts'
+export { addExec } from './exec.ts'
+export { addLogs } from './logs.ts'
+export type { Installation } from './options.ts'
+export { addPrograms } from './run-program.ts'
+export { addStatus } from './status.ts'
+export { addUp } from './up.ts'
+export { addZtunnelConfig } from './ztunnel-config.ts'

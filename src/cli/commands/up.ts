@@ -1,0 +1,164 @@
+import { resolve } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { type Clock, systemClock } from '#shared/clock'
+import { MeshError, reasonOf } from '#shared/errors'
+import {
+  ControlClient,
+  claimFolder,
+  endMesh,
+  hasState,
+  type Launched,
+  launchSupervisor,
+  removeState,
+  runningProcesses,
+} from '../client/index.ts'
+import { collect, type Installation, stateOf, withState } from './options.ts'
+import { podTable } from './pod-table.ts'
+
+interface UpOptions {
+  readonly state: string
+  readonly detach?: boolean
+  readonly nodes: number
+  readonly demo?: boolean
+  readonly file: readonly string[]
+  readonly env: readonly string[]
+}
+
+const SOCKET_LOOK_MS = 10
+
+export function addUp(program: Command, installation: Installation): void {
+  withState(program.command('up'))
+    .description('bring a mesh up on this machine; in the foreground, Ctrl-C takes it down again')
+    .option('-d, --detach', 'come back when everything is ready, and leave the mesh running')
+    .option('--nodes <count>', 'how many nodes', readCount, 2)
+    .option('--demo', 'run the sample shop (the default without -f)')
+    .option('--no-demo', 'run no samples')
+    .option('-f, --file <dir>', 'folder of Kubernetes YAML, watched for changes; may be repeated', collect, [])
+    .option(
+      '--env <program:name=value>',
+      'environment of one program, e.g. ztunnel:SECRET_TTL=20s; may be repeated',
+      collect,
+      [],
+    )
+    .action((options: UpOptions) => up(options, installation))
+}
+
+async function up(options: UpOptions, { distDir, demoDir }: Installation): Promise<void> {
+  const stateDir = stateOf(options)
+  if (runningProcesses(stateDir).length > 0) {
+    process.stdout.write(`a mesh is already up in ${stateDir}: see "ambit status"; "ambit down" ends it\n`)
+    return
+  }
+  // What a crashed mesh left there is its own and of no use.
+  if (hasState(stateDir)) removeState(stateDir)
+  claimFolder(stateDir)
+  const isDemo = options.demo ?? options.file.length === 0
+  const folders = [...options.file.map((folder) => resolve(folder)), ...(isDemo ? [demoDir] : [])]
+  const isDetached = options.detach === true
+  const launched = launchSupervisor({
+    stateDir,
+    distDir,
+    nodes: options.nodes,
+    folders,
+    programEnv: options.env,
+    isDetached,
+  })
+  const ending = isDetached ? undefined : endOnSignal(stateDir, launched, systemClock)
+  try {
+    await Promise.race([
+      followProgress(stateDir),
+      launched.ended.then((text) => Promise.reject(new MeshError('COMMAND_FAILED', text))),
+    ])
+  } catch (error) {
+    if (ending?.hasBegun()) return ending.done
+    // The log stays for who wants to know more; the next "up" clears it away.
+    await endMesh(stateDir, systemClock, () => true)
+    throw error
+  }
+  const status = await new ControlClient(stateDir).status()
+  const suffix = options.state === '.ambit' ? '' : ` --state ${options.state}`
+  process.stdout.write(`\n${podTable(status.pods)}${hints(isDemo, suffix)}`)
+  if (ending === undefined) return launched.release()
+  process.stdout.write('\nCtrl-C takes the mesh down.\n')
+  const end = await Promise.race([launched.ended, ending.done])
+  if (ending.hasBegun()) return ending.done
+  removeState(stateDir)
+  // "ambit down" from elsewhere is as good an end as Ctrl-C here.
+  if (end === 'the mesh is down') return void process.stdout.write('the mesh was taken down\n')
+  throw new MeshError('COMMAND_FAILED', `the mesh ended by itself: ${end}`)
+}
+
+/** Ctrl-C, a hang-up or a kill takes the mesh down; a second one does not wait. */
+function endOnSignal(
+  stateDir: string,
+  launched: Launched,
+  clock: Clock,
+): { readonly done: Promise<void>; hasBegun(): boolean } {
+  const { promise: done, resolve: finish, reject } = Promise.withResolvers<void>()
+  // Who waits for it hears of it; nobody else needs to.
+  done.catch(() => {})
+  let signals = 0
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (++signals > 1) return
+      process.stdout.write('\ntaking the mesh down (again: at once) …\n')
+      endMesh(stateDir, clock, () => signals > 1)
+        .then(() => {
+          // Before the supervisor has written who it is, its `unshare` is what there is to end.
+          launched.process.kill('SIGKILL')
+          return launched.ended
+        })
+        .then(() => {
+          removeState(stateDir)
+          process.stdout.write('the mesh is down\n')
+          finish()
+        })
+        .catch(reject)
+    })
+  }
+  return { done, hasBegun: () => signals > 0 }
+}
+
+/** Prints what happens; returns when everything is ready. @throws MeshError when it cannot be */
+async function followProgress(stateDir: string): Promise<void> {
+  const client = new ControlClient(stateDir)
+  for await (const { kind, elapsedMs, text } of eventsOf(client)) {
+    if (kind === 'failed') throw new MeshError('COMMAND_FAILED', text)
+    const seconds = (elapsedMs / 1000).toFixed(2).padStart(6)
+    process.stdout.write(`${seconds} s  ${kind === 'warning' ? '! ' : ''}${text}\n`)
+    if (kind === 'ready') return
+  }
+  throw new MeshError('COMMAND_FAILED', 'the supervisor went away before the mesh was ready')
+}
+
+async function* eventsOf(client: ControlClient): ReturnType<ControlClient['progress']> {
+  for (;;) {
+    try {
+      yield* client.progress()
+      return
+    } catch (error) {
+      // The socket is there as soon as the supervisor has started; that it never is, its end tells.
+      if (!(error instanceof MeshError && error.code === 'NOT_FOUND'))
+        throw new Error(reasonOf(error), { cause: error })
+      await new Promise<void>((again) => void systemClock.setTimer(SOCKET_LOOK_MS, again, true))
+    }
+  }
+}
+
+function hints(isDemo: boolean, suffix: string): string {
+  const lines = isDemo
+    ? [
+        `ambit exec -n shop client${suffix} -- node request.mjs http://web/checkout`,
+        `ambit exec -n legacy client${suffix} -- node request.mjs http://web.shop/checkout`,
+        `ambit ztunnel-config connections${suffix}`,
+      ]
+    : [`ambit status${suffix}`, `ambit ztunnel-config workloads${suffix}`, `ambit logs ztunnel${suffix}`]
+  return `\nTry next:\n${lines.map((line) => `  ${line}\n`).join('')}`
+}
+
+function readCount(text: string): number {
+  const count = Number(text)
+  if (!Number.isInteger(count) || count < 1 || count > 253)
+    throw new InvalidArgumentError('It must be a number from 1 to 253.')
+  return count
+}

@@ -1,0 +1,317 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { type Clock, sleep, type Timer } from '#shared/clock'
+import {
+  AMBIT_VERSION,
+  currentBootId,
+  type ExecRequest,
+  identify,
+  type MeshStatus,
+  writeRunRecord,
+} from '#shared/control'
+import { reasonOf } from '#shared/errors'
+import { watchFolder } from '#shared/k8s'
+import type { MainControl, RunningProgram } from '#shared/lifecycle'
+import type { IpFamily } from '#shared/net'
+import { currentNetns, type Netns, openNetns } from '#shared/sys'
+import type { Logger } from '#shared/telemetry'
+import type { LocalConfig } from './config.ts'
+import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
+import { ancestorsOf, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
+import { commandInSandbox } from './kubelet/index.ts'
+import { meshStatus } from './mesh-status.ts'
+import { makeNodes, type Node, type Nodes, PodNetwork } from './network/index.ts'
+import { DesiredObjects, LiveFolder, localKinds } from './objects/index.ts'
+import { type MeshProgram, MeshPrograms } from './programs/index.ts'
+import { askTunnel, Captures, Cluster, type PlacedPod, SYSTEM_NAMESPACE, type SystemPod } from './runtime/index.ts'
+import { layoutOf, type StateLayout } from './state-layout.ts'
+
+/** What the supervisor is given by `main.ts`. */
+export interface LocalSettings {
+  readonly config: LocalConfig
+  readonly clock: Clock
+  readonly logger: Logger
+  /** PATH of the user: containers look their commands up there, after the pinned Node. */
+  readonly path: string
+  /** `dist/`. */
+  readonly distDir: string
+}
+
+/** A node with handles of this program on it. */
+interface LocalNode {
+  readonly node: Node
+  readonly netns: Netns
+  readonly captures: Captures
+  readonly tunnelPod: SystemPod
+}
+
+/** What there is once the mesh has been brought up. */
+interface Parts {
+  readonly tools: Tools
+  readonly nodes: Nodes
+  readonly locals: readonly LocalNode[]
+  readonly programs: MeshPrograms
+  readonly cluster: Cluster
+  readonly desired: DesiredObjects
+}
+
+/** How long programs may take to end by themselves on the way down. */
+const DOWN_GRACE_MS = 500
+const TRIM_LOGS_MS = 2_000
+/** A program that keeps ending is told this often on the terminal; the log has every time. */
+const TOLD_ENDINGS = 3
+const TUNNEL_ACCOUNT = 'ztunnel'
+
+/** The whole mesh on one machine: makes each part once, joins them, and takes them down in the other order. */
+export class LocalMesh implements RunningProgram, ControlledMesh {
+  readonly progress: Progress
+  readonly #settings: LocalSettings
+  readonly #control: MainControl
+  readonly #layout: StateLayout
+  readonly #pids = new MachinePids()
+  readonly #startedAt: string
+  /** What was told of each program, by title. */
+  readonly #told = new Map<string, { readonly isReady: boolean; readonly endings: number }>()
+  #server: ControlServer | undefined
+  #parts: Parts | undefined
+  #isSynced = false
+  #wasReady = false
+  #isEnding = false
+  #trimming: Timer | undefined
+
+  constructor(settings: LocalSettings, control: MainControl) {
+    this.#settings = settings
+    this.#control = control
+    this.#layout = layoutOf(settings.config.stateDir)
+    this.progress = new Progress(settings.clock)
+    this.#startedAt = new Date(settings.clock.nowMs()).toISOString()
+  }
+
+  /** @throws MeshError when something on the way up fails; who follows the progress is told as well */
+  async start(): Promise<this> {
+    for (const dir of Object.values(this.#layout.folders)) mkdirSync(dir, { recursive: true, mode: 0o700 })
+    this.#writeRecord()
+    this.#server = await ControlServer.listen(this.#layout.socket, this)
+    try {
+      this.#parts = await this.#bringUp()
+    } catch (error) {
+      this.progress.say('failed', reasonOf(error))
+      // Whoever follows shall read the reason before the socket goes.
+      await sleep(this.#settings.clock, 50)
+      throw error
+    }
+    this.#trimLogs()
+    this.#noticed()
+    return this
+  }
+
+  async status(): Promise<MeshStatus> {
+    const parts = this.#parts
+    const served = await Promise.all((parts?.locals ?? []).map(({ captures }) => captures.ask()))
+    return meshStatus({
+      state: this.#state,
+      startedAt: this.#startedAt,
+      stateDir: this.#layout.dir,
+      pids: this.#pids,
+      nodes: parts?.nodes.list ?? [],
+      programs: parts?.programs.list ?? [],
+      cluster: parts?.cluster,
+      captured: new Set(served.flatMap((uids) => [...uids])),
+    })
+  }
+
+  stop(): void {
+    this.#control.stop({ reason: 'asked to', exitCode: 0 })
+  }
+
+  askTunnel(node: string, path: string): Promise<string> | undefined {
+    const local = this.#parts?.locals.find((each) => each.node.name === node)
+    return local === undefined ? undefined : askTunnel(local.netns, path)
+  }
+
+  execTarget = (request: ExecRequest): Command | string => {
+    const { namespace, pod: name, container, command } = request
+    const { tools } = this.#parts ?? {}
+    const pod = this.#pod(namespace, name)
+    if (pod === undefined || tools === undefined)
+      return `there is no pod ${namespace}/${name}; "ambit status" lists the pods`
+    const { sandbox, order, phase } = pod.runner
+    const plan = order.containers.find((each) => container === '' || each.name === container)
+    if (plan === undefined) return `pod ${namespace}/${name} has no container ${container}`
+    if (sandbox === undefined || phase !== 'running')
+      return `pod ${namespace}/${name} is not running: ${pod.runner.reason || phase}`
+    return commandInSandbox(tools, sandbox, { argv: command, folder: plan.folder, env: plan.env })
+  }
+
+  /** Pods and programs are ended by `close`; nothing of a local mesh outlives it. */
+  async drain(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#isEnding = true
+    this.#trimming?.cancel()
+    const parts = this.#parts
+    if (parts !== undefined) {
+      await parts.cluster.close()
+      await parts.programs.stop(DOWN_GRACE_MS)
+      for (const { netns } of parts.locals) netns.close()
+      await parts.nodes.close()
+    }
+    await this.#server?.close()
+  }
+
+  /** The way up, each line needing only those before it. */
+  async #bringUp(): Promise<Parts> {
+    const { config, path } = this.#settings
+    const tools = findTools(path)
+    const nodes = await makeNodes(tools, config.nodes, kernelFamilies())
+    this.progress.say('step', `${config.nodes} nodes joined: ${nodes.list.map(({ name }) => name).join(', ')}`)
+    const locals = nodes.list.map((node) => this.#local(node))
+    const desired = this.#watchFolders()
+    const cluster = this.#makeCluster(tools, nodes, locals, desired)
+    const programs = await this.#startPrograms(tools, nodes, locals)
+    this.progress.say('step', `${programs.list.length} programs started`)
+    void desired.synced.then(() => {
+      cluster.reconcile()
+      this.#isSynced = true
+      this.#noticed()
+    })
+    return { tools, nodes, locals, programs, cluster, desired }
+  }
+
+  #local(node: Node): LocalNode {
+    const netns = openNetns(node.holder.netnsPath)
+    const tunnelPod: SystemPod = {
+      namespace: SYSTEM_NAMESPACE,
+      name: `${TUNNEL_ACCOUNT}-${node.name}`,
+      uid: randomUUID(),
+      serviceAccount: TUNNEL_ACCOUNT,
+      node: node.name,
+      ips: node.addresses.map(({ ip }) => ip),
+    }
+    return { node, netns, captures: new Captures(netns, this.#settings.clock), tunnelPod }
+  }
+
+  #watchFolders(): DesiredObjects {
+    const { config, clock, logger } = this.#settings
+    const sources = config.folders.map((folder) => ({
+      folder,
+      source: watchFolder(folder, { clock, logger: logger.child('objects'), kinds: localKinds }),
+    }))
+    return new DesiredObjects(sources, () => {
+      if (this.#isSynced) this.#parts?.cluster.notice()
+    })
+  }
+
+  #makeCluster(tools: Tools, nodes: Nodes, locals: readonly LocalNode[], desired: DesiredObjects): Cluster {
+    const { clock, logger, path } = this.#settings
+    const { folders, dir } = this.#layout
+    const machines = locals.map(({ node, netns }) => {
+      const network = new PodNetwork(tools, node, nodes.families)
+      const places = { netnsDir: folders.netns, podsDir: folders.pods, logsDir: folders.logs, hidden: [dir] }
+      return [node.name, { tools, clock, logger: logger.child('pods'), network, nodeNetns: netns, ...places }] as const
+    })
+    const capturesOf = new Map(locals.map(({ node, captures }) => [node.name, captures]))
+    return new Cluster({
+      clock,
+      logger: logger.child('cluster'),
+      families: nodes.families,
+      desired,
+      live: new LiveFolder(folders.objects, folders.beside),
+      systemPods: locals.map(({ tunnelPod }) => tunnelPod),
+      machines: new Map(machines),
+      capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
+      // The pinned Node comes first, so that samples run on the same as the mesh.
+      containerEnv: { PATH: `${dirname(process.execPath)}:${path}`, HOME: '/', LANG: 'C.UTF-8' },
+      changed: () => this.#noticed(),
+    })
+  }
+
+  #startPrograms(tools: Tools, nodes: Nodes, locals: readonly LocalNode[]): Promise<MeshPrograms> {
+    const { config, clock, logger, distDir } = this.#settings
+    const { folders, dir, tokenKey, jwks } = this.#layout
+    return MeshPrograms.start({
+      place: { tools, distDir, stateDir: dir, extraEnv: config.programEnv },
+      machine: { clock, pids: this.#pids, logsDir: folders.logs, changed: () => this.#noticed() },
+      clock,
+      logger: logger.child('programs'),
+      fabric: {
+        netns: currentNetns(),
+        netnsPath: `/proc/${this.#pids.self}/ns/net`,
+        addresses: nodes.fabricAddresses.map(({ ip }) => ip),
+      },
+      nodes: locals.map(({ node, netns, tunnelPod }) => ({
+        name: node.name,
+        netns,
+        netnsPath: node.holder.netnsPath,
+        ip: node.addresses[0]?.ip ?? '',
+        pod: { ...tunnelPod, serviceAccountUid: randomUUID() },
+      })),
+      folders,
+      tokenKey,
+      jwks,
+    })
+  }
+
+  /** Tells what has become ready since, and once that everything is; called after each change. */
+  #noticed(): void {
+    const parts = this.#parts
+    if (parts === undefined || this.#isEnding) return
+    for (const program of parts.programs.list) this.#tellChange(program)
+    if (this.#wasReady || !this.#isAllReady(parts)) return
+    this.#wasReady = true
+    this.progress.say('ready', `${parts.cluster.pods.length} pods running`)
+  }
+
+  #tellChange(program: MeshProgram): void {
+    const { title, isReady, endings } = program
+    const told = this.#told.get(title) ?? { isReady: false, endings: 0 }
+    if (isReady && !told.isReady) this.progress.say('step', `${title} is ready`)
+    if (endings > told.endings) {
+      const { reason } = program.status
+      this.#settings.logger.warn('program ended', { program: title, reason, endings })
+      if (endings <= TOLD_ENDINGS)
+        this.progress.say('warning', `${title} ${reason}; see "ambit logs ${program.spec.name}"`)
+    }
+    this.#told.set(title, { isReady, endings })
+  }
+
+  get #state(): MeshStatus['state'] {
+    if (this.#isEnding) return 'stopping'
+    if (this.#parts !== undefined && this.#isAllReady(this.#parts)) return 'ready'
+    return this.#wasReady ? 'degraded' : 'starting'
+  }
+
+  #isAllReady({ programs, cluster }: Parts): boolean {
+    return this.#isSynced && programs.isReady && cluster.isReady
+  }
+
+  #pod(namespace: string, name: string): PlacedPod | undefined {
+    return this.#parts?.cluster.pods.find(({ key, isLeaving }) => key === `${namespace}/${name}` && !isLeaving)
+  }
+
+  #trimLogs(): void {
+    this.#trimming = this.#settings.clock.setTimer(TRIM_LOGS_MS, () => {
+      this.#parts?.programs.trimLogs()
+      for (const { runner } of this.#parts?.cluster.pods ?? []) for (const each of runner.containers) each.trimLog()
+      this.#trimLogs()
+    })
+  }
+
+  #writeRecord(): void {
+    const own = this.#pids.self
+    // Parents within the machine that are this mesh's own: process 1 of its namespace, and `unshare` above it.
+    const processes = [own, ...ancestorsOf(own).slice(0, 2)].flatMap((pid) => identify(pid) ?? [])
+    writeRunRecord(this.#layout.dir, {
+      version: AMBIT_VERSION,
+      bootId: currentBootId(),
+      startedAt: this.#startedAt,
+      processes: processes.reverse(),
+    })
+  }
+}
+
+/** A kernel may be without IPv6; then so is the mesh. */
+function kernelFamilies(): readonly IpFamily[] {
+  return existsSync('/proc/sys/net/ipv6') ? [4, 6] : [4]
+}

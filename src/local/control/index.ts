@@ -1,0 +1,2 @@
+export { type ControlledMesh, ControlServer } from './control-server.ts'
+export { Progress } from './progress.ts'

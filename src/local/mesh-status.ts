@@ -1,0 +1,141 @@
+import type { ContainerStatus, MeshState, MeshStatus, NodeStatus, PodStatus, ServiceStatus } from '#shared/control'
+import { AMBIT_VERSION } from '#shared/control'
+import type { Pod } from '#shared/k8s'
+import { spiffeId } from '#shared/model'
+import type { MachinePids } from './host/index.ts'
+import type { RunningContainer } from './kubelet/index.ts'
+import type { Node } from './network/index.ts'
+import type { MeshProgram } from './programs/index.ts'
+import type { BlockedPod, Cluster, LiveService, PlacedPod } from './runtime/index.ts'
+
+/** Everything that a status is made from. */
+export interface StatusInputs {
+  readonly state: MeshState
+  readonly startedAt: string
+  readonly stateDir: string
+  readonly pids: MachinePids
+  readonly nodes: readonly Node[]
+  readonly programs: readonly MeshProgram[]
+  readonly cluster: Cluster | undefined
+  /** Uids of the pods that some tunnel serves now. */
+  readonly captured: ReadonlySet<string>
+}
+
+const TRUST_DOMAIN = 'cluster.local'
+
+export function meshStatus(inputs: StatusInputs): MeshStatus {
+  const { state, startedAt, stateDir, pids, nodes, programs, cluster, captured } = inputs
+  const placed = (cluster?.pods ?? []).map((pod) => placedStatus(pod, captured, pids))
+  return {
+    version: AMBIT_VERSION,
+    state,
+    ready: state === 'ready',
+    startedAt,
+    stateDir,
+    pid: pids.self,
+    netns: `/proc/${pids.self}/ns/net`,
+    nodes: nodes.map(nodeStatus),
+    programs: programs.map((program) => program.status),
+    pods: [...placed, ...(cluster?.blocked ?? []).map(blockedStatus)].sort(byName),
+    services: (cluster?.services ?? []).map(serviceStatus),
+    problems: cluster?.problems ?? [],
+  }
+}
+
+function nodeStatus({ name, addresses, podCidrs, holder }: Node): NodeStatus {
+  return { name, addresses: addresses.map(({ ip }) => ip), podCidrs, netns: holder.netnsPath }
+}
+
+function placedStatus(placed: PlacedPod, captured: ReadonlySet<string>, pids: MachinePids): PodStatus {
+  const { pod, node, runner, isEnrolled, isLeaving } = placed
+  const containers = runner.containers.map((container) => containerStatus(container, pids))
+  const isCaptured = captured.has(runner.order.uid)
+  return {
+    ...nameOf(pod),
+    uid: runner.order.uid,
+    node,
+    addresses: runner.order.addresses.ips,
+    identity: identityOf(pod),
+    enrolled: isEnrolled,
+    captured: isCaptured,
+    ready: runner.isReady && !isLeaving && isCaptured === isEnrolled,
+    phase: phaseOf(placed),
+    reason: reasonFor(placed, isCaptured, containers),
+    pid: containers[0]?.pid,
+    restarts: containers.reduce((sum, container) => sum + container.restarts, 0),
+    netns: runner.netnsPath ?? '',
+    containers,
+  }
+}
+
+function blockedStatus({ pod, reason }: BlockedPod): PodStatus {
+  return {
+    ...nameOf(pod),
+    uid: '',
+    node: '',
+    addresses: [],
+    identity: identityOf(pod),
+    enrolled: false,
+    captured: false,
+    ready: false,
+    phase: 'pending',
+    reason,
+    pid: undefined,
+    restarts: 0,
+    netns: '',
+    containers: [],
+  }
+}
+
+function containerStatus(container: RunningContainer, pids: MachinePids): ContainerStatus {
+  const { name, pid, isReady, restarts, reason, logFile } = container
+  return { name, pid: pid === undefined ? undefined : pids.of(pid), ready: isReady, restarts, reason, log: logFile }
+}
+
+function phaseOf({ runner, isLeaving }: PlacedPod): PodStatus['phase'] {
+  if (isLeaving || runner.phase === 'stopping' || runner.phase === 'stopped') return 'stopping'
+  if (runner.phase === 'capturing') return 'capturing'
+  if (runner.phase !== 'running') return 'pending'
+  if (runner.containers.some((container) => container.isBackingOff)) return 'backing-off'
+  return runner.isReady ? 'running' : 'starting'
+}
+
+function reasonFor(
+  { runner, isEnrolled }: PlacedPod,
+  isCaptured: boolean,
+  containers: readonly ContainerStatus[],
+): string {
+  if (runner.reason !== '') return runner.reason
+  const bad = containers.find((container) => !container.ready)
+  if (bad !== undefined) return `${bad.name}: ${bad.reason}`
+  if (isEnrolled && !isCaptured) return 'the node does not capture its traffic'
+  return !isEnrolled && isCaptured ? 'the node still captures its traffic' : ''
+}
+
+function serviceStatus({ service, ips, endpoints }: LiveService): ServiceStatus {
+  const { namespace, name } = service.metadata
+  return {
+    namespace,
+    name,
+    addresses: ips,
+    ports: service.spec.ports.map(({ port, protocol }) => `${port}/${protocol}`),
+    readyEndpoints: endpoints.filter(({ runner, isLeaving }) => runner.isReady && !isLeaving).length,
+    endpoints: endpoints.length,
+  }
+}
+
+function nameOf(pod: Pod): { readonly namespace: string; readonly name: string } {
+  return { namespace: pod.metadata.namespace, name: pod.metadata.name }
+}
+
+function identityOf(pod: Pod): string {
+  return spiffeId({
+    trustDomain: TRUST_DOMAIN,
+    namespace: pod.metadata.namespace,
+    serviceAccount: pod.spec.serviceAccountName,
+  })
+}
+
+function byName(a: PodStatus, b: PodStatus): number {
+  return a.namespace === b.namespace ? (a.name < b.name ? -1 : 1) : a.namespace < b.namespace ? -1 : 1
+}
