@@ -1,0 +1,82 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import { type IpAddress, parseCidr, parseIp } from '#shared/net'
+import { connectFrom, createNetns, listenIn, type Netns, Routes } from '#shared/sys'
+
+/** A pod as far as a test needs one: a namespace on the network's link, with one address of each family. */
+export interface TestPod {
+  readonly name: string
+  readonly netns: Netns
+  readonly ip: IpAddress
+  readonly ip6: IpAddress
+  /** A server in the pod, as an application would open it. */
+  serve(port: number, onConnection: (socket: Socket) => void): Promise<Server>
+  /** A connection that an application of the pod opens: not marked, so it is captured. */
+  connect(address: string, port: number): Socket
+}
+
+/** Pods on one bridge, each in a namespace of its own; nothing of the machine's own network is touched. */
+export class PodNetwork {
+  readonly #fabric: Netns = createNetns()
+  readonly #open: { close(): unknown }[] = [this.#fabric]
+  #count = 0
+
+  constructor() {
+    const routes = new Routes(this.#fabric)
+    routes.addBridge('br0')
+    routes.setUp('br0')
+  }
+
+  /** 10.77.0.n and fd77::n, in the order of their making, n from 1. */
+  pod(name: string): TestPod {
+    const n = ++this.#count
+    const netns = createNetns()
+    this.#open.push(netns)
+    const fabric = new Routes(this.#fabric)
+    fabric.addVeth({ name: `p${n}`, peerName: 'eth0', peerNetns: netns })
+    fabric.setMaster(`p${n}`, 'br0')
+    fabric.setUp(`p${n}`)
+    const inside = new Routes(netns)
+    const ip = known(`10.77.0.${n}`)
+    const ip6 = known(`fd77::${n.toString(16)}`)
+    inside.setUp('lo')
+    inside.addAddress({ link: 'eth0', ip, prefixBits: 16 })
+    inside.addAddress({ link: 'eth0', ip: ip6, prefixBits: 64 })
+    inside.setUp('eth0')
+    // Service addresses need a way out of the pod before the redirect can take them.
+    for (const [destination, via] of [
+      ['0.0.0.0/0', '10.77.255.254'],
+      ['::/0', 'fd77::ffff'],
+    ] as const) {
+      const cidr = parseCidr(destination)
+      if (cidr === undefined) throw new Error(destination)
+      inside.addRoute({ type: 'unicast', destination: cidr, via: known(via), link: 'eth0', table: 254 })
+    }
+    return {
+      name,
+      netns,
+      ip,
+      ip6,
+      serve: async (port, onConnection) => {
+        const server = createServer({ allowHalfOpen: true }, (socket) => {
+          socket.on('error', () => {})
+          onConnection(socket)
+        })
+        this.#open.push(server)
+        const fd = listenIn(netns, { ip: known('::'), port })
+        await new Promise<void>((resolve) => server.listen({ fd }, resolve))
+        return server
+      },
+      connect: (address, port) => connectFrom(netns, { ip: known(address), port }),
+    }
+  }
+
+  close(): void {
+    for (const one of this.#open.splice(0).reverse()) one.close()
+  }
+}
+
+function known(text: string): IpAddress {
+  const ip = parseIp(text)
+  if (ip === undefined) throw new Error(`no address: ${text}`)
+  return ip
+}

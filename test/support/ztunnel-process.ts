@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { systemClock } from '#shared/clock'
+import { serveZds, type ZdsServer } from '#shared/zds'
+import type { TestPod } from './pod-network.ts'
+import { quietLogger } from './quiet-logger.ts'
+
+const MAIN = resolve(import.meta.dirname, '../../src/ztunnel/main.ts')
+
+export interface ZtunnelProcessSettings {
+  readonly nodeName: string
+  /** The mesh, as `LOCAL_XDS_PATH` takes it. */
+  readonly localXds: string
+  readonly caAddress: string
+  readonly caRootPem: string
+  readonly pods: readonly TestPod[]
+  readonly serviceAccount?: string
+  readonly namespace?: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** A tunnel as its own process, and the node agent that gives it pods, played by this one. */
+export class ZtunnelProcess {
+  readonly process: ChildProcess
+  readonly agent: ZdsServer
+  /** Every line of its log, and those who wait for one. */
+  readonly lines: string[] = []
+  readonly #ports: readonly number[]
+  readonly #folder: string
+  readonly #watchers = new Set<(line: string) => void>()
+  readonly exited: Promise<number | null>
+
+  private constructor(process: ChildProcess, agent: ZdsServer, ports: readonly number[], folder: string) {
+    this.process = process
+    this.agent = agent
+    this.#ports = ports
+    this.#folder = folder
+    this.exited = new Promise((resolveExit) => process.on('exit', resolveExit))
+    for (const stream of [process.stdout, process.stderr]) {
+      if (stream === null) continue
+      createInterface({ input: stream }).on('line', (line) => {
+        this.lines.push(line)
+        for (const watch of [...this.#watchers]) watch(line)
+      })
+    }
+  }
+
+  /** Resolves when it is ready: it serves every pod. */
+  static async start(settings: ZtunnelProcessSettings): Promise<ZtunnelProcess> {
+    const folder = mkdtempSync(join(tmpdir(), 'ambit-ztunnel-'))
+    const path = join(folder, 'zds.sock')
+    writeFileSync(join(folder, 'mesh.yaml'), settings.localXds)
+    writeFileSync(join(folder, 'root.pem'), settings.caRootPem)
+    const { namespace = 'default' } = settings
+    const agent = serveZds({
+      path,
+      clock: systemClock,
+      logger: quietLogger,
+      pods: settings.pods.map((pod) => ({
+        uid: pod.name,
+        info: { name: pod.name, namespace, serviceAccount: settings.serviceAccount ?? pod.name },
+        netns: pod.netns,
+      })),
+    })
+    const ports = await freePorts(3)
+    const [admin, stats, readiness] = ports.map(String)
+    const child = spawn(process.execPath, ['--conditions=source', MAIN], {
+      cwd: folder,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env.PATH,
+        NODE_NAME: settings.nodeName,
+        LOCAL_XDS_PATH: join(folder, 'mesh.yaml'),
+        XDS_ADDRESS: '',
+        CA_ADDRESS: settings.caAddress,
+        CA_ROOT_CA: join(folder, 'root.pem'),
+        INPOD_UDS: path,
+        AMBIT_ADMIN_PORT: admin,
+        AMBIT_STATS_PORT: stats,
+        AMBIT_READINESS_PORT: readiness,
+        ...settings.env,
+      },
+    })
+    const started = new ZtunnelProcess(child, agent, ports, folder)
+    await started.#untilReady()
+    return started
+  }
+
+  get adminUrl(): string {
+    return `http://127.0.0.1:${this.#ports[0]}`
+  }
+
+  get metricsUrl(): string {
+    return `http://127.0.0.1:${this.#ports[1]}/metrics`
+  }
+
+  get readinessUrl(): string {
+    return `http://127.0.0.1:${this.#ports[2]}/healthz/ready`
+  }
+
+  /** The first line that holds `text`, also one that was printed before. */
+  line(text: string, afterLines = 0): Promise<string> {
+    const found = this.lines.slice(afterLines).find((line) => line.includes(text))
+    if (found !== undefined) return Promise.resolve(found)
+    return new Promise((resolveLine) => {
+      const watch = (line: string): void => {
+        if (!line.includes(text)) return
+        this.#watchers.delete(watch)
+        resolveLine(line)
+      }
+      this.#watchers.add(watch)
+    })
+  }
+
+  /** Access lines so far, without their time stamps, ports that the kernel chose and durations. */
+  accessLines(): string[] {
+    return this.lines.filter((line) => line.split('\t')[2] === 'access').map(withoutChance)
+  }
+
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    if (this.process.exitCode === null && this.process.signalCode === null) this.process.kill(signal)
+    await this.exited
+    await this.agent.close()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
+  async #untilReady(): Promise<void> {
+    for (let i = 0; i < 500; i++) {
+      if (this.process.exitCode !== null) throw new Error(`the tunnel ended:\n${this.lines.join('\n')}`)
+      const answer = await fetch(this.readinessUrl).catch(() => undefined)
+      if (answer?.status === 200) return
+      await new Promise((resolveLater) => setTimeout(resolveLater, 20))
+    }
+    throw new Error(`the tunnel is not ready:\n${this.lines.join('\n')}`)
+  }
+}
+
+/** Drops the time stamp, ephemeral ports of sources, and durations. */
+export function withoutChance(line: string): string {
+  return line
+    .replace(/^[^\t]*\t/, '')
+    .replace(/src\.addr=(\S+):\d+/, 'src.addr=$1:*')
+    .replace(/duration="\d+ms"/, 'duration=*')
+}
+
+/** Ports that nobody listens on now. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(
+    Array.from({ length: count }, async () => {
+      const server = createServer()
+      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+      return server
+    }),
+  )
+  const ports = servers.map((server) => (server.address() as { readonly port: number }).port)
+  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
+  return ports
+}
