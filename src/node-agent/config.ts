@@ -1,0 +1,96 @@
+import { boolean, type ConfigSpec, duration, integer, oneOf, readConfig, required, setting, text } from '#shared/config'
+import type { LogFormat } from '#shared/telemetry'
+
+/** Settings of the node agent. Times are in ms. */
+export interface NodeAgentConfig {
+  readonly nodeName: string
+  readonly inpodUds: string
+  readonly kubeDir: string
+  readonly netnsDir: string
+  readonly excludedNamespaces: string
+  readonly isDnsCaptured: boolean
+  readonly verifyIntervalMs: number
+  readonly netnsTimeoutMs: number
+  readonly healthPort: number
+  readonly adminPort: number
+  readonly isIpv6Enabled: boolean
+  readonly logFilter: string
+  readonly logFormat: LogFormat
+}
+
+/** Names without `AMBIT_` are Istio's. */
+export const nodeAgentSettings: ConfigSpec<NodeAgentConfig> = {
+  settings: {
+    nodeName: required(text, 'NODE_NAME', 'Node whose pods are captured: `spec.nodeName` of a pod.'),
+    inpodUds: setting(
+      text,
+      'INPOD_UDS',
+      '/var/run/ztunnel/ztunnel.sock',
+      'Socket on which tunnels are told about pods; made here.',
+    ),
+    kubeDir: required(
+      text,
+      'AMBIT_KUBE_DIR',
+      'Folder of Kubernetes YAML that says which pods there are; it is watched.',
+    ),
+    netnsDir: required(
+      text,
+      'AMBIT_NETNS_DIR',
+      'Folder where `<pod uid>` is the network namespace of a pod, or a symlink to it, as long as it has one.',
+    ),
+    excludedNamespaces: setting(
+      text,
+      'EXCLUDE_NAMESPACES',
+      'kube-system',
+      'Namespaces whose pods are never captured, separated by commas.',
+    ),
+    isDnsCaptured: setting(
+      boolean,
+      'AMBIT_DNS_CAPTURE',
+      false,
+      'Redirect DNS queries to the tunnel; only for a tunnel that answers them. A pod can opt out.',
+    ),
+    verifyIntervalMs: setting(
+      duration,
+      'AMBIT_VERIFY_INTERVAL',
+      30_000,
+      "How often a captured pod's redirect is read back, and repaired.",
+      '30s',
+    ),
+    netnsTimeoutMs: setting(
+      duration,
+      'AMBIT_NETNS_TIMEOUT',
+      30_000,
+      'How long a pod may be without network namespace before that is an error; it is still waited for.',
+      '30s',
+    ),
+    healthPort: setting(
+      integer(0, 65_535, 'port'),
+      'AMBIT_AGENT_HEALTH_PORT',
+      15_022,
+      'Readiness and metrics, on every address.',
+    ),
+    adminPort: setting(
+      integer(0, 65_535, 'port'),
+      'AMBIT_AGENT_ADMIN_PORT',
+      15_023,
+      'Pods, settings and log levels, on localhost.',
+    ),
+    isIpv6Enabled: setting(
+      boolean,
+      'IPV6_ENABLED',
+      true,
+      'Own ports listen on IPv6, too; pods are always captured in both families.',
+    ),
+    logFilter: setting(text, 'RUST_LOG', 'info', 'Log levels: `info`, or `info,zds=debug`.'),
+    logFormat: setting(oneOf('plain', 'json'), 'LOG_FORMAT', 'plain', 'Form of log lines.'),
+  },
+}
+
+/** @throws MeshError `CONFIG_INVALID` with every problem at once */
+export function readNodeAgentConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  argv: readonly string[],
+): NodeAgentConfig {
+  return readConfig(nodeAgentSettings, env, argv)
+}

@@ -1,0 +1,2 @@
+export { FolderResolver } from './folder-resolver.ts'
+export type { NetnsResolver } from './resolver.ts'

@@ -1,0 +1,3 @@
+export { applyRedirect, isRedirected, removeRedirect } from './apply.ts'
+export type { CaptureMode } from './rules.ts'
+export { findDrift } from './verify.ts'
