@@ -39,8 +39,58 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
     network?.close()
   })
 
-  it('carries a request to the other node, and the server sees the client', async () => {
-    expect(await exchange(client.connect(server.ip, 8080), 'hello')).toBe(`${client.ip} hello`)
+  it.each([4, 6] as const)(
+    'carries a request to the other node over IPv%d, and the server sees the client',
+    async (family) => {
+      const [from, to] = family === 4 ? [client.ip, server.ip] : [client.ip6, server.ip6]
+      expect(await exchange(client.connect(to, 8080), 'hello')).toBe(`${from} hello`)
+      const shown = family === 6 ? (ip: string) => `[${ip}]` : (ip: string) => ip
+      const source = `src.addr=${shown(from)}:* src.workload="client" src.namespace="default" src.identity="spiffe://cluster.local/ns/default/sa/client" src.cluster="Kubernetes"`
+      const target = `dst.addr=${shown(to)}:15008 dst.hbone_addr=${shown(to)}:8080`
+      const destination = `dst.workload="server" dst.namespace="default" dst.identity="spiffe://cluster.local/ns/default/sa/server" dst.cluster="Kubernetes"`
+      const answered = `${from} hello`.length
+      expect(await near.nextAccessLine()).toBe(
+        `info\taccess\tconnection complete\t${source} ${target} ${destination} direction="outbound" bytes_sent=5 bytes_recv=${answered} duration=*`,
+      )
+      expect(await far.nextAccessLine()).toBe(
+        `info\taccess\tconnection complete\t${source} ${target} dst.service="web.default.svc.cluster.local" ${destination} direction="inbound" bytes_sent=${answered} bytes_recv=5 duration=*`,
+      )
+    },
+  )
+
+  it.each(['10.96.0.1', 'fd96::1'])('carries a request for the service address %s to its endpoint', async (vip) => {
+    const from = vip.includes(':') ? client.ip6 : client.ip
+    expect(await exchange(client.connect(vip, 80), 'vip')).toBe(`${from} vip`)
+    expect(await near.nextAccessLine()).toContain('dst.service="web.default.svc.cluster.local"')
+    expect(await far.nextAccessLine()).toContain('direction="inbound"')
+  })
+
+  it('passes a request for an unknown address through', async () => {
+    expect(await exchange(client.connect(outsider.ip, 8080), 'out')).toBe(`${client.ip} out`)
+    expect(await near.nextAccessLine()).toBe(
+      `info\taccess\tconnection complete\tsrc.addr=${client.ip}:* src.workload="client" src.namespace="default" src.cluster="Kubernetes" dst.addr=${outsider.ip}:8080 direction="outbound" bytes_sent=3 bytes_recv=${`${client.ip} out`.length} duration=*`,
+    )
+  })
+
+  it('takes a plain request from outside the mesh', async () => {
+    expect(await exchange(outsider.connect(server.ip, 8080), 'in')).toBe(`${outsider.ip} in`)
+    expect(await far.nextAccessLine()).toBe(
+      `info\taccess\tconnection complete\tsrc.addr=${outsider.ip}:* dst.addr=${server.ip}:8080 dst.service="web.default.svc.cluster.local" dst.workload="server" dst.namespace="default" dst.cluster="Kubernetes" direction="inbound" bytes_sent=${`${outsider.ip} in`.length} bytes_recv=2 duration=*`,
+    )
+  })
+
+  it('gives a refused connection for a port that nobody listens on', async () => {
+    await expect(exchange(client.connect(server.ip, 9), 'x')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(await near.nextAccessLine()).toMatch(
+      /^error\t.* bytes_sent=0 bytes_recv=0 duration=\* error="http status: 503 Service Unavailable"$/,
+    )
+    expect(await far.nextAccessLine()).toMatch(
+      /^error\t.* error="connection failed: connect ECONNREFUSED 10\.77\.0\.2:9"$/,
+    )
+    await expect(exchange(client.connect(outsider.ip, 9), 'x')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(await near.nextAccessLine()).toMatch(/error="io error: connect ECONNREFUSED 10\.77\.0\.3:9"$/)
+    await expect(exchange(outsider.connect(server.ip, 9), 'x')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(await far.nextAccessLine()).toMatch(/error="connection failed: connect ECONNREFUSED 10\.77\.0\.2:9"$/)
   })
 })
 

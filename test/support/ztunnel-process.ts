@@ -31,7 +31,8 @@ export class ZtunnelProcess {
   readonly lines: string[] = []
   readonly #ports: readonly number[]
   readonly #folder: string
-  readonly #watchers = new Set<(line: string) => void>()
+  #watchers: (() => void)[] = []
+  #accessLinesRead = 0
   readonly exited: Promise<number | null>
 
   private constructor(process: ChildProcess, agent: ZdsServer, ports: readonly number[], folder: string) {
@@ -44,7 +45,7 @@ export class ZtunnelProcess {
       if (stream === null) continue
       createInterface({ input: stream }).on('line', (line) => {
         this.lines.push(line)
-        for (const watch of [...this.#watchers]) watch(line)
+        for (const watch of this.#watchers.splice(0)) watch()
       })
     }
   }
@@ -102,23 +103,19 @@ export class ZtunnelProcess {
     return `http://127.0.0.1:${this.#ports[2]}/healthz/ready`
   }
 
-  /** The first line that holds `text`, also one that was printed before. */
-  line(text: string, afterLines = 0): Promise<string> {
-    const found = this.lines.slice(afterLines).find((line) => line.includes(text))
-    if (found !== undefined) return Promise.resolve(found)
-    return new Promise((resolveLine) => {
-      const watch = (line: string): void => {
-        if (!line.includes(text)) return
-        this.#watchers.delete(watch)
-        resolveLine(line)
-      }
-      this.#watchers.add(watch)
-    })
+  #nextLine(): Promise<void> {
+    return new Promise((resolveLine) => this.#watchers.push(resolveLine))
   }
 
-  /** Access lines so far, without their time stamps, ports that the kernel chose and durations. */
-  accessLines(): string[] {
-    return this.lines.filter((line) => line.split('\t')[2] === 'access').map(withoutChance)
+  /** The access lines one after the other, without time stamps, ports that the kernel chose, and durations. */
+  async nextAccessLine(): Promise<string> {
+    const isAccess = (line: string): boolean => line.split('\t')[2] === 'access'
+    const n = this.#accessLinesRead++
+    const seen = this.lines.filter(isAccess)
+    for (let line = seen[n]; ; line = this.lines.filter(isAccess)[n]) {
+      if (line !== undefined) return withoutChance(line)
+      await this.#nextLine()
+    }
   }
 
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
