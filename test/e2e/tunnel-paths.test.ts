@@ -1,3 +1,5 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyRedirect } from '../../src/node-agent/redirect/index.ts'
@@ -31,6 +33,8 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
       ZtunnelProcess.start({ ...common, nodeName: 'node-b', pods: [server] }),
     ])
     await server.serve(8080, echoSource)
+    await server.serve(8090, (socket) => socket.pipe(socket))
+    await server.serve(8091, speakAfterwards)
     await outsider.serve(8080, echoSource)
   })
   afterAll(async () => {
@@ -92,6 +96,112 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
     await expect(exchange(outsider.connect(server.ip, 9), 'x')).rejects.toMatchObject({ code: 'ECONNRESET' })
     expect(await far.nextAccessLine()).toMatch(/error="connection failed: connect ECONNREFUSED 10\.77\.0\.2:9"$/)
   })
+
+  it('refuses what a policy denies to the proven identity, on a tunnel and in plain', async () => {
+    await expect(exchange(client.connect(server.ip, 7001), 'x')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    const denied = 'error="connection closed due to policy rejection: explicitly denied by: default/no-client"'
+    expect(await near.nextAccessLine()).toMatch(/error="http status: 401 Unauthorized"$/)
+    expect(await far.nextAccessLine()).toMatch(new RegExp(`^error\\t.*direction="inbound" .*${denied}$`))
+    expect(await exchange(outsider.connect(server.ip, 7002), '')).toBe('')
+    expect(await far.nextAccessLine()).toContain('explicitly denied by: default/strict-port')
+  })
+
+  it('refuses the own ports of a tunnel as targets, with an early line', async () => {
+    expect(await exchange(client.connect('127.0.0.1', 15_001), '')).toBe('')
+    expect(await near.nextAccessLine()).toContain('error="attempted recursive call to ourselves"')
+    await expect(exchange(client.connect(server.ip, 15_006), 'x')).rejects.toMatchObject({ code: 'ECONNRESET' })
+    expect(await near.nextAccessLine()).toContain('http status: 503')
+    expect(await far.nextAccessLine()).toBe(
+      `warn\taccess\tconnection failed\tsrc.addr=${client.ip}:* dst.addr=${server.ip}:15008 direction="inbound" error="attempted recursive call to ourselves"`,
+    )
+  })
+
+  it('carries much, both ways, byte for byte', async () => {
+    const sent = randomBytes(20_000_000)
+    const digest = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
+    const socket = client.connect(server.ip, 8090)
+    const received: Buffer[] = []
+    socket.on('data', (part) => received.push(part))
+    socket.end(sent)
+    await once(socket, 'end')
+    expect(digest(Buffer.concat(received))).toBe(digest(sent))
+    for (const tunnel of [near, far]) {
+      expect(await tunnel.nextAccessLine()).toContain('bytes_sent=20000000 bytes_recv=20000000')
+    }
+  })
+
+  it('keeps the other way open when one has ended', async () => {
+    const socket = client.connect(server.ip, 8091)
+    socket.end('first')
+    socket.setEncoding('utf8')
+    let answer = ''
+    for await (const part of socket) answer += part
+    expect(answer).toBe('one two three')
+    await Promise.all([near.nextAccessLine(), far.nextAccessLine()])
+  })
+
+  it('counts each of these connections once, at both ends, and bytes as the client meant them', async () => {
+    const [source, destination] = await Promise.all([series(near), series(far)])
+    expect(source).toMatchInlineSnapshot(`
+      [
+        "istio_tcp_connections_opened_total{client server unknown - mutual_tls} 7",
+        "istio_tcp_connections_opened_total{client server web - mutual_tls} 2",
+        "istio_tcp_connections_opened_total{client unknown unknown - unknown} 2",
+        "istio_tcp_connections_closed_total{client server unknown - mutual_tls} 4",
+        "istio_tcp_connections_closed_total{client server web - mutual_tls} 2",
+        "istio_tcp_connections_closed_total{client unknown unknown - unknown} 1",
+        "istio_tcp_connections_closed_total{client server unknown CONNECT mutual_tls} 3",
+        "istio_tcp_connections_closed_total{client unknown unknown CONNECT unknown} 1",
+        "istio_tcp_connections_failed_total{client server unknown CONNECT mutual_tls} 3",
+        "istio_tcp_connections_failed_total{client unknown unknown CONNECT unknown} 1",
+        "istio_tcp_received_bytes_total{client server unknown - mutual_tls} 20000015",
+        "istio_tcp_received_bytes_total{client server web - mutual_tls} 6",
+        "istio_tcp_received_bytes_total{client unknown unknown - unknown} 3",
+        "istio_tcp_sent_bytes_total{client server unknown - mutual_tls} 20000041",
+        "istio_tcp_sent_bytes_total{client server web - mutual_tls} 24",
+        "istio_tcp_sent_bytes_total{client unknown unknown - unknown} 13",
+        "istio_tcp_sockets_open 0",
+      ]
+    `)
+    expect(destination).toMatchInlineSnapshot(`
+      [
+        "istio_tcp_connections_opened_total{client server web - mutual_tls} 4",
+        "istio_tcp_connections_opened_total{unknown server web - unknown} 1",
+        "istio_tcp_connections_opened_total{client server unknown - mutual_tls} 4",
+        "istio_tcp_connections_opened_total{unknown server unknown - unknown} 2",
+        "istio_tcp_connections_closed_total{client server web - mutual_tls} 4",
+        "istio_tcp_connections_closed_total{unknown server web - unknown} 1",
+        "istio_tcp_connections_closed_total{client server unknown CONNECT mutual_tls} 1",
+        "istio_tcp_connections_closed_total{unknown server unknown CONNECT unknown} 1",
+        "istio_tcp_connections_closed_total{client server unknown DENY mutual_tls} 1",
+        "istio_tcp_connections_closed_total{unknown server unknown DENY unknown} 1",
+        "istio_tcp_connections_closed_total{client server unknown - mutual_tls} 2",
+        "istio_tcp_connections_failed_total{client server unknown CONNECT mutual_tls} 1",
+        "istio_tcp_connections_failed_total{unknown server unknown CONNECT unknown} 1",
+        "istio_tcp_connections_failed_total{client server unknown DENY mutual_tls} 1",
+        "istio_tcp_connections_failed_total{unknown server unknown DENY unknown} 1",
+        "istio_tcp_received_bytes_total{client server web - mutual_tls} 16",
+        "istio_tcp_received_bytes_total{unknown server web - unknown} 2",
+        "istio_tcp_received_bytes_total{client server unknown - mutual_tls} 20000005",
+        "istio_tcp_received_bytes_total{unknown server unknown - unknown} 0",
+        "istio_tcp_sent_bytes_total{client server web - mutual_tls} 52",
+        "istio_tcp_sent_bytes_total{unknown server web - unknown} 12",
+        "istio_tcp_sent_bytes_total{client server unknown - mutual_tls} 20000013",
+        "istio_tcp_sent_bytes_total{unknown server unknown - unknown} 0",
+        "istio_tcp_sockets_open 0",
+      ]
+    `)
+  })
+
+  it('shows its pods and identities in the dump', async () => {
+    const dump = (await (await fetch(`${near.adminUrl}/config_dump`)).json()) as Dump
+    expect(Object.keys(dump.workloadState)).toEqual(['client'])
+    expect(dump.workloadState.client).toMatchObject({ state: 'Up', info: { name: 'client', namespace: 'default' } })
+    expect(dump.certificates.map(({ identity, state }) => `${identity} ${state}`)).toEqual([
+      'spiffe://cluster.local/ns/default/sa/client Available',
+    ])
+    expect(dump.workloads.length).toBe(2)
+  })
 })
 
 /** Answers what it got with the address it came from, at the end of what it got. */
@@ -102,6 +212,40 @@ function echoSource(socket: Socket): void {
     text += part
   })
   socket.on('end', () => socket.end(`${socket.remoteAddress?.replace('::ffff:', '')} ${text}`))
+}
+
+/** Speaks only when the other side has ended, in three parts. */
+function speakAfterwards(socket: Socket): void {
+  socket.resume()
+  socket.on('end', () => {
+    socket.write('one ')
+    setImmediate(() => {
+      socket.write('two ')
+      setImmediate(() => socket.end('three'))
+    })
+  })
+}
+
+interface Dump {
+  readonly workloadState: Readonly<Record<string, unknown>>
+  readonly certificates: readonly { readonly identity: string; readonly state: string }[]
+  readonly workloads: readonly unknown[]
+}
+
+/** The connection counters, with the labels by which these tests' connections differ. */
+async function series(tunnel: ZtunnelProcess): Promise<string[]> {
+  const text = await (await fetch(tunnel.metricsUrl)).text()
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('istio_tcp_'))
+    .map((line) => {
+      const label = (name: string): string => new RegExp(`[{,]${name}="([^"]*)"`).exec(line)?.[1] ?? '?'
+      const labels = ['source_workload', 'destination_workload', 'destination_service_name', 'response_flags']
+      const shown = line.includes('source_workload')
+        ? `{${labels.map(label).join(' ')} ${label('connection_security_policy')}}`
+        : ''
+      return `${line.slice(0, line.indexOf('{'))}${shown} ${line.split(' ').at(-1)}`
+    })
 }
 
 /** Sends, half-closes, and reads to the end. */
@@ -144,5 +288,17 @@ function meshFile(...pods: readonly (readonly [pod: TestPod, node: string])[]): 
       ports: { 80: 8080 },
     },
   ]
-  return JSON.stringify({ workloads, services, policies: [] })
+  const deny = (name: string, match: object): object => ({
+    name,
+    namespace: 'default',
+    scope: 'Namespace',
+    action: 'Deny',
+    dryRun: false,
+    rules: [[[match]]],
+  })
+  const policies = [
+    deny('no-client', { principals: [{ Exact: 'cluster.local/ns/default/sa/client' }], destinationPorts: [7001] }),
+    deny('strict-port', { notPrincipals: [{ Presence: [] }], destinationPorts: [7002] }),
+  ]
+  return JSON.stringify({ workloads, services, policies })
 }
