@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { MeshError } from '#shared/errors'
 import { type Netns, Nftables, Routes } from '#shared/sys'
 import { type CaptureMode, planRedirect, TABLE_FAMILY, TABLE_NAME } from './rules.ts'
@@ -16,15 +17,22 @@ export function applyRedirect(netns: Netns, mode: CaptureMode): readonly string[
   const drift = compare(netns, plan)
   if (drift.found.length === 0) return []
   const routes = new Routes(netns)
+  // Only what this call has added: IPv6 does not look at a route's type when it deletes, so trying would hit others'.
+  const undo: (() => void)[] = []
   try {
     // Marked answers are routed over `lo`, so it must be up; in a pod it always is, in a bare namespace not.
     routes.setUp('lo')
-    for (const route of drift.routes) routes.addRoute(route)
-    for (const rule of drift.rules) routes.addMarkRule(rule)
+    for (const route of drift.routes) {
+      routes.addRoute(route)
+      undo.push(() => routes.removeRoute(route))
+    }
+    for (const rule of drift.rules) {
+      routes.addMarkRule(rule)
+      undo.push(() => routes.removeMarkRule(rule))
+    }
     if (drift.table !== 'as planned') new Nftables(netns).replace(plan.table)
   } catch (error) {
-    for (const rule of drift.rules) routes.removeMarkRule(rule)
-    for (const route of drift.routes) routes.removeRoute(route)
+    for (const takeBack of undo.reverse()) takeBack()
     throw error
   }
   const left = compare(netns, plan).found
@@ -41,7 +49,10 @@ export function removeRedirect(netns: Netns): void {
   new Nftables(netns).remove(TABLE_FAMILY, TABLE_NAME)
   const routes = new Routes(netns)
   for (const rule of plan.rules) routes.removeMarkRule(rule)
-  for (const route of plan.routes) routes.removeRoute(route)
+  for (const route of plan.routes) {
+    const isThere = routes.routes(route.destination.family).some((found) => isDeepStrictEqual(found, route))
+    if (isThere) routes.removeRoute(route)
+  }
 }
 
 /** Whether a redirect of ours, of whatever mode, is there. @throws MeshError of `shared/sys` */
