@@ -115,13 +115,17 @@ function accountIn(accounts: AuthorizationMatch['serviceAccounts']): Test | unde
 }
 
 function sourceIn(cidrs: readonly Cidr[]): Test | undefined {
-  const test = addressIn(cidrs)
-  return test && ((subject) => test(subject.sourceIp, subject.sourceBytes))
+  const { single, networks } = splitNetworks(cidrs)
+  if (cidrs.length === 0) return undefined
+  if (networks.length === 0) return (subject) => single.has(subject.sourceIp)
+  return (subject) => single.has(subject.sourceIp) || isIn(networks, subject.sourceBytes)
 }
 
 function destinationIn(cidrs: readonly Cidr[]): Test | undefined {
-  const test = addressIn(cidrs)
-  return test && ((subject) => test(subject.destinationIp, subject.destinationBytes))
+  const { single, networks } = splitNetworks(cidrs)
+  if (cidrs.length === 0) return undefined
+  if (networks.length === 0) return (subject) => single.has(subject.destinationIp)
+  return (subject) => single.has(subject.destinationIp) || isIn(networks, subject.destinationBytes)
 }
 
 /** Exact texts in a set, the rest one after the other; an empty prefix or suffix hits everything. */
@@ -146,12 +150,18 @@ function stringMatches(match: StringMatch, text: string): boolean {
   }
 }
 
-/** Single addresses in a set (their text is canonical), networks one after the other. */
-function addressIn(cidrs: readonly Cidr[]): ((ip: IpAddress, bytes: Uint8Array) => boolean) | undefined {
-  if (cidrs.length === 0) return undefined
+/** Single addresses go into a set (their text is canonical), networks are asked one after the other. */
+function splitNetworks(cidrs: readonly Cidr[]): {
+  readonly single: ReadonlySet<IpAddress>
+  readonly networks: readonly Cidr[]
+} {
   const single = new Set(cidrs.flatMap((cidr) => singleAddress(cidr) ?? []))
-  const networks = cidrs.filter((cidr) => singleAddress(cidr) === undefined)
-  return (ip, bytes) => single.has(ip) || networks.some((cidr) => cidrContainsBytes(cidr, bytes))
+  return { single, networks: cidrs.filter((cidr) => singleAddress(cidr) === undefined) }
+}
+
+function isIn(networks: readonly Cidr[], bytes: Uint8Array): boolean {
+  for (const cidr of networks) if (cidrContainsBytes(cidr, bytes)) return true
+  return false
 }
 
 /** The address of a network of one. */

@@ -1,6 +1,6 @@
 import type { CompiledRule } from './compile.ts'
 import type { PolicySet } from './policy-set.ts'
-import { type Subject, subjectOf } from './subject.ts'
+import { Subject } from './subject.ts'
 import type { ConnectionFacts, Decision, DryRunVerdicts } from './types.ts'
 
 /**
@@ -9,7 +9,7 @@ import type { ConnectionFacts, Decision, DryRunVerdicts } from './types.ts'
  * that every node tells the same story.
  */
 export function decide(sets: readonly PolicySet[], facts: ConnectionFacts): Decision {
-  const subject = subjectOf(facts)
+  const subject = new Subject(facts)
   const deny = firstMatch(sets, 'deny', subject)
   if (deny !== undefined) return { kind: 'denied', by: 'policy', ...named(deny) }
   if (!sets.some((set) => set.has('allow'))) return { kind: 'allowed', by: 'no-policy' }
@@ -20,7 +20,7 @@ export function decide(sets: readonly PolicySet[], facts: ConnectionFacts): Deci
 /** What the dry-run policies say to the same connection. */
 export function dryRunVerdicts(sets: readonly PolicySet[], facts: ConnectionFacts): DryRunVerdicts {
   if (!sets.some((set) => set.has('dry-run deny') || set.has('dry-run allow'))) return NO_VERDICTS
-  const subject = subjectOf(facts)
+  const subject = new Subject(facts)
   const deny = firstMatch(sets, 'dry-run deny', subject)
   const allow = firstMatch(sets, 'dry-run allow', subject)
   const isAllowAsked = sets.some((set) => set.has('dry-run allow'))

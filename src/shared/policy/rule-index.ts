@@ -31,6 +31,7 @@ export class RuleIndex {
   /** The matching rule that comes first by policy key and place, or `best` when that one comes before it. */
   firstMatch(subject: Subject, best?: CompiledRule): CompiledRule | undefined {
     let first = this.#unkeyed.firstMatch(subject, best)
+    if (this.#byKey.size === 0) return first
     for (const key of keysOf(subject)) first = this.#byKey.get(key)?.firstMatch(subject, first) ?? first
     return first
   }

@@ -44,6 +44,7 @@ const KINDS: readonly ((match: AuthorizationMatch) => readonly RuleKey[] | undef
   (match) => exactly(match.principals)?.map((text) => `id ${text}`),
   (match) => nonEmpty(match.serviceAccounts)?.map((account) => `sa ${accountKey(account)}`),
   sourceKeys,
+  namespacesOfPrincipals,
   (match) => exactly(match.namespaces)?.map((text) => `ns ${text}`),
   (match) => nonEmpty(match.destinationPorts)?.map((port) => `port ${port}`),
 ]
@@ -53,12 +54,20 @@ function clauseKeys(clause: AuthorizationClause): ClauseKeys | undefined {
   const keys = new Set<RuleKey>()
   let width = 0
   for (const match of clause) {
-    const kind = KINDS.findIndex((keysIn) => keysIn(match) !== undefined)
-    if (kind < 0) return undefined
-    for (const key of KINDS[kind]?.(match) ?? []) keys.add(key)
-    width = Math.max(width, kind)
+    const found = matchKeys(match)
+    if (found === undefined) return undefined
+    for (const key of found.keys) keys.add(key)
+    width = Math.max(width, found.width)
   }
   return keys.size > MAX_KEYS ? undefined : { keys: [...keys], width }
+}
+
+function matchKeys(match: AuthorizationMatch): ClauseKeys | undefined {
+  for (const [width, keysIn] of KINDS.entries()) {
+    const keys = keysIn(match)
+    if (keys !== undefined) return { keys, width }
+  }
+  return undefined
 }
 
 function isNarrower(a: ClauseKeys, b: ClauseKeys): boolean {
@@ -78,4 +87,15 @@ function sourceKeys(match: AuthorizationMatch): readonly RuleKey[] | undefined {
   const isSingle = match.sourceIps.every((cidr) => cidr.prefixBits === cidr.network.length * 8)
   if (match.sourceIps.length === 0 || !isSingle) return undefined
   return match.sourceIps.map((cidr) => `ip ${ipFromBytes(cidr.network)}`)
+}
+
+/** `cluster.local/ns/shop/` and whatever follows: nobody outside that namespace begins with it. */
+const PREFIX_WITH_NAMESPACE = /^[^/]+\/ns\/([^/]+)\//
+
+function namespacesOfPrincipals(match: AuthorizationMatch): readonly RuleKey[] | undefined {
+  const namespaces = match.principals.map((one) =>
+    one.kind === 'exact' || one.kind === 'prefix' ? PREFIX_WITH_NAMESPACE.exec(one.value)?.[1] : undefined,
+  )
+  if (namespaces.length === 0 || namespaces.includes(undefined)) return undefined
+  return namespaces.map((namespace) => `ns ${namespace}`)
 }

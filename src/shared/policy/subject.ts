@@ -5,7 +5,7 @@ import type { ConnectionFacts } from './types.ts'
 const SPIFFE_SCHEME = 'spiffe://'
 
 /** `ConnectionFacts` in the shapes that compiled rules compare with; made once per decision. */
-export interface Subject {
+export class Subject {
   /** SPIFFE id without `spiffe://`; undefined for a peer without identity. */
   readonly principal: string | undefined
   /** Empty for a peer without identity: `not_namespaces` holds, `exact ""` hits. */
@@ -13,24 +13,30 @@ export interface Subject {
   /** `<namespace>/<service account>`, of any trust domain; undefined for a peer without identity. */
   readonly account: string | undefined
   readonly sourceIp: IpAddress
-  readonly sourceBytes: Uint8Array
   readonly destinationIp: IpAddress
-  readonly destinationBytes: Uint8Array
   readonly destinationPort: number
-}
+  #sourceBytes: Uint8Array | undefined
+  #destinationBytes: Uint8Array | undefined
 
-export function subjectOf(facts: ConnectionFacts): Subject {
-  const { peer, source, destination } = facts
-  const parts = peer === undefined ? undefined : spiffeParts(peer)
-  return {
-    principal: peer?.slice(SPIFFE_SCHEME.length),
-    namespace: parts?.namespace ?? '',
-    account: parts === undefined ? undefined : accountKey(parts),
-    sourceIp: source.ip,
-    sourceBytes: ipToBytes(source.ip),
-    destinationIp: destination.ip,
-    destinationBytes: ipToBytes(destination.ip),
-    destinationPort: destination.port,
+  constructor({ peer, source, destination }: ConnectionFacts) {
+    const parts = peer === undefined ? undefined : spiffeParts(peer)
+    this.principal = peer?.slice(SPIFFE_SCHEME.length)
+    this.namespace = parts?.namespace ?? ''
+    this.account = parts === undefined ? undefined : accountKey(parts)
+    this.sourceIp = source.ip
+    this.destinationIp = destination.ip
+    this.destinationPort = destination.port
+  }
+
+  /** In network order; made when the first rule that names a network asks. */
+  get sourceBytes(): Uint8Array {
+    this.#sourceBytes ??= ipToBytes(this.sourceIp)
+    return this.#sourceBytes
+  }
+
+  get destinationBytes(): Uint8Array {
+    this.#destinationBytes ??= ipToBytes(this.destinationIp)
+    return this.#destinationBytes
   }
 }
 

@@ -1,7 +1,10 @@
-import type { LoadBalancer, LoadBalancingScope, Service, Workload } from '#shared/model'
+import type { LoadBalancingScope, Service, Workload } from '#shared/model'
 import type { IpAddress, IpFamily } from '#shared/net'
 import { ipFamily } from '#shared/net'
 import type { Endpoint } from '../state/index.ts'
+
+/** The rank of an endpoint that may not be picked. */
+const NOT_USABLE = -1
 
 /** Why an endpoint is looked for: to reach a service, or a service's waypoint or gateway. */
 export type ResolutionMode = 'standard' | 'waypoint'
@@ -17,14 +20,36 @@ export interface PickRequest {
 
 /**
  * Chooses one endpoint (hbone-and-ztunnel e.2, 2–4): drops what cannot be reached, keeps what the service's load
- * balancing prefers, and draws by capacity.
+ * balancing prefers, and draws by capacity. Two passes and no list in between, since a service may have thousands of
+ * endpoints and this happens for each connection (bench/micro/plan.ts).
  *
  * @param random uniform in [0, 1)
  * @returns undefined when no endpoint is left
  */
 export function pick(endpoints: readonly Endpoint[], request: PickRequest, random: () => number): Endpoint | undefined {
-  const usable = usableEndpoints(endpoints, request)
-  return drawByCapacity(preferredEndpoints(usable, request.source, request.service.loadBalancer), random)
+  const servicePort = portOfService(request.service, request.servicePort)
+  if (servicePort === undefined && request.mode === 'standard') return undefined
+  let bestRank = NOT_USABLE
+  let total = 0
+  for (const endpoint of endpoints) {
+    const rank = rankOf(endpoint, request, servicePort)
+    if (rank < bestRank) continue
+    if (rank > bestRank) total = 0
+    bestRank = rank
+    total += endpoint.workload.capacity
+  }
+  if (bestRank === NOT_USABLE) return undefined
+
+  let left = random() * total
+  let last: Endpoint | undefined
+  for (const endpoint of endpoints) {
+    const { capacity } = endpoint.workload
+    if (capacity === 0 || rankOf(endpoint, request, servicePort) !== bestRank) continue
+    last = endpoint
+    left -= capacity
+    if (left < 0) break
+  }
+  return last
 }
 
 /**
@@ -65,16 +90,6 @@ export function familiesFor(service: Service | undefined, originalIp: IpAddress)
   return ipFamily(originalIp) === 4 ? [4, 6] : [6, 4]
 }
 
-function usableEndpoints(endpoints: readonly Endpoint[], request: PickRequest): readonly Endpoint[] {
-  const servicePort = portOfService(request.service, request.servicePort)
-  if (servicePort === undefined && request.mode === 'standard') return []
-  return endpoints.filter(({ workload, ports }) => {
-    if (!canBeReached(workload, request.source)) return false
-    if (request.mode === 'waypoint') return servicePort !== undefined || workload.applicationTunnel !== undefined
-    return (servicePort ?? 0) > 0 || ports.has(request.servicePort)
-  })
-}
-
 /** By an address, by a name to look up, or through the gateway of another network. */
 function canBeReached(workload: Workload, source: Workload): boolean {
   if (workload.addresses.length > 0 || workload.hostname !== '') return true
@@ -86,39 +101,27 @@ function portOfService(service: Service, servicePort: number): number | undefine
   return service.ports.find((port) => port.servicePort === servicePort)?.targetPort
 }
 
-/** `Standard` takes all; else the endpoints of the highest rank; `Strict` only those that match every scope. */
-function preferredEndpoints(
-  endpoints: readonly Endpoint[],
-  source: Workload,
-  balancer: LoadBalancer | undefined,
-): readonly Endpoint[] {
-  if (balancer === undefined || balancer.mode === 'Standard') return endpoints
-  const scopes = balancer.routingPreferences
-  if (balancer.mode === 'Strict') {
-    return endpoints.filter(({ workload }) => scopes.every((scope) => isSame(scope, source, workload)))
-  }
-  let best: Endpoint[] = []
-  let bestRank = -1
-  for (const endpoint of endpoints) {
-    const rank = rankOf(scopes, source, endpoint.workload)
-    if (rank > bestRank) {
-      best = []
-      bestRank = rank
-    }
-    if (rank === bestRank) best.push(endpoint)
-  }
-  return best
-}
-
 /**
- * How many leading scopes match. When the network comes first, endpoints of other networks are ranked by the scopes
- * behind it, and every one of the same network outranks them.
+ * How much an endpoint is preferred: `NOT_USABLE`, or 0 and more. `Standard` knows no preference, `Strict` takes those
+ * that match every scope; else it is the number of leading scopes that match. When the network comes first, endpoints
+ * of other networks are ranked by the scopes behind it, and every one of the same network outranks them.
  */
-function rankOf(scopes: readonly LoadBalancingScope[], source: Workload, workload: Workload): number {
+function rankOf({ workload, ports }: Endpoint, request: PickRequest, targetPort: number | undefined): number {
+  const { source, mode, service } = request
+  if (!canBeReached(workload, source)) return NOT_USABLE
+  const hasPort =
+    mode === 'standard'
+      ? (targetPort ?? 0) > 0 || ports.has(request.servicePort)
+      : targetPort !== undefined || workload.applicationTunnel !== undefined
+  if (!hasPort) return NOT_USABLE
+  const balancer = service.loadBalancer
+  if (balancer === undefined || balancer.mode === 'Standard') return 0
+  const scopes = balancer.routingPreferences
+  if (balancer.mode === 'Strict') return leadingMatches(scopes, source, workload) === scopes.length ? 0 : NOT_USABLE
   if (scopes[0] !== 'Network') return leadingMatches(scopes, source, workload)
   const others = scopes.slice(1)
   const rank = leadingMatches(others, source, workload)
-  return isSame('Network', source, workload) ? rank + 1 + others.length : rank
+  return isSame('Network', source, workload) ? rank + scopes.length : rank
 }
 
 function leadingMatches(scopes: readonly LoadBalancingScope[], source: Workload, workload: Workload): number {
@@ -141,11 +144,6 @@ function isSame(scope: LoadBalancingScope, a: Workload, b: Workload): boolean {
     case 'Network':
       return a.network === b.network
   }
-}
-
-function drawByCapacity(endpoints: readonly Endpoint[], random: () => number): Endpoint | undefined {
-  const index = drawWeighted(endpoints, (endpoint) => endpoint.workload.capacity, random)
-  return index === undefined ? undefined : endpoints[index]
 }
 
 /** The place of a random item, each as likely as its weight; undefined when all weights are 0. */

@@ -12,9 +12,21 @@ const NETWORKS = ['10.0.0.1', '10.0.0.0/30', '10.0.0.0/8', '0.0.0.0/0', 'fd00::1
 const PORTS = [80, 443, 8080]
 
 const strings = fc.constantFrom(
-  ...['', '*', '*x', 'cluster*', 'a', 'b', 'a*', '*b', 'cluster.local/ns/a/sa/x', 'cluster.local/ns/b/sa/y'].map(
-    stringMatch,
-  ),
+  ...[
+    '',
+    '*',
+    '*x',
+    'cluster*',
+    'a',
+    'b',
+    'a*',
+    '*b',
+    'cluster.local/ns/a/sa/x',
+    'cluster.local/ns/b/sa/y',
+    'cluster.local/ns/a/*',
+    'cluster.local/ns/a*',
+    '/ns/a/*',
+  ].map(stringMatch),
 )
 const list = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
   fc.oneof({ weight: 3, arbitrary: fc.constant<T[]>([]) }, { weight: 1, arbitrary: fc.array(one, { maxLength: 3 }) })
