@@ -120,7 +120,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
       const slab = this.#backlog[0] as Slab
       const start = this.#backlog[1] as number
       const end = this.#backlog[2] as number
-      const taken = stream.write(slab.buffer, start, end)
+      const taken = this.#send(stream, slab, start, end)
       if (taken < end - start) {
         this.#backlog[1] = start + taken
         return
@@ -150,12 +150,18 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
     this.#count(end - start)
     const stream = this.#stream
     if (stream === undefined || !stream.isOpen) return true
-    if (this.#backlog.length > 0) this.#keep(slab, start, end)
-    else if (end - start < BULK_READ_BYTES || !stream.writeInPlace(slab, end)) {
-      const taken = stream.write(slab.buffer, start, end)
-      if (taken < end - start) this.#keep(slab, start + taken, end)
-    }
+    const taken = this.#backlog.length > 0 ? 0 : this.#send(stream, slab, start, end)
+    if (taken < end - start) this.#keep(slab, start + taken, end)
     return this.#mayReadOn(stream)
+  }
+
+  /** In place when the room for the header is still free, and large enough to be worth a write of its own. */
+  #send(stream: H2Stream, slab: Slab, start: number, end: number): number {
+    if (start === FRAME_HEADER_BYTES && end - start >= BULK_READ_BYTES) {
+      const outcome = stream.writeInPlace(slab, end)
+      if (outcome !== 'copy') return outcome === 'taken' ? end - start : 0
+    }
+    return stream.write(slab.buffer, start, end)
   }
 
   #mayReadOn(stream: H2Stream): boolean {

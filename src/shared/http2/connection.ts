@@ -142,10 +142,13 @@ export abstract class Connection implements H2Connection {
     )
   }
 
-  /** Bulk may fill half of the connection's queue; the other half is kept for small writes of other streams. */
+  /**
+   * Bulk may fill half of the connection's queue; the other half is kept for small writes of other streams. One piece is
+   * always taken, however large.
+   */
   hasRoomInPlace(queuedBytes: number, bytes: number): boolean {
     return (
-      queuedBytes + bytes <= this.limits.maxQueuedStreamBytes &&
+      (queuedBytes === 0 || queuedBytes + bytes <= this.limits.maxQueuedStreamBytes) &&
       this.queue.queuedBytes * 2 <= this.limits.maxQueuedConnectionBytes
     )
   }

@@ -81,14 +81,16 @@ export class Stream implements H2Stream, QueuedStream {
     return taken
   }
 
-  writeInPlace(slab: Slab, end: number): boolean {
+  writeInPlace(slab: Slab, end: number): 'taken' | 'wait' | 'copy' {
     const bytes = end - FRAME_HEADER_BYTES
-    if (!this.isSending) return false
-    if (bytes > this.connection.writer.maxFrameBytes || bytes > this.#windowBytes()) return false
-    if (!this.connection.hasRoomInPlace(this.queuedBytes, bytes)) return false
+    if (!this.isSending || bytes > this.connection.writer.maxFrameBytes || bytes > this.#windowBytes()) return 'copy'
+    if (!this.connection.hasRoomInPlace(this.queuedBytes, bytes)) {
+      this.connection.block(this)
+      return 'wait'
+    }
     this.#spend(bytes)
     this.connection.writer.dataInPlace(this, this.id, slab, end)
-    return true
+    return 'taken'
   }
 
   end(trailers?: HeaderList): void {

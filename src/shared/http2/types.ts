@@ -64,9 +64,10 @@ export interface H2Stream {
   write(bytes: Uint8Array, start: number, end: number): number
   /**
    * Zero copy: the payload lies at `slab.buffer[9, end)`, the 9 bytes before it are overwritten with the frame
-   * header. Takes all or nothing (false); when taken, the engine holds its own reference until it is on the wire.
+   * header. Takes all or nothing: `taken` = the engine holds its own reference until it is on the wire; `wait` = the
+   * queue is full, try again on `onWritable`; `copy` = frame size or windows do not take it whole, use `write`.
    */
-  writeInPlace(slab: Slab, end: number): boolean
+  writeInPlace(slab: Slab, end: number): 'taken' | 'wait' | 'copy'
   /** Ends this side, after what was written. */
   end(trailers?: HeaderList): void
   /** RST_STREAM; no handler call follows. */
