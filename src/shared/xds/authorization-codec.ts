@@ -7,7 +7,8 @@ import type {
 } from '#shared/model'
 import { type Cidr, cidrFromBytes } from '#shared/net'
 import type { AuthorizationMessage, CidrMessage, MatchMessage, StringMatchMessage } from './messages.ts'
-import { enumName, port } from './wire-fields.ts'
+import type { Written } from './schema.ts'
+import { enumName, port, withoutZeros } from './wire-fields.ts'
 
 /** Numbers of the enums of authorization.proto are places in these lists. */
 const scopes: readonly Authorization['scope'][] = ['Global', 'Namespace', 'WorkloadSelector']
@@ -30,8 +31,8 @@ export function decodeAuthorization(message: AuthorizationMessage): Authorizatio
   }
 }
 
-export function encodeAuthorization(policy: Authorization): AuthorizationMessage {
-  return {
+export function encodeAuthorization(policy: Authorization): Written<AuthorizationMessage> {
+  return withoutZeros({
     name: policy.name,
     namespace: policy.namespace,
     scope: scopes.indexOf(policy.scope),
@@ -40,7 +41,7 @@ export function encodeAuthorization(policy: Authorization): AuthorizationMessage
       clauses: rule.map((clause) => ({ matches: clause.map(encodeMatch) })),
     })),
     dryRun: policy.dryRun,
-  }
+  })
 }
 
 function match(message: MatchMessage): AuthorizationMatch {

@@ -12,10 +12,19 @@ import type {
 
 /** Bytes of one message ⇄ plain record; field names in camel case, enums as numbers, absent scalars as their zero. */
 export interface MessageCodec<T> {
-  encode(message: Partial<T>): Buffer
+  encode(message: Written<T>): Buffer
   /** @throws MeshError `RESOURCE_INVALID` when the bytes are no such message */
   decode(bytes: Uint8Array): T
 }
+
+/** What may be left out when a message is written: everything, at any depth. */
+export type Written<T> = T extends readonly (infer Item)[]
+  ? readonly Written<Item>[]
+  : T extends Uint8Array
+    ? T
+    : T extends object
+      ? { readonly [Key in keyof T]?: Written<T[Key]> }
+      : T
 
 export interface Schema {
   readonly deltaRequest: MessageCodec<DeltaRequest>
@@ -50,7 +59,7 @@ function load(): Schema {
     // The library's types cannot know which of its union a name stands for; every name below is a message.
     const message = definitions[name] as unknown as MessageTypeDefinition<object, object>
     return {
-      encode: (record) => message.serialize(record),
+      encode: (record) => message.serialize(record as object),
       decode(bytes) {
         try {
           return message.deserialize(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)) as T

@@ -1,15 +1,18 @@
 import { type LoadBalancer, type LoadBalancingScope, parseSpiffeId, type Service } from '#shared/model'
 import { cidrFromBytes } from '#shared/net'
 import type { LoadBalancingMessage, NetworkAddressMessage, ServiceMessage } from './messages.ts'
+import type { Written } from './schema.ts'
 import {
   encodeGatewayAddress,
   encodeNetworkAddress,
+  encodePorts,
   enumName,
   gatewayAddress,
   invalid,
   ipOf,
   portMappings,
   requiredGatewayAddress,
+  withoutZeros,
 } from './wire-fields.ts'
 
 /** Numbers of the enums of workload.proto are places in these lists; undefined = unset. */
@@ -54,9 +57,9 @@ export function decodeService(message: ServiceMessage): Service {
   }
 }
 
-export function encodeService(service: Service): ServiceMessage {
+export function encodeService(service: Service): Written<ServiceMessage> {
   const { loadBalancer: balancer } = service
-  return {
+  return withoutZeros({
     name: service.name,
     namespace: service.namespace,
     hostname: service.hostname,
@@ -64,7 +67,7 @@ export function encodeService(service: Service): ServiceMessage {
       ...service.vips.map((vip) => encodeNetworkAddress(vip.network, vip.ip)),
       ...service.cidrVips.map(({ network, cidr }) => ({ network, address: cidr.network, length: cidr.prefixBits })),
     ],
-    ports: service.ports,
+    ports: encodePorts(service.ports),
     subjectAltNames: service.subjectAltNames,
     waypoint: encodeGatewayAddress(service.waypoint),
     weightedWaypoints: service.weightedWaypoints.map(({ destination, weight }) => ({
@@ -83,7 +86,7 @@ export function encodeService(service: Service): ServiceMessage {
     canonical: service.canonical,
     ingressUseWaypoint: service.ingressUseWaypoint,
     visibility: visibilities.indexOf(service.visibility),
-  }
+  })
 }
 
 /** A length other than the family's longest makes an address a CIDR VIP; a longer one is refused. */

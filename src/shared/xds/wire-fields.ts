@@ -21,6 +21,16 @@ export function port(value: number): number {
   return value & 0xffff
 }
 
+/** Leaves out what proto3 does not write, which the codec would: '', 0 and false. Not for members of a oneof. */
+export function withoutZeros<T extends object>(message: T): Partial<T> {
+  const written: Partial<T> = {}
+  for (const key in message) {
+    const value: unknown = message[key]
+    if (value !== '' && value !== 0 && value !== false) written[key] = message[key]
+  }
+  return written
+}
+
 export function ipOf(bytes: Uint8Array): IpAddress {
   const ip = ipFromBytes(bytes)
   if (ip === undefined) throw invalid(`an address of ${bytes.length} bytes`)
@@ -43,6 +53,10 @@ function gatewayDestination({ hostname, address }: GatewayAddressMessage): Gatew
   if (hostname) return { kind: 'hostname', namespace: hostname.namespace, hostname: hostname.hostname }
   if (address) return { kind: 'address', network: address.network, ip: ipOf(address.address) }
   throw invalid('a gateway address without a destination')
+}
+
+export function encodePorts(ports: readonly PortMapping[]): Partial<PortMessage>[] {
+  return ports.map(withoutZeros)
 }
 
 export function encodeGatewayAddress(gateway: GatewayAddress | undefined): GatewayAddressMessage | null {

@@ -1,7 +1,18 @@
 import type { ApplicationTunnel, TunnelProtocol, Workload, WorkloadType } from '#shared/model'
 import { ipToBytes } from '#shared/net'
 import type { WorkloadMessage } from './messages.ts'
-import { encodeGatewayAddress, enumName, gatewayAddress, invalid, ipOf, port, portMappings } from './wire-fields.ts'
+import type { Written } from './schema.ts'
+import {
+  encodeGatewayAddress,
+  encodePorts,
+  enumName,
+  gatewayAddress,
+  invalid,
+  ipOf,
+  port,
+  portMappings,
+  withoutZeros,
+} from './wire-fields.ts'
 
 /** Numbers of the enums of workload.proto are places in these lists. LEGACY_ISTIO_MTLS, 2, is not spoken. */
 const protocols: readonly TunnelProtocol[] = ['TCP', 'HBONE']
@@ -53,9 +64,9 @@ export function decodeWorkload(message: WorkloadMessage): Workload {
   }
 }
 
-export function encodeWorkload(workload: Workload): WorkloadMessage {
+export function encodeWorkload(workload: Workload): Written<WorkloadMessage> {
   const { region, zone, subzone } = workload.locality
-  return {
+  return withoutZeros({
     uid: workload.uid,
     name: workload.name,
     namespace: workload.namespace,
@@ -82,13 +93,13 @@ export function encodeWorkload(workload: Workload): WorkloadMessage {
             protocol: tunnelProtocols.indexOf(workload.applicationTunnel.protocol),
             port: workload.applicationTunnel.port,
           },
-    services: Object.fromEntries([...workload.services].map(([key, ports]) => [key, { ports }])),
+    services: Object.fromEntries([...workload.services].map(([key, ports]) => [key, { ports: encodePorts(ports) }])),
     authorizationPolicies: workload.authorizationPolicies,
     status: statuses.indexOf(workload.status),
     locality: region || zone || subzone ? workload.locality : null,
     networkMode: networkModes.indexOf(workload.networkMode),
     capacity: workload.capacity === 1 ? null : { value: workload.capacity },
-  }
+  })
 }
 
 function servicesOf({ services }: WorkloadMessage): Workload['services'] {
