@@ -188,7 +188,7 @@ export class AdsStream implements ServerStreamEvents {
         name,
         version,
         aliases,
-        resource: { typeUrl, value: body },
+        resource: { type_url: typeUrl, value: body },
       })),
     })
     // What the peer does not read waits here: one response per type, since the next waits for this one's acknowledgement.

@@ -4,7 +4,8 @@
  */
 
 export interface AnyMessage {
-  readonly typeUrl: string
+  /** Not in camel case: google.protobuf.Any comes from the library's own definitions, which keep the names. */
+  readonly type_url: string
   readonly value: Uint8Array
 }
 

@@ -1,0 +1,180 @@
+import { describe, expect, it } from 'vitest'
+import { MeshError } from '#shared/errors'
+import type { Rejection, ResourceType, ResourceUpdate, Subscription } from '#shared/xds'
+import { HeldResources } from '../../../../src/shared/xds/held-resources.ts'
+import type { DeltaResponse, NodeMessage } from '../../../../src/shared/xds/messages.ts'
+
+/** Text that decodes unless it begins with "bad". */
+const textType: ResourceType<string> = {
+  typeUrl: 'text',
+  encode: (text) => Buffer.from(text),
+  decode(bytes) {
+    const text = Buffer.from(bytes).toString()
+    if (text.startsWith('bad')) throw new MeshError('RESOURCE_INVALID', text)
+    return text
+  },
+}
+
+function held(
+  mode: Subscription<string>['mode'],
+  reject: (update: ResourceUpdate<string>) => readonly Rejection[] = () => [],
+): { resources: HeldResources; updates: ResourceUpdate<string>[] } {
+  const updates: ResourceUpdate<string>[] = []
+  const subscription: Subscription<string> = {
+    type: textType,
+    mode,
+    apply(update) {
+      updates.push(update)
+      return reject(update)
+    },
+  }
+  return { resources: new HeldResources(subscription as Subscription<unknown>), updates }
+}
+
+const response = (
+  resources: [name: string, version: string, body: string][],
+  removed: string[] = [],
+): DeltaResponse => ({
+  systemVersionInfo: '',
+  typeUrl: 'text',
+  nonce: 'n',
+  removedResources: removed,
+  resources: resources.map(([name, version, body]) => ({
+    name,
+    version,
+    aliases: [],
+    resource: { type_url: '', value: Buffer.from(body) },
+  })),
+})
+
+const node: NodeMessage = { id: 'n', cluster: '', metadata: null, buildVersion: '' }
+const versions = (one: HeldResources): unknown => one.initialRequest(node).initialResourceVersions
+
+describe('what a client holds', () => {
+  it('is asked for with the versions that were taken', () => {
+    const { resources } = held('wildcard')
+    resources.take(
+      response([
+        ['a', '1', 'x'],
+        ['b', '2', 'y'],
+      ]),
+    )
+    resources.take(response([['a', '3', 'z']], ['b']))
+    expect(resources.initialRequest(node)).toEqual({
+      node,
+      typeUrl: 'text',
+      resourceNamesSubscribe: [],
+      resourceNamesUnsubscribe: [],
+      initialResourceVersions: { a: '3' },
+    })
+  })
+
+  it('takes the good resources of a response and tells of the others, those of the store first', () => {
+    const { resources, updates } = held('wildcard', () => [{ name: 'refused', reason: 'full' }])
+    const rejections = resources.take(
+      response(
+        [
+          ['a', '1', 'x'],
+          ['wrong', '1', 'bad 1'],
+          ['refused', '1', 'y'],
+        ],
+        ['gone'],
+      ),
+    )
+    expect(rejections).toEqual([
+      { name: 'refused', reason: 'full' },
+      { name: 'wrong', reason: 'bad 1' },
+    ])
+    expect(updates).toEqual([
+      {
+        changed: [
+          { name: 'a', version: '1', resource: 'x' },
+          { name: 'refused', version: '1', resource: 'y' },
+        ],
+        removed: ['gone'],
+      },
+    ])
+    expect(versions(resources)).toEqual({ a: '1' })
+  })
+
+  it('keeps the version of what was taken before a bad update', () => {
+    const { resources } = held('wildcard')
+    resources.take(response([['a', '1', 'x']]))
+    resources.take(response([['a', '2', 'bad']]))
+    expect(versions(resources)).toEqual({ a: '1' })
+  })
+
+  it('tells of a resource without a body', () => {
+    const { resources } = held('wildcard')
+    const [rejection] = resources.take({
+      ...response([]),
+      resources: [{ name: 'a', version: '', aliases: [], resource: null }],
+    })
+    expect(rejection).toEqual({ name: 'a', reason: 'it has no body' })
+  })
+
+  it('rejects a whole response that the store fails on', () => {
+    const { resources } = held('wildcard', () => {
+      throw new TypeError('oops')
+    })
+    expect(resources.take(response([['a', '1', 'x']]))).toEqual([{ name: 'a', reason: 'not applied: oops' }])
+    expect(versions(resources)).toEqual({})
+    expect(resources.isSynced).toBe(false)
+  })
+
+  it('is in sync after the first response that was taken whole, be it empty', () => {
+    const { resources } = held('wildcard')
+    expect(resources.isSynced).toBe(false)
+    resources.take(response([['a', '1', 'bad']]))
+    expect(resources.isSynced).toBe(false)
+    resources.take(response([]))
+    expect(resources.isSynced).toBe(true)
+    expect(held('on-demand').resources.isSynced).toBe(true)
+  })
+})
+
+describe('asking on demand', () => {
+  it('begins with a subscription to nothing', () => {
+    expect(held('on-demand').resources.initialRequest(node)).toMatchObject({
+      resourceNamesSubscribe: ['*'],
+      resourceNamesUnsubscribe: ['*'],
+    })
+  })
+
+  it.each([
+    ['comes', response([['a', '1', 'x']])],
+    ['is removed', response([], ['a'])],
+    ['is rejected', response([['a', '1', 'bad']])],
+  ])('waits until the name %s', async (_what, answer) => {
+    const { resources } = held('on-demand')
+    const { arrived, ask } = resources.demand('a')
+    expect(ask).toBe(true)
+    expect(versions(resources)).toEqual({ a: '' })
+    resources.take(response([['b', '1', 'x']], ['c']))
+    resources.take(answer)
+    await arrived
+  })
+
+  it('asks once for those who wait together', async () => {
+    const { resources } = held('on-demand')
+    const first = resources.demand('a')
+    const second = resources.demand('a')
+    expect([first.ask, second.ask]).toEqual([true, false])
+    resources.take(response([], ['a']))
+    await Promise.all([first.arrived, second.arrived])
+    expect(resources.demand('a').ask).toBe(true)
+  })
+
+  it('refuses more than 10,000 names at a time', async () => {
+    const { resources } = held('on-demand')
+    for (let i = 0; i < 10_000; i++) resources.demand(String(i))
+    await expect(resources.demand('one more').arrived).rejects.toThrowError(MeshError)
+  })
+
+  it('ends with the client', async () => {
+    const { resources } = held('on-demand')
+    const { arrived } = resources.demand('a')
+    resources.close(new Error('closed'))
+    await expect(arrived).rejects.toThrowError('closed')
+  })
+})
