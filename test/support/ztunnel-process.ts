@@ -26,18 +26,20 @@ export interface ZtunnelProcessSettings {
 /** A tunnel as its own process, and the node agent that gives it pods, played by this one. */
 export class ZtunnelProcess {
   readonly process: ChildProcess
-  readonly agent: ZdsServer
+  agent: ZdsServer
   /** Every line of its log, and those who wait for one. */
   readonly lines: string[] = []
   readonly #ports: readonly number[]
   readonly #folder: string
+  readonly #serveAgent: () => ZdsServer
   #watchers: (() => void)[] = []
   #accessLinesRead = 0
   readonly exited: Promise<number | null>
 
-  private constructor(process: ChildProcess, agent: ZdsServer, ports: readonly number[], folder: string) {
+  private constructor(process: ChildProcess, serveAgent: () => ZdsServer, ports: readonly number[], folder: string) {
     this.process = process
-    this.agent = agent
+    this.#serveAgent = serveAgent
+    this.agent = serveAgent()
     this.#ports = ports
     this.#folder = folder
     this.exited = new Promise((resolveExit) => process.on('exit', resolveExit))
@@ -57,16 +59,17 @@ export class ZtunnelProcess {
     writeFileSync(join(folder, 'mesh.yaml'), settings.localXds)
     writeFileSync(join(folder, 'root.pem'), settings.caRootPem)
     const { namespace = 'default' } = settings
-    const agent = serveZds({
-      path,
-      clock: systemClock,
-      logger: quietLogger,
-      pods: settings.pods.map((pod) => ({
-        uid: pod.name,
-        info: { name: pod.name, namespace, serviceAccount: settings.serviceAccount ?? pod.name },
-        netns: pod.netns,
-      })),
-    })
+    const serveAgent = (): ZdsServer =>
+      serveZds({
+        path,
+        clock: systemClock,
+        logger: quietLogger,
+        pods: settings.pods.map((pod) => ({
+          uid: pod.name,
+          info: { name: pod.name, namespace, serviceAccount: settings.serviceAccount ?? pod.name },
+          netns: pod.netns,
+        })),
+      })
     const ports = await freePorts(3)
     const [admin, stats, readiness] = ports.map(String)
     const child = spawn(process.execPath, ['--conditions=source', MAIN], {
@@ -86,8 +89,8 @@ export class ZtunnelProcess {
         ...settings.env,
       },
     })
-    const started = new ZtunnelProcess(child, agent, ports, folder)
-    await started.#untilReady()
+    const started = new ZtunnelProcess(child, serveAgent, ports, folder)
+    await started.untilReady()
     return started
   }
 
@@ -101,6 +104,18 @@ export class ZtunnelProcess {
 
   get readinessUrl(): string {
     return `http://127.0.0.1:${this.#ports[2]}/healthz/ready`
+  }
+
+  /** Resolves when a line that holds `text` has been printed. */
+  async line(text: string): Promise<void> {
+    while (!this.lines.some((line) => line.includes(text))) await this.#nextLine()
+  }
+
+  /** The agent ends and comes back with the same pods. */
+  async restartAgent(): Promise<void> {
+    await this.agent.close()
+    await this.line('node agent is gone')
+    this.agent = this.#serveAgent()
   }
 
   #nextLine(): Promise<void> {
@@ -125,7 +140,7 @@ export class ZtunnelProcess {
     rmSync(this.#folder, { recursive: true, force: true })
   }
 
-  async #untilReady(): Promise<void> {
+  async untilReady(): Promise<void> {
     for (let i = 0; i < 500; i++) {
       if (this.process.exitCode !== null) throw new Error(`the tunnel ended:\n${this.lines.join('\n')}`)
       const answer = await fetch(this.readinessUrl).catch(() => undefined)

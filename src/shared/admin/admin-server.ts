@@ -78,7 +78,6 @@ export class AdminServer implements Closer {
           new Promise<void>((resolve) => {
             server.close(() => resolve())
             server.closeIdleConnections()
-            server.closeAllConnections()
           }),
       ),
     )
@@ -113,7 +112,7 @@ function listenOn(
     // Node looks for late headers only this often.
     connectionsCheckingInterval: 500,
   }
-  const server = createServer(options, (request, response) => void answer(settings, request, response))
+  const server: Server = createServer(options, (request, response) => void answer(settings, server, request, response))
   server.maxConnections = MAX_CONNECTIONS
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
@@ -131,12 +130,15 @@ function listenOn(
 
 async function answer(
   settings: AdminServerSettings,
+  server: Server,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   request.resume()
   response.on('error', () => response.destroy())
   const given = await answerOf(settings, request)
+  // A server that is closing waits for its connections, so none is kept.
+  if (!server.listening) response.setHeader('connection', 'close')
   response.writeHead(given.status, {
     'content-type': given.contentType ?? 'text/plain; charset=utf-8',
     'content-length': Buffer.byteLength(given.body),

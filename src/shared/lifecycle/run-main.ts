@@ -49,7 +49,7 @@ const CLOSE_TIMEOUT_MS = 2000
 /**
  * The life of a program: starts it, waits for a signal or `stop`, drains it until the deadline, closes it, exits.
  *
- * Exit codes: 0 after a drain, and at once on a second signal; 1 when it could not start; the code of `stop`.
+ * Exit codes: 0 after a drain, and at once on a signal that comes while it drains; 1 when it could not start; the code of `stop`.
  * An error that nobody handled is told with its stack and counted, and the program goes on: it belongs to one
  * connection, and ending the process would cut all others.
  */
@@ -58,20 +58,23 @@ export async function runMain(
   settings: MainSettings,
 ): Promise<void> {
   const { clock, log, process } = settings
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<StopRequest>()
+  const { promise: stopped, resolve } = Promise.withResolvers<StopRequest>()
+  let isStopping = false
+  const stop = (request: StopRequest): void => {
+    isStopping = true
+    resolve(request)
+  }
   const end = async (code: number): Promise<void> => {
     await settings.flush()
     process.exit(code)
   }
 
-  let signals = 0
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
-      if (++signals === 1) stop({ reason: signal, exitCode: 0 })
-      else {
-        log.info(`second ${signal}: ending at once`)
+      if (isStopping) {
+        log.info(`${signal} while draining: ending at once`)
         void end(0)
-      }
+      } else stop({ reason: signal, exitCode: 0 })
     })
   }
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {

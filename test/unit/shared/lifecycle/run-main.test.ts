@@ -59,7 +59,7 @@ describe('runMain', () => {
     expect(main.lines).toEqual(['draining for up to 5000 ms: SIGTERM', 'drained', 'flushed'])
   })
 
-  it('ends at once with 0 on a second signal', async () => {
+  it('ends at once with 0 on a signal that comes while it drains', async () => {
     const main = run({ drain: () => new Promise(() => {}) })
     await settle()
     main.process.emit('SIGTERM')
