@@ -5,7 +5,7 @@ import type { Logger } from '#shared/telemetry'
 import type { ControlPlaneEndpoint } from '#shared/xds'
 import type { DeltaRequest, DeltaResponse } from '../../src/shared/xds/messages.ts'
 import { DELTA_ADS_PATH } from '../../src/shared/xds/rpc.ts'
-import { schema } from '../../src/shared/xds/schema.ts'
+import { schema, type Written } from '../../src/shared/xds/schema.ts'
 import type { MemoryCa } from './memory-ca.ts'
 
 /** Scripted ends of delta ADS over Node's own HTTP/2, so that no code of the room under test speaks for both sides. */
@@ -91,7 +91,7 @@ export class ScriptedServerStream {
     return this.#gone.promise
   }
 
-  send(response: Partial<DeltaResponse>): void {
+  send(response: Written<DeltaResponse>): void {
     this.sendBytes(schema().deltaResponse.encode(response))
   }
 
@@ -208,7 +208,7 @@ export class ScriptedAdsClient {
     return this.#responses.take('response')
   }
 
-  send(request: Partial<DeltaRequest>): void {
+  send(request: Written<DeltaRequest>): void {
     this.sendBytes(schema().deltaRequest.encode(request))
   }
 

@@ -15,7 +15,7 @@ export interface AdsClientSettings {
   readonly endpoint: ControlPlaneEndpoint
   readonly node: { readonly id: string; readonly metadata: JsonObject }
   /** Asked for in this order. */
-  readonly subscriptions: readonly Subscription<never>[]
+  readonly subscriptions: readonly Subscription<unknown>[]
   readonly clock: Clock
   readonly log: Logger
   readonly observer?: AdsClientObserver
@@ -49,9 +49,7 @@ class DeltaAdsClient implements AdsClient {
     const { id, metadata } = settings.node
     this.#settings = settings
     this.#node = { id, cluster: '', metadata: toStruct(metadata), buildVersion: '' }
-    // What a subscription applies has the type of its own decoder, so the client need not know it.
-    const subscriptions = settings.subscriptions as readonly Subscription<unknown>[]
-    this.#held = new Map(subscriptions.map((one) => [one.type.typeUrl, new HeldResources(one)]))
+    this.#held = new Map(settings.subscriptions.map((one) => [one.type.typeUrl, new HeldResources(one)]))
     this.synced = this.#sync.promise
     this.synced.catch(() => {}) // nobody has to wait for it
     this.#ended = this.#run()
