@@ -38,7 +38,14 @@ import { registerBuild, xdsObserver } from './metrics.ts'
 import { HostnameResolver, Outbound } from './outbound/index.ts'
 import { prefetchCertificates } from './prefetch.ts'
 import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
-import { addressFeed, applyLocalConfig, authorizationFeed, MeshState, parseLocalConfig } from './state/index.ts'
+import {
+  addressFeed,
+  applyLocalConfig,
+  authorizationFeed,
+  MeshState,
+  OnDemand,
+  parseLocalConfig,
+} from './state/index.ts'
 import { versionFacts } from './version.ts'
 
 /** The tunnel's ports in each pod: the node agent's redirect rules name them, so they are no settings. */
@@ -108,6 +115,11 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     connectionWindowBytes: config.http2ConnectionWindowBytes,
     maxFrameBytes: config.http2FrameBytes,
   }
+  const ads = startControlPlane(config, state, parts)
+  const onDemand =
+    config.xdsOnDemand && ads !== undefined
+      ? new OnDemand({ client: ads, typeUrl: addressType.typeUrl, clock })
+      : undefined
   const outbound = new Outbound({
     view: state,
     clock,
@@ -125,6 +137,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     resolver: new HostnameResolver(clock),
     ownPorts: OWN_PORTS,
     hbonePort: HBONE_PORT,
+    ...(onDemand === undefined ? {} : { askFor: (names) => onDemand.ask(names) }),
   })
   const inboundOptions: InboundOptions = {
     view: state,
@@ -199,7 +212,6 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     listen('readiness', config.readinessPort, 'all', readinessRoutes(readiness)),
   ])
 
-  const ads = startControlPlane(config, state, parts)
   const synced = ads?.synced ?? Promise.resolve()
   let zds: ReturnType<typeof connectZds> | undefined
   let isStopping = false
@@ -242,7 +254,7 @@ function startControlPlane(config: ZtunnelConfig, state: MeshState, parts: Ztunn
     node: nodeIdentity(config),
     // Each applies what its own type decodes; the client pairs the two and needs to know neither.
     subscriptions: [
-      addressFeed(state, addressType, 'wildcard'),
+      addressFeed(state, addressType, config.xdsOnDemand ? 'on-demand' : 'wildcard'),
       authorizationFeed(state, authorizationType),
     ] as readonly Subscription<unknown>[] as readonly Subscription<never>[],
     clock,

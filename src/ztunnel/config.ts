@@ -27,6 +27,7 @@ interface GivenSettings {
   readonly xdsAddress: string | undefined
   readonly xdsRootCa: string | undefined
   readonly altXdsHostname: string | undefined
+  readonly xdsOnDemand: boolean
   readonly caAddress: string | undefined
   readonly caRootCa: string | undefined
   readonly altCaHostname: string | undefined
@@ -130,6 +131,12 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       'ALT_XDS_HOSTNAME',
       undefined,
       "Accepted beside the host name of the control plane's address.",
+    ),
+    xdsOnDemand: setting(
+      boolean,
+      'XDS_ON_DEMAND',
+      false,
+      'Receive the pods of this node only, and ask for a destination when a connection needs it.',
     ),
     caAddress: setting(
       optionalText,
@@ -312,11 +319,6 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     },
     { env: 'PROXY_WORKLOAD_INFO', harmless: [], reason: 'belongs to the dedicated mode, which is not there' },
     { env: 'ENABLE_PROXY', harmless: ['true'], reason: 'a tunnel without its listeners has nothing to do' },
-    {
-      env: 'XDS_ON_DEMAND',
-      harmless: ['false'],
-      reason: 'the tunnel receives everything; asking for what a connection needs is not there yet',
-    },
     {
       env: 'ISTIO_META_DNS_CAPTURE',
       harmless: ['false'],

@@ -11,7 +11,8 @@ import type { MeshView } from '../state/index.ts'
 import { outboundFailure } from './failure.ts'
 import type { HostnameResolver } from './hostname-resolver.ts'
 import { plan, planResolved } from './plan.ts'
-import type { OutboundPlan } from './types.ts'
+import type { OutboundPlan, OutboundRequest, SettledPlan } from './types.ts'
+import { unknownNames } from './unknown-names.ts'
 
 export interface OutboundOptions {
   readonly view: MeshView
@@ -27,6 +28,11 @@ export interface OutboundOptions {
   readonly network: string
   readonly ownPorts: ReadonlySet<number>
   readonly hbonePort: number
+  /**
+   * Asks the control plane for resources by name, when it sends none unasked; resolves when it has answered.
+   * @throws MeshError `XDS_STREAM_LOST`
+   */
+  readonly askFor?: (names: readonly string[]) => Promise<void>
 }
 
 type TunnelPlan = Extract<OutboundPlan, { kind: 'tunnel' }>
@@ -41,6 +47,9 @@ interface Leaving {
 
 /** How long a pod's own workload may take to arrive from the control plane. */
 const WORKLOAD_TIMEOUT_MS = 5000
+
+/** A destination, then its waypoint. */
+const LOOK_UP_ROUNDS = 2
 
 /** Pod → mesh: the way of a connection that a pod opened (hbone-and-ztunnel e.1). */
 export class Outbound {
@@ -67,6 +76,8 @@ export class Outbound {
     }
     const { source, originalDestination } = captured
     const request = { workload, source, originalDestination, network, ownPorts }
+    const ignorance = await this.#learn(request)
+    if (ignorance !== undefined) return this.#refuse(captured, ignorance)
     const planned = await this.#resolved(plan(view, request, clock.random))
     switch (planned.kind) {
       case 'tunnel':
@@ -78,13 +89,28 @@ export class Outbound {
     }
   }
 
+  /** On demand: the destination, then the waypoint that it names. Returns why the mesh could not be asked. */
+  async #learn(request: OutboundRequest): Promise<string | undefined> {
+    const { view, askFor } = this.#options
+    if (askFor === undefined) return undefined
+    try {
+      for (let round = 0; round < LOOK_UP_ROUNDS; round++) {
+        const names = unknownNames(view, request)
+        if (names.length === 0) break
+        await askFor(names)
+      }
+      return undefined
+    } catch (error) {
+      return reasonOf(error)
+    }
+  }
+
   /** Looks up a next hop that has a host name only. */
-  async #resolved(planned: OutboundPlan): Promise<Exclude<OutboundPlan, { kind: 'resolve' }>> {
+  async #resolved(planned: OutboundPlan): Promise<SettledPlan> {
     if (planned.kind !== 'resolve') return planned
     try {
       const ip = await this.#options.resolver.resolve(planned.hostname, planned.families)
-      const finished = planResolved(planned.unresolved, ip)
-      return finished.kind === 'resolve' ? { kind: 'refuse', reason: 'a host name led to a host name' } : finished
+      return planResolved(planned.unresolved, ip)
     } catch (error) {
       return { kind: 'refuse', reason: reasonOf(error) }
     }

@@ -10,7 +10,7 @@ import {
 import { formatSocketAddress, type IpAddress, isLoopback, type SocketAddress } from '#shared/net'
 import { findGateway, gatewayIncludes, gatewayName, type MeshView } from '../state/index.ts'
 import { addressOf, drawWeighted, familiesFor, pick, targetPortOf } from './load-balance.ts'
-import type { DestinationFacts, OutboundPlan, OutboundRequest, UnresolvedHop } from './types.ts'
+import type { DestinationFacts, OutboundPlan, OutboundRequest, SettledPlan, UnresolvedHop } from './types.ts'
 
 /** Where every workload that speaks HBONE takes tunnels: the tunnel's own inbound port, it is not in xDS. */
 const HBONE_PORT = 15_008
@@ -77,7 +77,7 @@ export function plan(view: MeshView, request: OutboundRequest, random: () => num
 }
 
 /** Finishes a `resolve` plan with one of the looked-up addresses. */
-export function planResolved(unresolved: UnresolvedHop, ip: IpAddress): OutboundPlan {
+export function planResolved(unresolved: UnresolvedHop, ip: IpAddress): SettledPlan {
   const { hop, workload, hopService, originalDestination, destination } = unresolved
   const socket: SocketAddress = { ip, port: unresolved.port }
   if (hop === 'endpoint' && workload.protocol === 'TCP') return { kind: 'passthrough', target: socket, destination }

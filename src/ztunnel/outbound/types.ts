@@ -60,3 +60,6 @@ export type OutboundPlan =
       readonly unresolved: UnresolvedHop
     }
   | { readonly kind: 'refuse'; readonly reason: string }
+
+/** A plan that can be acted on at once. */
+export type SettledPlan = Exclude<OutboundPlan, { kind: 'resolve' }>
