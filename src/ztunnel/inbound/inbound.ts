@@ -18,7 +18,7 @@ import type { Authorizer } from '../authz/index.ts'
 import type { CapturedTunnel, PodWork } from '../capture/index.ts'
 import type { InboundConnectionRecord } from '../connections/index.ts'
 import type { PodDialer } from '../dial/index.ts'
-import { type ConnectionReporter, type OpenConnection, partyOf, SUCCESS } from '../reporting/index.ts'
+import { type ConnectionReporter, copyOutcome, type OpenConnection, partyOf } from '../reporting/index.ts'
 import type { MeshView } from '../state/index.ts'
 import { clientOf } from './client.ts'
 import { localWorkload } from './local-workload.ts'
@@ -193,8 +193,7 @@ export class Inbound {
     const copied = pump.bind(socket)
     cut.addEventListener('abort', () => pump.abort())
     if (cut.aborted) pump.abort()
-    const { error } = await copied
-    connection.ended(error === undefined ? SUCCESS : { error: `io error: ${error.message}`, flag: 'CONNECT' })
+    connection.ended(copyOutcome(await copied))
   }
 
   #open(

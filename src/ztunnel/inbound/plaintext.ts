@@ -3,7 +3,7 @@ import { type Workload, workloadIdentity } from '#shared/model'
 import { SocketPipe } from '#shared/net'
 import type { CapturedConnection } from '../capture/index.ts'
 import type { InboundConnectionRecord } from '../connections/index.ts'
-import { type OpenConnection, partyOf, SUCCESS } from '../reporting/index.ts'
+import { copyOutcome, type OpenConnection, partyOf } from '../reporting/index.ts'
 import type { InboundOptions } from './inbound.ts'
 import { localWorkload } from './local-workload.ts'
 import { planPlaintext } from './plan.ts'
@@ -56,8 +56,7 @@ export class PlaintextInbound {
       const target = await this.#options.dialer.connect(pod, dial, cut)
       cut.addEventListener('abort', () => pipe.abort())
       connection.follow(pipe.meter)
-      const { error } = await pipe.bind(accepted.adopt(pipe.openerOnread), target)
-      connection.ended(error === undefined ? SUCCESS : { error: `io error: ${error.message}`, flag: 'CONNECT' })
+      connection.ended(copyOutcome(await pipe.bind(accepted.adopt(pipe.openerOnread), target)))
     } catch (error) {
       // The application's own refusal is passed on as one; what we cut ends in good order.
       if (connection.closedBy === undefined) accepted.reset()

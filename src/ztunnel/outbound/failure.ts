@@ -1,7 +1,7 @@
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Outcome } from '../reporting/index.ts'
 
-/** What a failed outbound connection is called in its line and its counters (hbone-and-ztunnel h.2, h.3). */
+/** What an outbound connection that was not made is called in its line and its counters (hbone-and-ztunnel h.2, h.3). */
 export function outboundFailure(error: unknown, hbonePort: number): Outcome {
   const reason = reasonOf(error)
   if (!(error instanceof MeshError)) return { error: `io error: ${reason}`, flag: 'CONNECT' }
@@ -13,8 +13,8 @@ export function outboundFailure(error: unknown, hbonePort: number): Outcome {
       }
     case 'CERTIFICATE_UNAVAILABLE':
       return { error: `identity error: ${reason}`, flag: 'IDENTITY_ERROR' }
-    case 'TUNNEL_HANDSHAKE_TIMEOUT':
     case 'TUNNEL_LOST':
+    case 'TUNNEL_ANSWER_TIMEOUT':
       return { error: `h2 failed: ${reason}`, flag: 'H2_HANDSHAKE_FAILURE' }
     case 'TUNNEL_REFUSED':
       // Its message is Istio's already: `http status: 503 Service Unavailable`.

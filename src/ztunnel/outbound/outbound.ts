@@ -2,11 +2,11 @@ import type { Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
 import { connectHeaders, formatConnectTarget, newTraceparent, type TunnelPool } from '#shared/hbone'
 import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
-import { type CopyResult, type SocketAddress, SocketPipe } from '#shared/net'
+import { type SocketAddress, SocketPipe } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
 import type { AcceptedSocket, CapturedConnection, LocalPod } from '../capture/index.ts'
 import type { PodDialer } from '../dial/index.ts'
-import { type ConnectionReporter, type OpenConnection, partyOf, SUCCESS } from '../reporting/index.ts'
+import { type ConnectionReporter, copyOutcome, type OpenConnection, partyOf } from '../reporting/index.ts'
 import type { MeshView } from '../state/index.ts'
 import { outboundFailure } from './failure.ts'
 import type { HostnameResolver } from './hostname-resolver.ts'
@@ -148,7 +148,7 @@ export class Outbound {
       connection.follow(pump.meter)
       const copied = pump.bind(captured.accepted.adopt(pump.onread))
       if (cutting.signal.aborted) pump.abort()
-      this.#ended(connection, await copied)
+      connection.ended(copyOutcome(await copied))
     } catch (error) {
       turnAway(captured.accepted, connection)
       connection.ended(outboundFailure(error, hbonePort))
@@ -169,7 +169,7 @@ export class Outbound {
       connection.follow(pipe.meter)
       const copied = pipe.bind(captured.accepted.adopt(pipe.openerOnread), target)
       if (cutting.signal.aborted) pipe.abort()
-      this.#ended(connection, await copied)
+      connection.ended(copyOutcome(await copied))
     } catch (error) {
       turnAway(captured.accepted, connection)
       connection.ended(outboundFailure(error, hbonePort))
@@ -227,10 +227,6 @@ export class Outbound {
     this.#pools.set(pod, pool)
     pod.belongings.push(pool)
     return pool
-  }
-
-  #ended(connection: OpenConnection, { error }: CopyResult): void {
-    connection.ended(error === undefined ? SUCCESS : outboundFailure(error, this.#options.hbonePort))
   }
 
   /** Before its request was built: one line, no counters. */

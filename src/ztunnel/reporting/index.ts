@@ -5,6 +5,6 @@ export {
   type OpenConnection,
   type Opening,
   type Outcome,
-  SUCCESS,
 } from './connection-reporter.ts'
+export { copyOutcome } from './copy-outcome.ts'
 export { partyOf } from './party.ts'

@@ -8,12 +8,13 @@ import {
   ConnectionMetrics,
   ConnectionReporter,
   type Opening,
+  type Outcome,
   partyOf,
-  SUCCESS,
 } from '../../../../src/ztunnel/reporting/index.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { identity, service, socket, workload } from '../../../support/mesh-builder.ts'
 
+const SUCCESS: Outcome = { error: undefined, flag: '-' }
 const client = workload({ name: 'client', canonicalRevision: 'v1', serviceAccount: 'client' })
 const server = workload({
   name: 'server',
