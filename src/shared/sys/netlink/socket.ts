@@ -34,6 +34,8 @@ const SOCKADDR_NL = Uint8Array.of(AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 const BUFFER_BYTES = 8 << 20
 /** The kernel makes dump datagrams of at most 32 KiB. */
 const DATAGRAM_BYTES = 64 << 10
+/** One for all sockets: what it receives is copied out before anything else is received. */
+const datagram = new Uint8Array(DATAGRAM_BYTES)
 /** How often a dump is begun again because the state changed under it. */
 const MAX_DUMPS = 10
 
@@ -57,7 +59,6 @@ export function withNetlink<T>(netns: Netns, protocol: number, use: (socket: Net
 
 export class NetlinkSocket {
   readonly #fd: number
-  readonly #datagram = new Uint8Array(DATAGRAM_BYTES)
   #sequence = 0
 
   constructor(fd: number) {
@@ -131,14 +132,14 @@ export class NetlinkSocket {
 
   /** The messages of the next datagram, copied out of the buffer; undefined when there is none. */
   #receive(): Message[] | undefined {
-    const length = libc.recv(this.#fd, this.#datagram, DATAGRAM_BYTES, MSG_TRUNC)
+    const length = libc.recv(this.#fd, datagram, DATAGRAM_BYTES, MSG_TRUNC)
     if (length < 0) {
       const error = failure('recv from netlink')
       if (error.errno === 'EAGAIN') return undefined
       throw error
     }
     if (length > DATAGRAM_BYTES) throw new NetlinkError('reading an answer: it is too long', 'EMSGSIZE')
-    return decodeMessages(this.#datagram.slice(0, length))
+    return decodeMessages(datagram.slice(0, length))
   }
 }
 

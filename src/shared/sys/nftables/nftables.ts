@@ -1,5 +1,6 @@
 import { Attributes, attribute, concat, nested, readList, text, u32be } from '../netlink/attributes.ts'
-import { type Message, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, type Request } from '../netlink/message.ts'
+import { type Message, NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, type Request } from '../netlink/message.ts'
+import { NetlinkError } from '../netlink/netlink-error.ts'
 import { NETLINK_NETFILTER, type NetlinkSocket, withNetlink } from '../netlink/socket.ts'
 import type { Netns } from '../types.ts'
 import { decodeExpression, encodeExpression } from './expression-codec.ts'
@@ -38,6 +39,12 @@ const hooks: readonly NftHook[] = ['prerouting', 'input', 'forward', 'output', '
 const policies: readonly NftBaseChain['policy'][] = ['drop', 'accept']
 const NFGENMSG_BYTES = 4
 
+const tableActs = {
+  create: { message: NFT_MSG_NEWTABLE, flags: NLM_F_CREATE | NLM_F_EXCL },
+  add: { message: NFT_MSG_NEWTABLE, flags: NLM_F_CREATE },
+  delete: { message: NFT_MSG_DELTABLE, flags: 0 },
+} as const
+
 /**
  * nf_tables of one namespace, over netlink. Every change is one transaction of the kernel: all of it holds, or nothing
  * changed. All calls are synchronous and throw MeshError `NETLINK_REJECTED` or `SYSCALL_FAILED`.
@@ -51,8 +58,19 @@ export class Nftables {
 
   /** Puts `table` there as described, in place of one of the same name, without a moment between. */
   replace(table: NftTable): void {
-    const create = tableRequest('add', table)
-    this.#commit([create, tableRequest('delete', table), create, ...chainRequests(table), ...ruleRequests(table)])
+    const content = [...chainRequests(table), ...ruleRequests(table)]
+    try {
+      this.#commit([tableRequest('create', table), ...content])
+    } catch (error) {
+      if (!(error instanceof NetlinkError) || error.errno !== 'EEXIST') throw error
+      // Deleting makes the kernel wait until no packet uses the old rules (about 20 ms), so it is only done here.
+      this.#commit([
+        tableRequest('add', table),
+        tableRequest('delete', table),
+        tableRequest('create', table),
+        ...content,
+      ])
+    }
   }
 
   /** Does nothing when there is no such table. */
@@ -96,9 +114,9 @@ function dump(socket: NetlinkSocket, family: NftFamily, what: string, message: n
     .map(({ body }: Message) => new Attributes(body.subarray(NFGENMSG_BYTES)))
 }
 
-function tableRequest(act: 'add' | 'delete', { family, name }: Pick<NftTable, 'family' | 'name'>): Request {
-  const message = act === 'add' ? NFT_MSG_NEWTABLE : NFT_MSG_DELTABLE
-  const flags = act === 'add' ? NLM_F_CREATE : 0
+/** `add` takes a table that is there already, `create` does not. */
+function tableRequest(act: keyof typeof tableActs, { family, name }: Pick<NftTable, 'family' | 'name'>): Request {
+  const { message, flags } = tableActs[act]
   return request(`${act} table ${name}`, message, family, flags | NLM_F_ACK, text(NFTA_TABLE_NAME, name))
 }
 
