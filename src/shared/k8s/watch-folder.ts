@@ -57,7 +57,7 @@ class FolderSource implements ObjectSource {
     this.#logger = settings.logger
     this.#quietMs = settings.quietMs ?? DEFAULT_QUIET_MS
     this.#rescanMs = settings.rescanMs ?? DEFAULT_RESCAN_MS
-    this.#files = new FolderFiles(settings.kinds ?? meshKinds)
+    this.#files = new FolderFiles(settings.kinds ?? meshKinds, settings.clock)
     this.synced = new Promise((resolve) => {
       this.#tellSynced = resolve
     })

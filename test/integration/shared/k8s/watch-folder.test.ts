@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -202,6 +212,20 @@ describe('a watched folder', () => {
     write('a.yaml', account('a', '2'))
     await becomes({ a: '2' })
     rmSync(`${dir}.gone`, { recursive: true })
+  })
+
+  it('does not wait for a pipe, and does not read what is too large', async () => {
+    execFileSync('mkfifo', [join(dir, 'pipe.yaml')])
+    write('huge.yaml', '')
+    truncateSync(join(dir, 'huge.yaml'), 17 * 1024 * 1024)
+    write('a.yaml', account('a'))
+    const source = open()
+    const { becomes } = mirror(source)
+    await becomes({ a: '1' })
+    expect(problems(source)).toEqual([
+      'DIR/huge.yaml: is larger than 16777216 bytes',
+      'DIR/pipe.yaml: is no regular file',
+    ])
   })
 
   it('tells nothing after it was closed', async () => {
