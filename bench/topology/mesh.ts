@@ -79,7 +79,11 @@ export async function meshUp(objects: Readonly<Record<string, string>>, options:
     await cli('down')
     rmSync(dir, { recursive: true, force: true })
   }
-  const status = async (): Promise<MeshStatus> => JSON.parse(await cli('status', '-o', 'json')) as MeshStatus
+  const status = async (): Promise<MeshStatus> => {
+    // Exits with 1 while something is not ready, and still says all it knows.
+    const printed = await cli('status', '-o', 'json').catch((error: { readonly stdout?: string }) => error.stdout ?? '')
+    return JSON.parse(printed) as MeshStatus
+  }
   try {
     await cli(
       'up',
