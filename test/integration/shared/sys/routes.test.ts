@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Cidr, formatCidr, type IpAddress, parseCidr, parseIp } from '#shared/net'
 import { createNetns, type MarkRule, type Netns, type Route, Routes } from '#shared/sys'
@@ -80,14 +81,15 @@ describe.runIf(requirePrivileges())('links, addresses, routes and rules of a nam
       atPod.addAddress({ link: 'eth0', ip: ip('10.1.2.3'), prefixBits: 24 })
       atPod.addAddress({ link: 'eth0', ip: ip('fd00:1::3'), prefixBits: 64 })
       const { family } = route.destination
-      const before = atPod.routes(family)
+      // The kernel adds link-local routes of its own when it likes, so only equal ones are counted.
+      const equal = (): Route[] => atPod.routes(family).filter((found) => isDeepStrictEqual(found, route))
+      expect(equal()).toEqual([])
       atPod.addRoute(route)
       atPod.addRoute(route)
-      expect(atPod.routes(family)).toHaveLength(before.length + 1)
-      expect(atPod.routes(family)).toContainEqual(route)
+      expect(equal()).toHaveLength(1)
       atPod.removeRoute(route)
       atPod.removeRoute(route)
-      expect(atPod.routes(family)).toEqual(before)
+      expect(equal()).toEqual([])
     },
   )
 
