@@ -25,9 +25,9 @@ export class ClientConnection extends Connection implements H2ClientConnection {
       throw new MeshError('TUNNEL_LOST', `peer takes no more than ${this.peerMaxConcurrentStreams} streams`)
     const stream = new Stream(this, this.#nextStreamId, factsOf(headers), 'header')
     stream.handler = handler
+    this.writer.headers(stream.id, headers, isEnd)
     this.#nextStreamId += 2
     this.streams.set(stream.id, stream)
-    this.writer.headers(stream.id, headers, isEnd)
     if (isEnd) stream.move('endSent')
     return stream
   }

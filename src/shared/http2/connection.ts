@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '#shared/clock'
+import { reasonOf } from '#shared/errors'
 import type { DrainOrder } from '#shared/lifecycle'
 import { type ByteMeter, takeOverReads } from '#shared/net'
 import { BlockedStreams } from './blocked-streams.ts'
@@ -8,7 +9,7 @@ import { FrameWriter } from './frame-writer.ts'
 import { DEFAULT_WINDOW_BYTES, MIN_MAX_FRAME_BYTES } from './frames.ts'
 import { DRAIN_PING, GracefulEnd } from './graceful-end.ts'
 import { Guards } from './guards.ts'
-import { connectionError } from './h2-error.ts'
+import { connectionError, H2Error } from './h2-error.ts'
 import { Intake } from './intake.ts'
 import { Keepalive } from './keepalive.ts'
 import { SendQueue } from './send-queue.ts'
@@ -183,6 +184,7 @@ export abstract class Connection implements H2Connection {
   /** Drops a stream that was reset, by whom ever; its handler is not told. */
   forget(stream: Stream, by: ResetBy): void {
     this.closedStreams.rememberReset(stream.id, by)
+    stream.wasReset = true
     stream.move('reset')
     stream.letGo()
   }
@@ -260,6 +262,19 @@ export abstract class Connection implements H2Connection {
 
   // ---- the end
 
+  /** Runs what frames or owners ask for: whatever it throws ends this connection, never the process. */
+  guard(act: () => void): void {
+    try {
+      act()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  fail(error: unknown): void {
+    this.abort(error instanceof H2Error ? error.h2Code : H2ErrorCode.INTERNAL_ERROR, reasonOf(error))
+  }
+
   async drain(order: DrainOrder): Promise<void> {
     if (order.mode === 'immediate') return this.close()
     if (!this.isClosing) {
@@ -316,10 +331,13 @@ export abstract class Connection implements H2Connection {
     tell?.(reason)
   }
 
+  /** A stream that is cut must not look finished, so its owner never hears NO_ERROR here. */
   #loseStreams(code: H2ErrorCode, reason: string): void {
+    const streamCode = code === H2ErrorCode.NO_ERROR ? H2ErrorCode.INTERNAL_ERROR : code
     for (const stream of [...this.streams.values()]) {
+      stream.wasReset = true
       stream.move('reset')
-      stream.handler?.onReset(code, reason)
+      this.guard(() => stream.handler?.onReset(streamCode, reason))
     }
   }
 
@@ -338,7 +356,7 @@ export abstract class Connection implements H2Connection {
   #onWriteProgress(): void {
     if (this.#phase === 'closing') {
       if (this.queue.isIdle) this.#socket.end()
-    } else this.wake()
+    } else this.guard(() => this.wake())
   }
 
   #changePeerWindow(bytes: number): void {

@@ -48,9 +48,9 @@ export class FrameReader {
     this.#part = expectsPreface ? Part.PREFACE : Part.HEADER
   }
 
-  /** A frame has begun and is not complete. */
-  get isInsideFrame(): boolean {
-    return this.#part !== Part.HEADER || this.#got > 0
+  /** A frame's header has come, and its payload is not complete. */
+  get isInsidePayload(): boolean {
+    return this.#part !== Part.HEADER && this.#part !== Part.PREFACE
   }
 
   /** Bytes that follow are not looked at. */

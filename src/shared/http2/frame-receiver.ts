@@ -60,12 +60,13 @@ export class FrameReceiver implements FrameSink {
   stop(): void {
     this.#reader.stop()
     this.#runStream = undefined
+    this.#runSlab?.release()
     this.#runSlab = undefined
   }
 
   get isInsideHeaderBlock(): boolean {
     if (this.#block.isOpen) return true
-    return this.#reader.isInsideFrame && this.#reader.type === FrameType.HEADERS && this.#sawSettings
+    return this.#reader.isInsidePayload && this.#reader.type === FrameType.HEADERS
   }
 
   get hasRun(): boolean {
@@ -79,7 +80,11 @@ export class FrameReceiver implements FrameSink {
     if (stream === undefined || slab === undefined) return
     this.#runStream = undefined
     this.#runSlab = undefined
-    if (stream.isReceiving) stream.handler?.onData(slab, this.#runStart, this.#runEnd)
+    try {
+      if (stream.isReceiving) stream.handler?.onData(slab, this.#runStart, this.#runEnd)
+    } finally {
+      slab.release()
+    }
   }
 
   onFrameStart(): PayloadWay {
@@ -124,6 +129,7 @@ export class FrameReceiver implements FrameSink {
     if (this.#runStream !== undefined) this.deliverRun()
     this.#runStream = stream
     this.#runSlab = slab
+    slab.retain()
     this.#runStart = start
     this.#runEnd = end
   }
@@ -231,7 +237,7 @@ export class FrameReceiver implements FrameSink {
     const stream = connection.streams.get(streamId)
     if (stream === undefined) {
       connection.consumed(length)
-      this.#onClosedStream(streamId)
+      this.#onClosedStream(streamId, length > 0)
       return 'skip'
     }
     const fault = dataFault(stream, length)
@@ -244,14 +250,18 @@ export class FrameReceiver implements FrameSink {
     return 'stream'
   }
 
-  /** DATA or HEADERS for a stream that is not open (RFC 9113 §5.1). */
-  #onClosedStream(streamId: number): void {
+  /**
+   * DATA or HEADERS for a stream that is not open (RFC 9113 §5.1).
+   *
+   * @param isPayload it carries DATA: what was under way when we reset the stream is the peer's good right
+   */
+  #onClosedStream(streamId: number, isPayload: boolean): void {
     const connection = this.#connection
     if (connection.isIdle(streamId)) throw connectionError(PROTOCOL_ERROR, `frame on idle stream ${streamId}`)
     if (!connection.accepts(streamId)) return
     switch (connection.closedStreams.whyClosed(streamId)) {
       case 'us':
-        connection.guards.count('ignored')
+        if (!isPayload) connection.guards.count('ignored')
         return
       case 'peer':
       case 'forgotten':
@@ -296,7 +306,7 @@ export class FrameReceiver implements FrameSink {
       } else if (connection.isIdle(streamId)) {
         if (headers instanceof HpackError) connection.refuseRequest(streamId, headers.message)
         else connection.onRequest(streamId, headers, isEnd)
-      } else this.#onClosedStream(streamId)
+      } else this.#onClosedStream(streamId, false)
     } catch (error) {
       if (!(error instanceof H2Error) || error.scope === 'connection') throw error
       connection.resetForFault(streamId, error.h2Code, error.message)

@@ -1,11 +1,13 @@
 import type { Timer } from '#shared/clock'
-import { reasonOf } from '#shared/errors'
 import type { OnRead, Slab } from '#shared/net'
 import type { Connection } from './connection.ts'
 import { FrameReceiver } from './frame-receiver.ts'
-import { connectionError, H2Error } from './h2-error.ts'
+import { connectionError } from './h2-error.ts'
 import { ReceiveBuffer } from './receive-buffer.ts'
 import { H2ErrorCode } from './types.ts'
+
+/** Queued beyond the bound for DATA: control frames of a peer that does not read. */
+const MAX_UNREAD_ANSWERS_BYTES = 1024 * 1024
 
 /** The way in: from the socket's reads to frames. Whatever goes wrong on it ends the connection, never the process. */
 export class Intake {
@@ -50,10 +52,10 @@ export class Intake {
       if (this.#receiver.hasRun) this.#settleRun(isOwn)
       if (this.#receiver.isInsideHeaderBlock !== (this.#headerBlockTimer !== undefined)) this.#watchHeaderBlock()
       // Answers to PING and SETTINGS know no window: a peer that asks and does not read is cut.
-      if (queue.queuedBytes > 2 * limits.maxQueuedConnectionBytes)
+      if (queue.queuedBytes > limits.maxQueuedConnectionBytes + MAX_UNREAD_ANSWERS_BYTES)
         throw connectionError(H2ErrorCode.ENHANCE_YOUR_CALM, 'peer does not read')
     } catch (error) {
-      this.#fail(error)
+      this.#connection.fail(error)
     }
   }
 
@@ -73,16 +75,7 @@ export class Intake {
   }
 
   #deliverRun(): void {
-    try {
-      this.#receiver.deliverRun()
-    } catch (error) {
-      this.#fail(error)
-    }
-  }
-
-  #fail(error: unknown): void {
-    const code = error instanceof H2Error ? error.h2Code : H2ErrorCode.INTERNAL_ERROR
-    this.#connection.abort(code, reasonOf(error))
+    this.#connection.guard(() => this.#receiver.deliverRun())
   }
 
   #watchHeaderBlock(): void {

@@ -68,7 +68,9 @@ export class ReceiveBuffer {
 
   #nextBuffer(): Uint8Array {
     if (this.#own !== undefined && this.#smallReads >= QUIET_AFTER) this.#dropOwn()
-    if (this.#own !== undefined && this.#own.buffer.length - this.#position < RECORD_BYTES) this.#dropOwn()
+    // Bytes that nobody holds any more may be overwritten: the slab stays warm in the processor's cache.
+    if (this.#own?.isUnshared === true) this.#position = 0
+    else if (this.#own !== undefined && this.#own.buffer.length - this.#position < RECORD_BYTES) this.#dropOwn()
     if (this.#own === undefined) {
       if (this.#isStopped || this.#bulkReads < HOT_AFTER) return quietReadBuffer
       this.#own = hotSlabs.tryAcquire() ?? smallSlabs.tryAcquire()

@@ -29,7 +29,7 @@ export class ServerConnection extends Connection {
     this.streams.set(streamId, stream)
     if (isEnd) stream.move('endReceived')
     stream.handler = this.#listener(stream, headers, isEnd)
-    if (isEnd) stream.handler.onEnd(undefined)
+    if (isEnd && !stream.wasReset) stream.handler.onEnd(undefined)
   }
 
   refuseRequest(streamId: number, reason: string): void {

@@ -32,7 +32,7 @@ function receiveResponse(stream: Stream, headers: HeaderList, isEnd: boolean): v
     throw malformed('no body for content-length')
   if (isEnd) stream.move('endReceived')
   stream.handler?.onHeaders?.(headers, isEnd)
-  if (isEnd) stream.handler?.onEnd(undefined)
+  if (isEnd && !stream.wasReset) stream.handler?.onEnd(undefined)
 }
 
 function receiveTrailers(stream: Stream, headers: HeaderList, isEnd: boolean): void {

@@ -17,6 +17,8 @@ export class Stream implements H2Stream, QueuedStream {
   readonly receiveWindow: ReceiveWindow
   handler: H2StreamHandler | undefined
   state: StreamState = 'open'
+  /** By either side, or with its connection: its handler hears nothing any more. */
+  wasReset = false
   queuedBytes = 0
   /** Where our answer's header ends in the connection's output; undefined before it was written. Server only. */
   answeredAt: number | undefined

@@ -53,7 +53,7 @@ function read(bytes: Buffer, pieces: readonly number[], hasPreface = false): str
       reader.feed(slabOf(piece), 0, piece.length)
       at = end
     }
-    if (reader.isInsideFrame) told.push('inside a frame')
+    if (reader.isInsidePayload) told.push('inside a payload')
   } catch (error) {
     told.push(String(error))
   }
