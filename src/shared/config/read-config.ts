@@ -25,7 +25,7 @@ const MAX_SHOWN_CHARACTERS = 64
 /**
  * Reads flags, then environment, then defaults into one frozen record.
  *
- * Flags are `--key-in-kebab-case value` or `--key-in-kebab-case=value`; a boolean flag alone means true.
+ * Flags are `--name value` or `--name=value`, the name as `flagOf` makes it; a boolean flag alone means true.
  *
  * @param argv the arguments after the program's name
  * @throws ConfigError with every problem: unreadable values, missing required ones, unknown flags, refused names
@@ -65,9 +65,10 @@ export function readConfig<T extends object>(
   return Object.freeze(record as T)
 }
 
-/** `xdsAddress` → `--xds-address`. */
+/** `xdsAddress` → `--xds-address`; what a value is in the program does not show: `isFast`, `waitMs` → `--fast`, `--wait`. */
 export function flagOf(key: string): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+  const name = key.replace(/^is(?=[A-Z])/, '').replace(/Ms$/, '')
+  return `--${name.replace(/[A-Z]/g, (letter, at: number) => `${at === 0 ? '' : '-'}${letter.toLowerCase()}`)}`
 }
 
 interface Given {

@@ -12,7 +12,7 @@ export interface Kind<T> {
 /** One key of a program's configuration, read from the first of its environment names that is set. */
 export interface Setting<T> {
   readonly kind: Kind<T>
-  /** In order of precedence. A flag `--<key in kebab case>` beats them all. */
+  /** In order of precedence. The flag that `flagOf` makes of the key beats them all. */
   readonly env: readonly string[]
   /** The value when nothing is set; `required` refuses to start. */
   readonly fallback:

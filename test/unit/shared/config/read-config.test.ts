@@ -59,7 +59,7 @@ describe('readConfig', () => {
 
   it('prefers a flag to the environment, and the first environment name to the next', () => {
     const env = { META_ADDRESS: 'meta', ADDRESS: 'plain', ADMIN_PORT: '1', HEADER_A: 'x', HEADER_: 'none' }
-    const config = readConfig(spec, env, ['--admin-port', '2', '--is-fast', '--wait-ms=1m'])
+    const config = readConfig(spec, env, ['--admin-port', '2', '--fast', '--wait=1m'])
     expect(config).toMatchObject({ address: 'meta', adminPort: 2, isFast: true, waitMs: 60_000, headers: { A: 'x' } })
   })
 
@@ -117,8 +117,8 @@ describe('settings table', () => {
       '| --- | --- | --- | --- | --- |',
       '| `META_ADDRESS`, `ADDRESS` | `--address` | text | required | Where to. |',
       '| `ADMIN_PORT` | `--admin-port` | port | 15000 | Admin port. |',
-      '| `FAST` | `--is-fast` | boolean | false | Fast. |',
-      '| `WAIT` | `--wait-ms` | duration | 5s | Wait. |',
+      '| `FAST` | `--fast` | boolean | false | Fast. |',
+      '| `WAIT` | `--wait` | duration | 5s | Wait. |',
       '| `LOG_FORMAT` | `--format` | plain \\| json | plain | Form. |',
       '| `STREAMS` | `--streams` | integer | 10 | Streams. |',
       '| `NODE_NAME` | `--node-name` | text | unset | Node. |',
