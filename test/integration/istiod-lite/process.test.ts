@@ -1,0 +1,100 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { IstiodPlace } from '../../support/istiod.ts'
+import { podYaml } from '../../support/mesh-objects.ts'
+
+const MAIN = resolve(import.meta.dirname, '../../../src/istiod-lite/main.ts')
+
+let place: IstiodPlace
+let processes: ChildProcess[]
+beforeEach(async () => {
+  place = await IstiodPlace.make()
+  place.write('web.yaml', podYaml('web-1', '10.0.1.1'))
+  processes = []
+})
+afterEach(async () => {
+  for (const one of processes) one.kill('SIGKILL')
+  await place.end()
+})
+
+interface Running {
+  readonly process: ChildProcess
+  readonly lines: string[]
+  /** Resolves with the first line that holds the text. */
+  line(text: string): Promise<string>
+}
+
+const run = (env: Readonly<Record<string, string>>, ...args: readonly string[]): Running => {
+  const child = spawn(process.execPath, ['--conditions=source', MAIN, ...args], { env: { ...env } })
+  processes.push(child)
+  const lines: string[] = []
+  const waiting = new Set<() => void>()
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on('line', (line) => {
+      lines.push(line)
+      for (const check of [...waiting]) check()
+    })
+  }
+  const line = (text: string): Promise<string> =>
+    new Promise((found) => {
+      const check = (): void => {
+        const hit = lines.find((each) => each.includes(text))
+        if (hit === undefined) return
+        waiting.delete(check)
+        found(hit)
+      }
+      waiting.add(check)
+      check()
+    })
+  return { process: child, lines, line }
+}
+
+describe('the control plane as a process', () => {
+  it('serves, and ends with 0 on SIGTERM', async () => {
+    const { process: child, line } = run(place.env)
+    expect(await line('serving')).toMatch(/info\tapp\tserving\tgrpc=\d+ http=\d+ monitoring=\d+ workloads=1/)
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+
+  it('keeps its root when it is killed at any moment of its first start', async () => {
+    for (const delayMs of [0, 150, 200, 250, 300]) {
+      const { process: child } = run(place.env)
+      await new Promise((wait) => setTimeout(wait, delayMs))
+      child.kill('SIGKILL')
+      await once(child, 'exit')
+    }
+    const first = run(place.env)
+    await first.line('serving')
+    const { rootPem } = place
+    first.process.kill('SIGKILL')
+    await once(first.process, 'exit')
+    const second = run(place.env)
+    await second.line('serving')
+    expect(place.rootPem).toBe(rootPem)
+  })
+
+  it('takes flags, and names every wrong setting at once', async () => {
+    const { process: child, lines } = run({ AMBIT_GRPC_PORT: 'x' }, '--kube-dir', place.kubeDir, '--no-such', '1')
+    expect(await once(child, 'exit')).toEqual([1, null])
+    expect(lines.join('\n')).toMatch(/--no-such is no flag/)
+    for (const name of ['AMBIT_STATE_DIR must be set', 'AMBIT_TOKEN_JWKS must be set', 'AMBIT_GRPC_PORT="x"'])
+      expect(lines.join('\n')).toContain(name)
+  })
+
+  it('ends with 1 and one sentence when it cannot start', async () => {
+    const { process: child, lines } = run({ ...place.env, AMBIT_TOKEN_JWKS: `${place.dir}/none.json` })
+    expect(await once(child, 'exit')).toEqual([1, null])
+    expect(lines).toEqual([expect.stringMatching(/error\tapp\ttoken key set .*none\.json cannot be read: ENOENT/)])
+  })
+
+  it('ends while it waits for its folder', async () => {
+    const { process: child, line } = run({ ...place.env, AMBIT_KUBE_DIR: `${place.dir}/later` })
+    await line('cannot be read')
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+  })
+})
