@@ -45,17 +45,25 @@ export function parseControlPlaneUrl(text: string): { readonly host: string; rea
   return { host: url.hostname.replace(/^\[(.*)\]$/, '$1'), port: url.port === '' ? DEFAULT_PORT : Number(url.port) }
 }
 
-/** Reads `XDS_ROOT_CA` or `CA_ROOT_CA`: a path if it exists, `SYSTEM`, or PEM; the default path when it is not set. */
+/**
+ * Reads `XDS_ROOT_CA` or `CA_ROOT_CA`: PEM text, `SYSTEM`, or a path; the default path when it is not set. A path need
+ * not exist yet: who starts together with the control plane reads it when it connects.
+ */
 export function rootSource(setting: string | undefined, defaultPath: string): RootSource {
   if (setting === undefined) return { kind: 'file', path: defaultPath }
   if (setting === 'SYSTEM') return { kind: 'system' }
-  return existsSync(setting) ? { kind: 'file', path: setting } : { kind: 'pem', pem: setting }
+  return setting.includes('-----BEGIN') ? { kind: 'pem', pem: setting } : { kind: 'file', path: setting }
 }
 
-/** Reads `AUTH_TOKEN`: a path if it exists, else the token itself; not set: the default path if that exists now. */
+/**
+ * Reads `AUTH_TOKEN`: a path if it exists or holds a slash (no token does), else the token itself; not set: the
+ * default path if that exists now.
+ */
 export function tokenSource(setting: string | undefined, defaultPath: string): TokenSource {
-  if (setting !== undefined)
-    return existsSync(setting) ? { kind: 'file', path: setting } : { kind: 'literal', token: setting }
+  if (setting !== undefined) {
+    const isPath = setting.includes('/') || existsSync(setting)
+    return isPath ? { kind: 'file', path: setting } : { kind: 'literal', token: setting }
+  }
   return existsSync(defaultPath) ? { kind: 'file', path: defaultPath } : { kind: 'none' }
 }
 

@@ -12,6 +12,7 @@ import {
 import { type Clock, sleep } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
+import { readCertificates, readPrivateKey } from '#shared/pki'
 import {
   KEEPALIVE_MS,
   KEEPALIVE_TIMEOUT_MS,
@@ -210,6 +211,8 @@ class RenewableCredentials extends ServerCredentials {
 function contextOptions({ keyPem, certPem }: ServerKeyPair): SecureContextOptions {
   const options: SecureContextOptions = { key: keyPem, cert: certPem, minVersion: 'TLSv1.2' }
   try {
+    const [leaf] = readCertificates(certPem)
+    if (!leaf?.checkPrivateKey(readPrivateKey(keyPem))) throw new Error('they do not belong together')
     createSecureContext(options)
     return options
   } catch (cause) {
