@@ -48,6 +48,11 @@ describe('where roots and tokens come from', () => {
     expect(tokenSource(undefined, absent)).toEqual({ kind: 'none' })
   })
 
+  it('may be a path that does not exist yet: it is read when it is needed', () => {
+    expect(rootSource(absent, file)).toEqual({ kind: 'file', path: absent })
+    expect(tokenSource(absent, file)).toEqual({ kind: 'file', path: absent })
+  })
+
   it('is told when the root file cannot be read', async () => {
     await expect(readRoots({ kind: 'file', path: absent })).rejects.toThrowError(
       /root certificate file .* cannot be read/,
