@@ -62,6 +62,7 @@ export class PodRunner {
   readonly #ending = new AbortController()
   readonly #hostsFile: string
   #hosts: string
+  #hasFiles = false
   #phase: PodPhase = 'pending'
   #reason = ''
   #sandbox: NamespaceHolder | undefined
@@ -106,7 +107,7 @@ export class PodRunner {
   writeHosts(text: string): void {
     if (text === this.#hosts) return
     this.#hosts = text
-    if (this.#sandbox !== undefined) writeInPlace(this.#hostsFile, text)
+    if (this.#hasFiles) writeInPlace(this.#hostsFile, text)
   }
 
   /** Ends containers, then everything that is left in the pod's namespaces, then these. Safe to call twice. */
@@ -117,6 +118,7 @@ export class PodRunner {
     await this.#way
     await Promise.all(this.#containers.map((container) => container.stop(graceMs)))
     await this.#closeSandbox()
+    this.#hasFiles = false
     rmSync(join(this.#machine.podsDir, this.order.uid), { recursive: true, force: true })
     this.#machine.network.release(this.order.addresses)
     this.#enter('stopped')
@@ -153,6 +155,7 @@ export class PodRunner {
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     writeFileSync(this.#hostsFile, this.#hosts, { mode: 0o644 })
     writeFileSync(resolvFile, resolv, { mode: 0o644 })
+    this.#hasFiles = true
     const sandbox = await openSandbox(tools, { hostname: name, hostsFile: this.#hostsFile, resolvFile, hidden })
     this.#sandbox = sandbox
     await network.connect(sandbox.netnsPath, this.order.addresses)

@@ -48,7 +48,7 @@ export interface MeshProgramsSettings {
 /** Where each program says that it is ready. */
 const READY = {
   istiod: { readyPort: 8_080, readyPath: '/ready' },
-  nodeAgent: { readyPort: 8_000, readyPath: '/readyz' },
+  nodeAgent: { readyPort: 15_022, readyPath: '/healthz/ready' },
   ztunnel: { readyPort: 15_021, readyPath: '/healthz/ready' },
 } as const
 

@@ -153,6 +153,7 @@ export class Cluster implements Closer {
     const { desired, changed } = this.#settings
     const wanted = new Map(desired.list('Pod').map((each) => [objectKey(each.object), each]))
     const namespaces = allNamespaces(desired.list('Namespace').map(({ object }) => object))
+    this.#addressServices()
     for (const [key, entry] of this.#entries) {
       const want = wanted.get(key)
       if (want === undefined || fingerprintOf(want) !== entry.fingerprint || entry.runner.phase === 'lost')
@@ -167,7 +168,6 @@ export class Cluster implements Closer {
       else blocked.push({ key, pod: want.object, reason })
     }
     this.#blocked = blocked
-    this.#addressServices()
     this.#publish(namespaces)
     changed()
   }
