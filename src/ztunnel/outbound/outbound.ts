@@ -78,7 +78,7 @@ export class Outbound {
     const request = { workload, source, originalDestination, network, ownPorts }
     const ignorance = await this.#learn(request)
     if (ignorance !== undefined) return this.#refuse(captured, ignorance)
-    const planned = await this.#resolved(plan(view, request, clock.random))
+    const planned = await this.#resolved(plan(view, request, () => clock.random()))
     switch (planned.kind) {
       case 'tunnel':
         return this.#tunnel({ captured, workload, startedMs }, planned)
