@@ -21,7 +21,7 @@ import { type ControlledMesh, ControlServer, Progress } from './control/index.ts
 import { ancestorsOf, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
 import { meshStatus } from './mesh-status.ts'
-import { makeNodes, type Node, type Nodes, PodNetwork } from './network/index.ts'
+import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
 import { DesiredObjects, LiveFolder, localKinds } from './objects/index.ts'
 import { type MeshProgram, MeshPrograms } from './programs/index.ts'
 import { askTunnel, Captures, Cluster, type PlacedPod, SYSTEM_NAMESPACE, type SystemPod } from './runtime/index.ts'
@@ -218,6 +218,11 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       families: nodes.families,
       desired,
       live: new LiveFolder(folders.objects, folders.beside),
+      serviceProxy: new ServiceProxy(
+        locals.map(({ netns }) => netns),
+        clock,
+        logger.child('services'),
+      ),
       systemPods: locals.map(({ tunnelPod }) => tunnelPod),
       machines: new Map(machines),
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),

@@ -6,7 +6,7 @@ import type { Closer } from '#shared/lifecycle'
 import type { IpFamily } from '#shared/net'
 import type { Logger } from '#shared/telemetry'
 import { type ContainerPlan, type PodMachine, PodRunner, planPod } from '../kubelet/index.ts'
-import { type AddressProblem, ServiceAddresses } from '../network/index.ts'
+import { type AddressProblem, ServiceAddresses, type ServiceProxy } from '../network/index.ts'
 import {
   type Desired,
   type DesiredObjects,
@@ -25,6 +25,7 @@ import {
   liveObjects,
   type SystemPod,
 } from './live-objects.ts'
+import { proxiedPorts } from './proxied-ports.ts'
 
 export interface ClusterSettings {
   readonly clock: Clock
@@ -33,6 +34,7 @@ export interface ClusterSettings {
   readonly desired: DesiredObjects
   readonly live: LiveFolder
   readonly systemPods: readonly SystemPod[]
+  readonly serviceProxy: ServiceProxy
   /** By node name, in order. */
   readonly machines: ReadonlyMap<string, Omit<PodMachine, 'captured'>>
   /** Resolves when the tunnel of `node` serves the pod. */
@@ -282,22 +284,22 @@ export class Cluster implements Closer {
   }
 
   #publish(namespaces: readonly Namespace[]): void {
-    const { desired, families, machines, systemPods, live } = this.#settings
+    const { desired, families, machines, systemPods, live, serviceProxy } = this.#settings
     const list = [...this.#entries.values()]
-    live.write(
-      liveObjects({
-        families,
-        nodes: [...machines.keys()],
-        systemPods,
-        namespaces,
-        serviceAccounts: desired.list('ServiceAccount').map(({ object }) => object),
-        pods: list.map(livePodOf),
-        services: this.services,
-        others: (['EndpointSlice', 'PeerAuthentication', 'AuthorizationPolicy'] as const).flatMap((kind) =>
-          desired.list(kind).map(({ object }) => object),
-        ),
-      }),
-    )
+    const objects = liveObjects({
+      families,
+      nodes: [...machines.keys()],
+      systemPods,
+      namespaces,
+      serviceAccounts: desired.list('ServiceAccount').map(({ object }) => object),
+      pods: list.map(livePodOf),
+      services: this.services,
+      others: (['EndpointSlice', 'PeerAuthentication', 'AuthorizationPolicy'] as const).flatMap((kind) =>
+        desired.list(kind).map(({ object }) => object),
+      ),
+    })
+    live.write(objects)
+    serviceProxy.update(proxiedPorts(objects))
     const services = this.#namedServices()
     for (const { runner } of list) {
       const { namespace, name, addresses } = runner.order
