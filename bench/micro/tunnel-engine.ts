@@ -212,6 +212,16 @@ function own(...args: readonly (string | number)[]): ChildProcess {
   return start([...profile, '--conditions=source', here, ...args.map(String)])
 }
 
+/** Ends its input, on which our processes exit by themselves (and write their CPU profile); others are told to. */
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  child.stdin?.end()
+  const timer = setTimeout(() => child.kill(), 1_000)
+  await gone
+  clearTimeout(timer)
+}
+
 async function line(child: ChildProcess): Promise<string> {
   for await (const chunk of child.stdout ?? []) return String(chunk).trim()
   throw new Error('a bench process ended early')
@@ -337,7 +347,7 @@ async function main(): Promise<void> {
     }
     for (const engine of engines) console.log(`${engine.name} RSS MiB: ${engine.hops.map(rssMib).join(' / ')}`)
   } finally {
-    for (const child of children) child.kill()
+    await Promise.all(children.map(stop))
     rmSync(folder, { recursive: true })
   }
 }
