@@ -4,6 +4,7 @@ import type { Closer, Drainable } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { ByteMeter, CopyResult, IpAddress, OnRead, SocketAddress } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
+import type { RefusalStatus } from './refuse.ts'
 
 /** Where a CONNECT asks to go: a literal address, or a service by host name. */
 export type ConnectTarget =
@@ -39,7 +40,7 @@ export interface TunnelStream {
   readonly stream: H2Stream
   readonly responseHeaders: HeaderList
   readonly peer: SpiffeId
-  /** To be handed to a `StreamPump` before anything else happens on this turn of the loop. */
+  /** Keeps what the peer sends until it is bound to a socket. Whoever does not bind it aborts it. */
   readonly pump: StreamPump
 }
 
@@ -47,16 +48,18 @@ export interface TunnelPool extends Drainable, Closer {
   /**
    * One CONNECT over a pooled connection of that key; dials when there is none.
    *
-   * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (TCP, 10 s), `PEER_UNVERIFIED`,
-   *   `TUNNEL_HANDSHAKE_TIMEOUT`, `TUNNEL_REFUSED` (an answer other than 200, its message `http status: …`),
-   *   `TUNNEL_LOST`, `CERTIFICATE_UNAVAILABLE`
+   * @param signal gives the request up, not the dial, which others may wait for; its reason is thrown
+   * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (TCP, 10 s), `TUNNEL_HANDSHAKE_FAILED`,
+   *   `TUNNEL_HANDSHAKE_TIMEOUT` (TLS, 10 s), `PEER_UNVERIFIED`, `TUNNEL_REFUSED` (an answer other than 200, its
+   *   message `http status: …`), `TUNNEL_ANSWER_TIMEOUT` (30 s), `TUNNEL_LOST`, `TUNNEL_POOL_UNAVAILABLE` (bounds
+   *   reached, closing), and what `dialer` throws
    */
   connect(key: PoolKey, dialer: TunnelDialer, request: ConnectRequest, signal?: AbortSignal): Promise<TunnelStream>
   /** Pooled connections, for dumps and metrics. */
   readonly connectionCount: number
 }
 
-/** One accepted CONNECT, before it is answered. */
+/** One accepted CONNECT, before it is answered. It is answered exactly once, by `accept` or `refuse`. */
 export interface TunnelRequest {
   readonly peer: SpiffeId
   /** TCP peer of the tunnel connection. */
@@ -68,14 +71,14 @@ export interface TunnelRequest {
   /** 200 with these headers; then the pump carries bytes. */
   accept(headers?: HeaderList): StreamPump
   /** END_STREAM with this status, no body. */
-  refuse(status: 400 | 401 | 503): void
+  refuse(status: RefusalStatus): void
   /** The peer has gone away or reset the stream while we were deciding. */
   readonly signal: AbortSignal
 }
 
 /**
  * Carries bytes between one HTTP/2 stream and one TCP socket, both ways, with half-close and back-pressure:
- * 1. `new StreamPump(stream)` as the stream's handler, 2. make the socket with `pump.onread`, 3. `pump.bind(socket)`.
+ * make the socket with `pump.onread`, then `pump.bind(socket)`.
  */
 export interface StreamPump {
   /** To be given to the socket when it is made, so that reads go straight behind a reserved frame header. */

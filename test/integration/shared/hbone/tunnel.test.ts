@@ -31,7 +31,7 @@ const request: ConnectRequest = {
 
 const opened: { close(): Promise<void> | void }[] = []
 afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close()
+  await Promise.all(opened.splice(0).map((one) => one.close()))
 })
 
 function later<T extends { close(): Promise<void> | void }>(one: T): T {
@@ -402,6 +402,27 @@ describe('a peer of the pool', () => {
     await expect(asked).rejects.toMatchObject({ code: 'UPSTREAM_CONNECT_FAILED' })
   })
 
+  it.each([
+    ['no certificate is to be had', 'certificate'],
+    ['the socket cannot be made', 'dial'],
+  ] as const)('is not asked when %s, and the next request tries again', async (_title, broken) => {
+    const server = await tunnelServer((incoming) => incoming.accept())
+    const dialer = new TestDialer(server.address, web)
+    const pool = poolOf()
+    const key = keyOf(web.id, server.address, cart.id)
+    const fault = new Error('not now')
+    const faulty = {
+      dial: () => dialer.dial(),
+      certificate: () => dialer.certificate(),
+      [broken]: () => {
+        throw fault
+      },
+    }
+    await expect(pool.connect(key, faulty, request)).rejects.toBe(fault)
+    await pool.connect(key, dialer, request)
+    expect(dialer.sockets).toHaveLength(1)
+  })
+
   it('that never finishes TLS fails the request in time', async () => {
     const silent = later(await listen(() => {}))
     const dialer = new TestDialer(silent.address, web)
@@ -432,6 +453,16 @@ describe('a peer of the pool', () => {
     const asked = pool.connect(keyOf(web.id, server.address, cart.id), dialer, request)
     await expect(asked).rejects.toMatchObject({ code: 'TUNNEL_ANSWER_TIMEOUT' })
     await until(() => server.tunnels[0]?.connection.streamCount === 0)
+  })
+})
+
+describe('a server that refuses our certificate', () => {
+  it('says so behind our own hand-shake: the request is lost', async () => {
+    const server = await tunnelServer((incoming) => incoming.accept())
+    const dialer = new TestDialer(server.address, foreign)
+    const asked = poolOf().connect(keyOf(foreign.id, server.address, cart.id), dialer, request)
+    await expect(asked).rejects.toMatchObject({ code: 'TUNNEL_LOST' })
+    expect(server.failures[0]).toMatchObject({ code: 'CLIENT_UNVERIFIED' })
   })
 })
 
