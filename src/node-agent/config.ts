@@ -1,4 +1,15 @@
-import { boolean, type ConfigSpec, duration, integer, oneOf, readConfig, required, setting, text } from '#shared/config'
+import {
+  boolean,
+  type ConfigSpec,
+  duration,
+  integer,
+  oneOf,
+  parsed,
+  readConfig,
+  required,
+  setting,
+  text,
+} from '#shared/config'
 import type { LogFormat } from '#shared/telemetry'
 
 /** Settings of the node agent. Times are in ms. */
@@ -18,10 +29,15 @@ export interface NodeAgentConfig {
   readonly logFormat: LogFormat
 }
 
+const notEmpty = parsed('text', (given) => {
+  if (given === '') throw new Error('must not be empty')
+  return given
+})
+
 /** Names without `AMBIT_` are Istio's. */
 export const nodeAgentSettings: ConfigSpec<NodeAgentConfig> = {
   settings: {
-    nodeName: required(text, 'NODE_NAME', 'Node whose pods are captured: `spec.nodeName` of a pod.'),
+    nodeName: required(notEmpty, 'NODE_NAME', 'Node whose pods are captured: `spec.nodeName` of a pod.'),
     inpodUds: setting(
       text,
       'INPOD_UDS',
@@ -29,12 +45,12 @@ export const nodeAgentSettings: ConfigSpec<NodeAgentConfig> = {
       'Socket on which tunnels are told about pods; made here.',
     ),
     kubeDir: required(
-      text,
+      notEmpty,
       'AMBIT_KUBE_DIR',
       'Folder of Kubernetes YAML that says which pods there are; it is watched.',
     ),
     netnsDir: required(
-      text,
+      notEmpty,
       'AMBIT_NETNS_DIR',
       'Folder where `<pod uid>` is the network namespace of a pod, or a symlink to it, as long as it has one.',
     ),

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ObjectSource, Pod } from '#shared/k8s'
+import { type ObjectSource, objectKey, type Pod } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import { type EnrolmentSettings, type PodPlan, planPod } from './enrolment.ts'
 
@@ -9,8 +9,9 @@ export class PodWatch implements Closer {
   readonly #onPlan: (plan: PodPlan) => void
   /** Labels by namespace. */
   readonly #namespaces = new Map<string, Readonly<Record<string, string>>>()
-  /** By uid: two pods of one name may overlap while one ends. */
+  /** By namespace and name; the uid says whether it is still the same pod. */
   readonly #pods = new Map<string, Pod>()
+  /** By uid. */
   readonly #plans = new Map<string, PodPlan>()
   readonly #unsubscribes: readonly (() => void)[]
 
@@ -25,7 +26,9 @@ export class PodWatch implements Closer {
         for (const pod of this.#pods.values()) if (pod.metadata.namespace === metadata.name) this.#plan(pod)
       }),
       source.subscribe('Pod', ({ type, object: pod }) => {
-        if (type === 'deleted') this.#forget(pod.metadata.uid)
+        const before = this.#pods.get(objectKey(pod))
+        if (before !== undefined && before.metadata.uid !== pod.metadata.uid) this.#forget(before)
+        if (type === 'deleted') this.#forget(pod)
         else this.#plan(pod)
       }),
     ]
@@ -39,17 +42,18 @@ export class PodWatch implements Closer {
     const { uid, namespace } = pod.metadata
     const plan = planPod(pod, this.#namespaces.get(namespace) ?? {}, this.#settings)
     if (plan === undefined) {
-      this.#forget(uid)
+      this.#forget(pod)
       return
     }
-    this.#pods.set(uid, pod)
+    this.#pods.set(objectKey(pod), pod)
     if (isDeepStrictEqual(plan, this.#plans.get(uid))) return
     this.#plans.set(uid, plan)
     this.#onPlan(plan)
   }
 
-  #forget(uid: string): void {
-    if (!this.#pods.delete(uid)) return
+  #forget(pod: Pod): void {
+    if (!this.#pods.delete(objectKey(pod))) return
+    const { uid } = pod.metadata
     this.#plans.delete(uid)
     this.#onPlan({ kind: 'leave', uid, because: 'deleted', hasEnded: true })
   }
