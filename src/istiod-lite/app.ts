@@ -20,7 +20,7 @@ import {
 } from './ca/index.ts'
 import { Graph } from './collections/index.ts'
 import type { IstiodConfig } from './config.ts'
-import { type Mesh, wireMesh } from './mesh/index.ts'
+import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
 import { PushServer } from './push/index.ts'
 import { collectObjects } from './sources/index.ts'
@@ -110,7 +110,7 @@ class IstiodProgram implements Istiod {
     const mesh = wireMesh(this.#graph, sources.collections, config)
     this.#closers.push(sources, objects)
     registerMeshMetrics(this.#metrics, mesh, objects)
-    reportConditions(mesh, this.#logger('policies'))
+    reportConditions(mesh, this.#logger('conditions'))
     await this.#startHttp(objects, mesh)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
@@ -186,6 +186,7 @@ class IstiodProgram implements Istiod {
     })
     this.#push = push
     this.#rpc = rpc
+    if (this.#isClosed) await this.close()
     this.#closers.push(keepServing(authority, names, this.#clock, (pair) => rpc.renew(pair)))
   }
 
@@ -257,12 +258,12 @@ function servingNames({ rootNamespace, clusterDomain, addresses }: IstiodConfig)
   }
 }
 
-/** A policy that is enforced in part or not at all is told once, until there is a place for it on the object itself. */
+/** An object that does not work as it is written is told once, until there is a place for it on the object itself. */
 function reportConditions(mesh: Mesh, logger: Logger): void {
   mesh.conditions.subscribe((changes) => {
     for (const change of changes) {
-      if (change.type === 'deleted' || change.value.condition.reason === 'Accepted') continue
-      logger.warn(`AuthorizationPolicy ${change.key}: ${change.value.condition.message}`)
+      if (change.type === 'deleted' || isMet(change.value)) continue
+      logger.warn(`${change.key}: ${change.value.condition.message}`)
     }
   })
 }

@@ -2,7 +2,7 @@ import { type AdminRoutes, indexRoute, jsonRoute } from '#shared/admin'
 import type { ObjectProblem } from '#shared/k8s'
 import { formatCidr } from '#shared/net'
 import type { Graph } from '../collections/index.ts'
-import type { Mesh, PolicyCondition } from '../mesh/index.ts'
+import { isMet, type Mesh, type ObjectCondition } from '../mesh/index.ts'
 import type { PushClient } from '../push/index.ts'
 
 /** What the dumps look into. */
@@ -19,8 +19,8 @@ export interface DumpSources {
 /** What is wrong with the input right now. */
 export interface Problems {
   readonly objects: readonly ObjectProblem[]
-  /** Policies that are enforced in part or not at all. */
-  readonly policies: readonly PolicyCondition[]
+  /** Policies that are enforced in part or not at all, services without the waypoint they ask for. */
+  readonly conditions: readonly ObjectCondition[]
 }
 
 /** `/debug/*` of the monitoring port. Bodies are JSON; the page `/debug` lists them. */
@@ -29,7 +29,7 @@ export function debugRoutes(sources: DumpSources): AdminRoutes {
   return {
     '/debug': indexRoute('istiod-lite', {
       '/debug/syncz': 'connected clients and what they have of each type',
-      '/debug/problems': 'what could not be read, and policies that are not fully enforced',
+      '/debug/problems': 'what could not be read, and objects that do not work as they are written',
       '/debug/ambientz': 'workloads, services and policies as they are pushed',
       '/debug/krtz': 'collections, and how often each derivation ran',
       '/debug/config': 'settings in force',
@@ -48,8 +48,7 @@ export function debugRoutes(sources: DumpSources): AdminRoutes {
 }
 
 export function problemsOf({ mesh, objectProblems }: DumpSources): Problems {
-  const policies = mesh.conditions.list().filter(({ condition }) => condition.reason !== 'Accepted')
-  return { objects: objectProblems(), policies }
+  return { objects: objectProblems(), conditions: mesh.conditions.list().filter((each) => !isMet(each)) }
 }
 
 function clientDump(client: PushClient): unknown {

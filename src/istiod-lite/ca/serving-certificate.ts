@@ -14,6 +14,8 @@ export interface ServingNames {
 
 const LIFE_MS = 24 * 3_600_000
 const BACKDATE_MS = 120_000
+/** Near the root's own end there is nothing to gain by renewing more often. */
+const SHORTEST_WAIT_MS = 60_000
 
 /** The control plane's own certificate, of its own CA, under a fresh key. */
 export function servingCertificate(authority: Authority, names: ServingNames, nowMs: number): ServerKeyPair {
@@ -45,7 +47,8 @@ export function keepServing(
 ): Closer {
   let timer: Timer
   const wait = (): void => {
-    timer = clock.setTimer(LIFE_MS / 2, () => {
+    const lifeMs = Math.min(LIFE_MS, authority.notAfterMs - clock.nowMs())
+    timer = clock.setTimer(Math.max(lifeMs / 2, SHORTEST_WAIT_MS), () => {
       renew(servingCertificate(authority, names, clock.nowMs()))
       wait()
     })

@@ -1,15 +1,33 @@
-/** What becomes of an object, in the form of a Kubernetes condition. */
-export interface Condition {
-  readonly type: 'ZtunnelAccepted'
-  readonly status: 'True' | 'False'
-  readonly reason: 'Accepted' | 'UnsupportedValue'
-  readonly message: string
-}
+/** What becomes of an object, in the form of a Kubernetes condition (istio-control-plane b.4). */
+export type Condition =
+  | {
+      readonly type: 'ZtunnelAccepted'
+      readonly status: 'True' | 'False'
+      readonly reason: 'Accepted' | 'UnsupportedValue'
+      readonly message: string
+    }
+  | {
+      readonly type: 'WaypointAccepted'
+      readonly status: 'False'
+      readonly reason: 'AncestorNotBound'
+      readonly message: string
+    }
+  | {
+      readonly type: 'istio.io/WaypointBound'
+      readonly status: 'False'
+      readonly reason: 'WaypointIsNotReady'
+      readonly message: string
+    }
 
-/** The condition of one policy, and which object it is about. */
-export interface PolicyCondition {
-  readonly kind: 'AuthorizationPolicy'
+/** A condition, and which object it is about. */
+export interface ObjectCondition {
+  readonly kind: 'AuthorizationPolicy' | 'Service'
   /** `namespace/name`. */
   readonly key: string
   readonly condition: Condition
+}
+
+/** All is as the object's author wrote it. */
+export function isMet({ condition }: ObjectCondition): boolean {
+  return condition.reason === 'Accepted'
 }

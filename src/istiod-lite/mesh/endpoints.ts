@@ -37,11 +37,14 @@ export function sliceService(slice: EndpointSlice): string | undefined {
   return `${slice.metadata.namespace}/${name}`
 }
 
-/** `namespace/name` of the pods that a slice names as endpoints. */
+/** `namespace/name` of the pods that a slice names as endpoints; nobody lends itself pods of another namespace. */
 export function slicePods(slice: EndpointSlice): readonly string[] {
   if (sliceService(slice) === undefined) return []
-  const pods = slice.endpoints.filter(isPod).map((endpoint) => endpoint.targetRef)
-  return [...new Set(pods.map((ref) => `${ref?.namespace || slice.metadata.namespace}/${ref?.name}`))]
+  const { namespace } = slice.metadata
+  const names = slice.endpoints
+    .filter((endpoint) => isPod(endpoint) && (endpoint.targetRef?.namespace || namespace) === namespace)
+    .map((endpoint) => `${namespace}/${endpoint.targetRef?.name}`)
+  return [...new Set(names)]
 }
 
 function isPod(endpoint: SliceEndpoint): boolean {

@@ -20,10 +20,16 @@ import type { MeshSettings } from './settings.ts'
 /** What a policy becomes for tunnels: what is sent, if anything, and what its author is told. */
 export interface PolicyOutcome {
   readonly authorization: Authorization | undefined
-  /** Undefined for policies that are a waypoint's business. */
-  readonly condition: Condition | undefined
+  readonly condition: Condition
 }
 
+/** Policies for waypoints are never sent to tunnels, and there are no waypoints yet. */
+const NO_WAYPOINT: Condition = {
+  type: 'WaypointAccepted',
+  status: 'False',
+  reason: 'AncestorNotBound',
+  message: 'no waypoint serves the target: the policy is not enforced',
+}
 const DRY_RUN = 'istio.io/dry-run'
 /** What Go's ParseBool takes for true; anything else is false. */
 const TRUE_WORDS = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'])
@@ -54,7 +60,7 @@ export function convertPolicy(policy: AuthorizationPolicy, settings: MeshSetting
   const { metadata, spec } = policy
   if (TRUE_WORDS.has(metadata.annotations[DRY_RUN] ?? ''))
     return refused('dry-run is not supported: the policy is not enforced')
-  if (spec.targetRefs.length > 0) return { authorization: undefined, condition: undefined }
+  if (spec.targetRefs.length > 0) return { authorization: undefined, condition: NO_WAYPOINT }
   if (spec.action !== 'ALLOW' && spec.action !== 'DENY')
     return refused(`action ${spec.action} is not supported by ztunnel: the policy is not enforced`)
 

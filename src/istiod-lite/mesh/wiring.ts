@@ -11,13 +11,14 @@ import {
   singleton,
 } from '../collections/index.ts'
 import type { ObjectCollections } from '../sources/index.ts'
-import type { PolicyCondition } from './conditions.ts'
+import type { ObjectCondition } from './conditions.ts'
 import { slicePods, sliceService, sliceWorkloads } from './endpoints.ts'
 import { labelKeys, selectorKey, selects } from './labels.ts'
 import { convertPeerAuthentication, peerAuthenticationKey, staticStrict } from './peer-authentications.ts'
 import { convertPolicy, type PolicyOutcome } from './policies.ts'
 import { meshService } from './services.ts'
 import type { MeshSettings } from './settings.ts'
+import { waypointCondition } from './waypoints.ts'
 import { podWorkload } from './workloads.ts'
 
 /** Everything that is derived from the objects. Keys are the resource names on the wire. */
@@ -28,8 +29,8 @@ export interface Mesh {
   readonly services: Collection<Service>
   /** By `<namespace>/<name>`: policies, and what PeerAuthentications become. */
   readonly authorizations: Collection<Authorization>
-  /** What authors of policies are to be told, by `<namespace>/<name>`. */
-  readonly conditions: Collection<PolicyCondition>
+  /** What authors of objects are to be told, by `<kind> <namespace>/<name>`. */
+  readonly conditions: Collection<ObjectCondition>
   /** Pods as they are, by `<namespace>/<name>`, and by `<node> <namespace>/<service account>`. */
   readonly pods: Collection<Pod>
   readonly podsByNodeAccount: Index<Pod>
@@ -55,6 +56,15 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
     derive: (service, fetch) => {
       const namespace = fetch.one(objects.namespaces, service.metadata.namespace)
       return some(meshService(service, { settings, network: fetch.value(network), namespace }))
+    },
+  })
+  const serviceConditions = derive<KubeService, ObjectCondition>(graph, {
+    name: 'conditions of services',
+    from: objects.services,
+    keyOf: conditionKey,
+    derive: (service, fetch) => {
+      const condition = waypointCondition(service, fetch.one(objects.namespaces, service.metadata.namespace))
+      return condition === undefined ? [] : [{ kind: 'Service', key: objectKey(service), condition }]
     },
   })
   const policies = wirePolicies(graph, objects, settings)
@@ -90,7 +100,7 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
     workloads: join(graph, 'workloads', [podWorkloads, sliceEndpoints]),
     services,
     authorizations: policies.authorizations,
-    conditions: policies.conditions,
+    conditions: join(graph, 'conditions', [policies.conditions, serviceConditions]),
     pods: objects.pods,
     podsByNodeAccount: indexBy(objects.pods, 'pods by node and account', ({ metadata, spec }) => [
       nodeAccountKey(spec.nodeName, metadata.namespace, spec.serviceAccountName),
@@ -119,7 +129,7 @@ function wireMembership(objects: ObjectCollections): (pod: Pod, fetch: Fetch) =>
 
 interface Policies {
   readonly authorizations: Collection<Authorization>
-  readonly conditions: Collection<PolicyCondition>
+  readonly conditions: Collection<ObjectCondition>
   /** Keys that a pod's workload has to name. */
   attachedTo(pod: Pod, fetch: Fetch): readonly string[]
 }
@@ -147,12 +157,11 @@ function wirePolicies(graph: Graph, objects: ObjectCollections, settings: MeshSe
     keyOf: authorizationKey,
     derive: ({ authorization }) => some(authorization),
   })
-  const conditions = derive<ConvertedPolicy, PolicyCondition>(graph, {
-    name: 'conditions',
+  const conditions = derive<ConvertedPolicy, ObjectCondition>(graph, {
+    name: 'conditions of policies',
     from: converted,
-    keyOf: ({ key }) => key,
-    derive: ({ policy, condition }) =>
-      condition === undefined ? [] : [{ kind: 'AuthorizationPolicy', key: objectKey(policy), condition }],
+    keyOf: conditionKey,
+    derive: ({ policy, condition }) => [{ kind: 'AuthorizationPolicy', key: objectKey(policy), condition }],
   })
 
   const byNamespace = indexBy(objects.peerAuthentications, 'peer authentications by namespace', ({ metadata }) => [
@@ -190,6 +199,10 @@ function wirePolicies(graph: Graph, objects: ObjectCollections, settings: MeshSe
 
 function authorizationKey({ namespace, name }: Authorization): string {
   return `${namespace}/${name}`
+}
+
+function conditionKey({ kind, key }: ObjectCondition): string {
+  return `${kind} ${key}`
 }
 
 function byName(a: KubeService, b: KubeService): number {

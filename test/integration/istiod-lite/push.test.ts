@@ -70,7 +70,7 @@ describe('what clients are pushed', () => {
 
     place.write('policies.yaml', policyYaml('p', 'DENY'))
     await mirror.until(() => mirror.policies.get('shop/p')?.action === 'Deny')
-    expect(await page(istiod, '/debug/problems')).toEqual({ objects: [], policies: [] })
+    expect(await page(istiod, '/debug/problems')).toEqual({ objects: [], conditions: [] })
   })
 
   it('is booked by client: what it took, and what it refused and why', async () => {
@@ -163,9 +163,30 @@ describe('what clients are pushed', () => {
     const istiod = await place.start()
     await istiod.serving
     expect(await page(istiod, '/debug/problems')).toMatchObject({
-      policies: [{ key: 'shop/h', condition: { reason: 'UnsupportedValue' } }],
+      conditions: [{ key: 'shop/h', condition: { reason: 'UnsupportedValue' } }],
     })
     expect(place.lines.some((line) => line.includes('AuthorizationPolicy shop/h: ztunnel does not support'))).toBe(true)
+  })
+})
+
+describe('the pages of the monitoring port', () => {
+  it('show what is pushed, how often it was derived, the settings and the numbers', async () => {
+    const istiod = await place.start()
+    await istiod.serving
+    expect(await page(istiod, '/debug/ambientz')).toMatchObject({
+      workloads: [{ uid: CART }, { uid: WEB, services: { [WEB_SERVICE]: [{ servicePort: 80, targetPort: 8080 }] } }],
+      services: [{ hostname: 'web.shop.svc.cluster.local' }],
+      policies: [{ name: 'p', rules: [[[{ namespaces: [{ kind: 'exact', value: 'bad' }] }]]] }],
+    })
+    expect(await page(istiod, '/debug/krtz')).toContainEqual({ name: 'workloads', size: 2, runs: 2, equals: 0 })
+    expect(await page(istiod, '/debug/config')).toMatchObject({
+      grpcPort: 0,
+      trustedNodeAccounts: ['istio-system/ztunnel'],
+    })
+    const metrics = await (await fetch(`http://127.0.0.1:${istiod.ports.monitoring}/metrics`)).text()
+    expect(metrics).toContain('\nambit_workloads 2\n')
+    expect(metrics).toContain('\npilot_services 1\n')
+    expect(metrics).toMatch(/citadel_server_root_cert_expiry_timestamp \d{10}/)
   })
 })
 
