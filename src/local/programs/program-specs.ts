@@ -110,7 +110,7 @@ function programCommand(
   const extra = extraEnv.filter((each) => each.program === name).map((each) => [each.name, each.value])
   return {
     file: process.execPath,
-    args: [...flags, '--enable-source-maps', join(distDir, name, 'main.js')],
+    args: [...flags, join(distDir, name, 'main.js')],
     env: { ...env, ...Object.fromEntries(extra) },
   }
 }
