@@ -186,8 +186,9 @@ class IstiodProgram implements Istiod {
     })
     this.#push = push
     this.#rpc = rpc
-    if (this.#isClosed) await this.close()
     this.#closers.push(keepServing(authority, names, this.#clock, (pair) => rpc.renew(pair)))
+    // Whoever closed meanwhile did not see what has just been opened.
+    if (this.#isClosed) await this.close()
   }
 
   async #principalOf(call: CallFacts, authenticator: TokenAuthenticator): Promise<string | undefined> {
