@@ -1,5 +1,5 @@
 // One bundle a program in dist/: less memory and a faster start than type stripping.
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -9,11 +9,12 @@ const programs = ['ztunnel', 'node-agent', 'istiod-lite', 'waypoint', 'local', '
   existsSync(join(root, 'src', name, 'main.ts')),
 )
 
-rmSync(join(root, 'dist'), { recursive: true, force: true })
+// Built beside the last one and swapped in at the end: a build that fails, or a mesh that runs, keeps its programs.
+const next = join(root, `dist.next-${process.pid}`)
 await build({
   absWorkingDir: root,
   entryPoints: programs.map((name) => ({ in: `src/${name}/main.ts`, out: `${name}/main` })),
-  outdir: 'dist',
+  outdir: next,
   bundle: true,
   platform: 'node',
   target: 'node24',
@@ -35,8 +36,11 @@ for (const room of existsSync(assets) ? readdirSync(assets) : []) {
   const from = join(assets, room, 'proto')
   if (!existsSync(from)) continue
   for (const program of programs) {
-    const to = join(root, 'dist', program, 'proto')
+    const to = join(next, program, 'proto')
     mkdirSync(to, { recursive: true })
     for (const file of readdirSync(from)) copyFileSync(join(from, file), join(to, file))
   }
 }
+
+rmSync(join(root, 'dist'), { recursive: true, force: true })
+renameSync(next, join(root, 'dist'))
