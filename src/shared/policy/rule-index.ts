@@ -1,5 +1,6 @@
 import type { CompiledPolicy, CompiledRule } from './compile.ts'
-import { keysOf, type RuleKey } from './rule-key.ts'
+import { bestKeys, keysOf, type RuleKey } from './rule-key.ts'
+import { ruleMatches } from './rule-match.ts'
 import type { Subject } from './subject.ts'
 
 /**
@@ -12,15 +13,17 @@ export class RuleIndex {
 
   add(policy: CompiledPolicy): void {
     for (const rule of policy.rules) {
-      if (rule.keys === undefined) this.#unkeyed.add(rule)
-      else for (const key of rule.keys) this.#bucket(key).add(rule)
+      const keys = bestKeys(rule.source)
+      if (keys === undefined) this.#unkeyed.add(rule)
+      else for (const key of keys) this.#bucket(key).add(rule)
     }
   }
 
   remove(policy: CompiledPolicy): void {
     for (const rule of policy.rules) {
-      if (rule.keys === undefined) this.#unkeyed.remove(rule)
-      for (const key of rule.keys ?? []) {
+      const keys = bestKeys(rule.source)
+      if (keys === undefined) this.#unkeyed.remove(rule)
+      for (const key of keys ?? []) {
         const bucket = this.#bucket(key)
         bucket.remove(rule)
         if (bucket.size === 0) this.#byKey.delete(key)
@@ -45,31 +48,48 @@ export class RuleIndex {
   }
 }
 
-/** Rules in order of policy key and place, sorted when they are read after a change. */
+/**
+ * Rules in order of policy key and place. Changes only take note; the list is put in order when it is read next. Plain
+ * arrays, since most buckets hold one rule and there is one for each fact that any policy names.
+ */
 class Bucket {
-  readonly #live = new Set<CompiledRule>()
-  #sorted: readonly CompiledRule[] | undefined = []
+  #rules: CompiledRule[] = []
+  #removed: Set<CompiledRule> | undefined
+  #isSorted = true
 
   get size(): number {
-    return this.#live.size
+    return this.#rules.length - (this.#removed?.size ?? 0)
   }
 
+  /** A rule that is not in it. */
   add(rule: CompiledRule): void {
-    this.#live.add(rule)
-    this.#sorted = undefined
+    this.#isSorted = this.#rules.length === 0
+    this.#rules.push(rule)
   }
 
+  /** A rule that is in it. */
   remove(rule: CompiledRule): void {
-    if (this.#live.delete(rule)) this.#sorted = undefined
+    this.#removed ??= new Set()
+    this.#removed.add(rule)
   }
 
   firstMatch(subject: Subject, best: CompiledRule | undefined): CompiledRule | undefined {
-    this.#sorted ??= [...this.#live].sort(inOrder)
-    for (const rule of this.#sorted) {
+    for (const rule of this.#inOrder()) {
       if (best !== undefined && inOrder(best, rule) <= 0) return best
-      if (rule.matches(subject)) return rule
+      if (ruleMatches(rule.source, subject)) return rule
     }
     return best
+  }
+
+  #inOrder(): readonly CompiledRule[] {
+    const removed = this.#removed
+    if (removed !== undefined) {
+      this.#rules = this.#rules.filter((rule) => !removed.has(rule))
+      this.#removed = undefined
+    }
+    if (!this.#isSorted) this.#rules.sort(inOrder)
+    this.#isSorted = true
+    return this.#rules
   }
 }
 

@@ -29,7 +29,11 @@ const strings = fc.constantFrom(
   ].map(stringMatch),
 )
 const list = <T>(one: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
-  fc.oneof({ weight: 3, arbitrary: fc.constant<T[]>([]) }, { weight: 1, arbitrary: fc.array(one, { maxLength: 3 }) })
+  fc.oneof(
+    { weight: 12, arbitrary: fc.constant<T[]>([]) },
+    { weight: 4, arbitrary: fc.array(one, { maxLength: 3 }) },
+    { weight: 1, arbitrary: fc.array(one, { minLength: 9, maxLength: 12 }) },
+  )
 const networks = list(fc.constantFrom(...NETWORKS.map(cidr)))
 const ports = list(fc.constantFrom(...PORTS))
 const accounts = list(
