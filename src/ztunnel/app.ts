@@ -14,7 +14,7 @@ import { createTunnelPool } from '#shared/hbone'
 import type { H2Limits } from '#shared/http2'
 import { type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { verifyReadTakeover } from '#shared/net'
-import { missingPrivileges, privilegeAdvice, raiseFileLimit } from '#shared/sys'
+import { type KeepAlive, missingPrivileges, privilegeAdvice, raiseFileLimit } from '#shared/sys'
 import { AccessLog, type Log, type Metrics, registerProcessMetrics } from '#shared/telemetry'
 import {
   type AdsClient,
@@ -106,9 +106,9 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     metrics: new ConnectionMetrics(metrics),
     table,
   })
-  const keepAliveInitialDelayMs = config.isKeepAliveEnabled ? config.keepAliveTimeMs : undefined
+  const keepAlive = keepAliveOf(config)
   const { network, packetMark, sourceKeeping } = config
-  const dialer = new PodDialer({ clock, log: log.logger('dial'), packetMark, keepAliveInitialDelayMs, sourceKeeping })
+  const dialer = new PodDialer({ clock, log: log.logger('dial'), packetMark, keepAlive, sourceKeeping })
 
   const limits: Partial<H2Limits> = {
     streamWindowBytes: config.http2StreamWindowBytes,
@@ -163,7 +163,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     packetMark,
     isPortShared: config.isPortShared,
     isSourceKept: sourceKeeping !== 'never',
-    keepAliveInitialDelayMs,
+    keepAlive,
   }
   const captureLog = log.logger('capture')
   const overflows = metrics.counter(
@@ -244,6 +244,11 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
       await Promise.all([ads?.close(), certificates.close(), ca.close()])
     },
   }
+}
+
+function keepAliveOf(config: ZtunnelConfig): KeepAlive | undefined {
+  if (!config.isKeepAliveEnabled) return undefined
+  return { idleMs: config.keepAliveTimeMs, intervalMs: config.keepAliveIntervalMs, probes: config.keepAliveRetries }
 }
 
 function startControlPlane(config: ZtunnelConfig, state: MeshState, parts: ZtunnelParts): AdsClient | undefined {

@@ -60,6 +60,8 @@ interface GivenSettings {
   readonly http2FrameBytes: number
   readonly isKeepAliveEnabled: boolean
   readonly keepAliveTimeMs: number
+  readonly keepAliveIntervalMs: number
+  readonly keepAliveRetries: number
   readonly isAppTunnelOnLoopback: boolean
   readonly isResponseBaggageEnabled: boolean
   readonly terminationDeadlineMs: number | undefined
@@ -262,6 +264,13 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     ),
     isKeepAliveEnabled: setting(boolean, 'KEEPALIVE_ENABLED', true, 'TCP keepalive on captured and dialled sockets.'),
     keepAliveTimeMs: setting(duration, 'KEEPALIVE_TIME', 180_000, 'Silence before the first keepalive probe.', '180s'),
+    keepAliveIntervalMs: setting(duration, 'KEEPALIVE_INTERVAL', 180_000, 'Time between keepalive probes.', '180s'),
+    keepAliveRetries: setting(
+      integer(1, 127),
+      'KEEPALIVE_RETRIES',
+      9,
+      'Probes without an answer after which a connection is lost.',
+    ),
     isAppTunnelOnLoopback: setting(
       boolean,
       'LOCALHOST_APP_TUNNEL',
@@ -329,8 +338,6 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     { env: 'TLS12_ENABLED', harmless: ['false'], reason: 'only TLS 1.3 is spoken' },
     { env: 'COMPLIANCE_POLICY', harmless: [], reason: 'the key exchange cannot be restricted yet' },
     { env: 'UNSTABLE_ENABLE_SOCKS5', harmless: ['false'], reason: 'there is no SOCKS5 listener' },
-    { env: 'KEEPALIVE_INTERVAL', harmless: ['180s', '180'], reason: 'the time between probes cannot be set' },
-    { env: 'KEEPALIVE_RETRIES', harmless: ['9'], reason: 'the number of probes cannot be set' },
     { env: 'USER_TIMEOUT_ENABLED', harmless: ['false'], reason: 'TCP_USER_TIMEOUT cannot be set' },
     { env: 'ZTUNNEL_WORKER_THREADS', harmless: ['1'], reason: 'one thread serves all pods' },
   ],

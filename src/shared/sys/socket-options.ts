@@ -1,10 +1,11 @@
 import { type IpAddress, ipFamily } from '#shared/net'
 import { check, libc } from './libc.ts'
 import { AF_INET, AF_INET6 } from './sockaddr.ts'
-import type { Netns } from './types.ts'
+import type { KeepAlive, Netns } from './types.ts'
 
 export const SOL_SOCKET = 1
 export const SOL_IP = 0
+const SOL_TCP = 6
 export const SOL_IPV6 = 41
 
 const SOCK_STREAM = 1
@@ -16,6 +17,11 @@ export type SocketOption =
   | 'SO_REUSEADDR'
   | 'SO_REUSEPORT'
   | 'SO_MARK'
+  | 'SO_KEEPALIVE'
+  | 'TCP_NODELAY'
+  | 'TCP_KEEPIDLE'
+  | 'TCP_KEEPINTVL'
+  | 'TCP_KEEPCNT'
   | 'IP_FREEBIND'
   | 'IP_TRANSPARENT'
   | 'IP_BIND_ADDRESS_NO_PORT'
@@ -23,11 +29,16 @@ export type SocketOption =
   | 'IPV6_TRANSPARENT'
   | 'IPV6_FREEBIND'
 
-/** Level and name of each (asm-generic/socket.h, linux/in.h, linux/in6.h). */
+/** Level and name of each (asm-generic/socket.h, linux/in.h, linux/in6.h, linux/tcp.h). */
 const optionNumbers: Readonly<Record<SocketOption, readonly [level: number, name: number]>> = {
   SO_REUSEADDR: [SOL_SOCKET, 2],
   SO_REUSEPORT: [SOL_SOCKET, 15],
   SO_MARK: [SOL_SOCKET, 36],
+  SO_KEEPALIVE: [SOL_SOCKET, 9],
+  TCP_NODELAY: [SOL_TCP, 1],
+  TCP_KEEPIDLE: [SOL_TCP, 4],
+  TCP_KEEPINTVL: [SOL_TCP, 5],
+  TCP_KEEPCNT: [SOL_TCP, 6],
   IP_FREEBIND: [SOL_IP, 15],
   IP_TRANSPARENT: [SOL_IP, 19],
   IP_BIND_ADDRESS_NO_PORT: [SOL_IP, 24],
@@ -51,4 +62,16 @@ export function setOption(fd: number, option: SocketOption, value: number): void
 export function trySetOption(fd: number, option: SocketOption, value: number): number {
   const [level, name] = optionNumbers[option]
   return libc.setsockopt(fd, level, name, Int32Array.of(value), 4)
+}
+
+/** Probes a silent peer; seconds are the kernel's unit, and it takes 1 to 32,767 of them. */
+export function setKeepAlive(fd: number, { idleMs, intervalMs, probes }: KeepAlive): void {
+  setOption(fd, 'SO_KEEPALIVE', 1)
+  setOption(fd, 'TCP_KEEPIDLE', seconds(idleMs))
+  setOption(fd, 'TCP_KEEPINTVL', seconds(intervalMs))
+  setOption(fd, 'TCP_KEEPCNT', probes)
+}
+
+function seconds(ms: number): number {
+  return Math.min(Math.max(Math.round(ms / 1000), 1), 32_767)
 }

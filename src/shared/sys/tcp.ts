@@ -2,7 +2,7 @@ import { Socket, type SocketConstructorOpts } from 'node:net'
 import { formatSocketAddress, type IpAddress, ipFamily, type SocketAddress } from '#shared/net'
 import { check, libc } from './libc.ts'
 import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES } from './sockaddr.ts'
-import { SOL_IP, SOL_IPV6, setOption, tcpSocketIn, trySetOption } from './socket-options.ts'
+import { SOL_IP, SOL_IPV6, setKeepAlive, setOption, tcpSocketIn, trySetOption } from './socket-options.ts'
 import { SyscallError } from './syscall-error.ts'
 import type { DialOptions, ListenOptions, Netns } from './types.ts'
 
@@ -21,6 +21,9 @@ export function listenIn(netns: Netns, options: ListenOptions): number {
     setOption(fd, 'SO_REUSEADDR', 1)
     if (options.reusePort) setOption(fd, 'SO_REUSEPORT', 1)
     if (options.mark !== undefined) setOption(fd, 'SO_MARK', options.mark)
+    // Inherited by what is accepted, which saves five calls for each connection.
+    setOption(fd, 'TCP_NODELAY', 1)
+    if (options.keepAlive !== undefined) setKeepAlive(fd, options.keepAlive)
     if (ipFamily(options.ip) === 6) setOption(fd, 'IPV6_V6ONLY', 0)
     // One bit in the kernel, whichever family sets it; without the capability the listener still serves.
     if (options.transparent) trySetOption(fd, 'IP_TRANSPARENT', 1)
@@ -41,6 +44,8 @@ export function listenIn(netns: Netns, options: ListenOptions): number {
 export function connectFrom(netns: Netns, target: SocketAddress, options: DialOptions = {}): Socket {
   const socket = closedOnError(tcpSocketIn(netns, target.ip), (fd) => {
     if (options.mark !== undefined) setOption(fd, 'SO_MARK', options.mark)
+    setOption(fd, 'TCP_NODELAY', 1)
+    if (options.keepAlive !== undefined) setKeepAlive(fd, options.keepAlive)
     if (options.source !== undefined) bindForeign(fd, options.source, target.ip)
     // From here the Socket owns the descriptor and closes it with itself.
     return new Socket(constructorOptions(fd, options))
@@ -85,16 +90,12 @@ function bindForeign(fd: number, source: IpAddress, target: IpAddress): void {
 }
 
 /** `manualStart` is not in Node's documentation; without it Node reads from the descriptor before it is connected. */
-function constructorOptions(fd: number, { onread, keepAliveInitialDelayMs }: DialOptions): SocketConstructorOpts {
+function constructorOptions(fd: number, { onread }: DialOptions): SocketConstructorOpts {
   const options = {
     fd,
     manualStart: true,
     allowHalfOpen: true,
-    noDelay: true,
     ...(onread === undefined ? {} : { onread }),
-    ...(keepAliveInitialDelayMs === undefined
-      ? {}
-      : { keepAlive: true, keepAliveInitialDelay: keepAliveInitialDelayMs }),
   }
   return options
 }

@@ -12,7 +12,16 @@ export interface Netns {
   close(): void
 }
 
-/** Options of a listening socket made in a namespace. */
+/** TCP keepalive of a connection. */
+export interface KeepAlive {
+  /** Silence before the first probe, and between probes; whole seconds are what the kernel counts. */
+  readonly idleMs: number
+  readonly intervalMs: number
+  /** Probes without an answer after which the connection is lost. */
+  readonly probes: number
+}
+
+/** Options of a listening socket made in a namespace. Accepted connections inherit mark, TCP_NODELAY and keepalive. */
 export interface ListenOptions {
   /** `::` gives one dual-stack socket, `0.0.0.0` IPv4 only. */
   readonly ip: IpAddress
@@ -23,6 +32,7 @@ export interface ListenOptions {
   readonly transparent?: boolean
   readonly reusePort?: boolean
   readonly backlog?: number
+  readonly keepAlive?: KeepAlive
 }
 
 /** Options of a connection made from a namespace. */
@@ -32,8 +42,7 @@ export interface DialOptions {
   readonly source?: IpAddress
   /** Reads into buffers of the caller's from the first byte on. */
   readonly onread?: OnRead
-  /** TCP keepalive: first probe after, in ms; undefined = off. */
-  readonly keepAliveInitialDelayMs?: number
+  readonly keepAlive?: KeepAlive
 }
 
 /** One packet of a SOCK_SEQPACKET connection. */

@@ -1,5 +1,5 @@
 import { write, writeSync } from 'node:fs'
-import type { Clock } from '#shared/clock'
+import type { Clock, Timer } from '#shared/clock'
 
 /** Where finished lines go. */
 export interface LineOutput {
@@ -16,6 +16,9 @@ const MAX_WAITING_LINES = 10_000
  */
 const MAX_CHUNK_CHARACTERS = 4096
 
+/** How long a line may wait for others to be written with: each write wakes another thread, which costs more than a line. */
+const GATHER_MS = 10
+
 /** Wait before trying again when the reader of a non-blocking descriptor is slow. */
 const RETRY_MS = 5
 
@@ -27,8 +30,9 @@ export class LineWriter implements LineOutput {
   readonly #fd: number
   readonly #clock: Clock
   #waiting: string[] = []
+  #waitingCharacters = 0
   #isWriting = false
-  #isScheduled = false
+  #gathering: Timer | undefined
   #isBroken = false
   readonly #flushed: (() => void)[] = []
   /** How often the bound was touched. */
@@ -42,16 +46,12 @@ export class LineWriter implements LineOutput {
   line(text: string): void {
     if (this.#isBroken) return
     this.#waiting.push(text)
+    this.#waitingCharacters += text.length
     if (this.#waiting.length >= MAX_WAITING_LINES) {
       this.backPressureCount++
       this.flushNow()
-    } else if (!this.#isScheduled && !this.#isWriting) {
-      this.#isScheduled = true
-      setImmediate(() => {
-        this.#isScheduled = false
-        this.#pump()
-      })
-    }
+    } else if (this.#waitingCharacters >= MAX_CHUNK_CHARACTERS) this.#pump()
+    else this.#gathering ??= this.#clock.setTimer(GATHER_MS, () => this.#pump(), true)
   }
 
   /** Resolves when everything written so far has been handed to the kernel. */
@@ -67,6 +67,7 @@ export class LineWriter implements LineOutput {
   flushNow(): void {
     const text = this.#waiting.join('')
     this.#waiting = []
+    this.#waitingCharacters = 0
     let bytes: Uint8Array = Buffer.from(text)
     while (bytes.length > 0) {
       try {
@@ -82,6 +83,8 @@ export class LineWriter implements LineOutput {
   }
 
   #pump(): void {
+    this.#gathering?.cancel()
+    this.#gathering = undefined
     if (this.#isWriting) return
     if (this.#waiting.length === 0) {
       this.#settle()
@@ -116,6 +119,7 @@ export class LineWriter implements LineOutput {
       characters += line.length
       count++
     }
+    this.#waitingCharacters -= characters
     return this.#waiting.splice(0, count).join('')
   }
 
@@ -124,6 +128,7 @@ export class LineWriter implements LineOutput {
     this.#isBroken = true
     this.#isWriting = false
     this.#waiting = []
+    this.#waitingCharacters = 0
     this.#settle()
   }
 

@@ -61,6 +61,7 @@ export class PodListeners implements Closer, Drainable {
 
   #listen(port: number, accept: (socket: Socket) => void): Server {
     const { settings, log } = this.#options
+    const keepAlive = port === settings.hbonePort ? undefined : settings.keepAlive
     const fd = listenIn(this.pod.netns, {
       ip: (settings.isIpv6Enabled ? '::' : '0.0.0.0') as IpAddress,
       port,
@@ -68,8 +69,9 @@ export class PodListeners implements Closer, Drainable {
       transparent: settings.isSourceKept,
       reusePort: settings.isPortShared,
       backlog: BACKLOG,
+      ...(keepAlive === undefined ? {} : { keepAlive }),
     })
-    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true })
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
     server.on('connection', (socket) => {
       if (this.pod.work.size < MAX_POD_WORK) accept(socket)
       else this.#overflow(socket)
@@ -83,8 +85,6 @@ export class PodListeners implements Closer, Drainable {
     const source = addressOf(socket.remoteAddress, socket.remotePort)
     // Gone again before it was looked at.
     if (source === undefined) return void socket.destroy()
-    const { keepAliveInitialDelayMs } = this.#options.settings
-    if (keepAliveInitialDelayMs !== undefined) socket.setKeepAlive(true, keepAliveInitialDelayMs)
     let target: SocketAddress
     try {
       target = originalDestination(socket)

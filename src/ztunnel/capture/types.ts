@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Closer, Drain, DrainOrder } from '#shared/lifecycle'
 import type { OnRead, SocketAddress } from '#shared/net'
-import type { Netns } from '#shared/sys'
+import type { KeepAlive, Netns } from '#shared/sys'
 import type { WorkloadInfo } from '#shared/zds'
 
 /** A pod of this node that the tunnel serves. */
@@ -68,6 +68,6 @@ export interface CaptureSettings {
   /** SO_REUSEPORT, so that the next tunnel can listen before this one has stopped. */
   readonly isPortShared: boolean
   readonly isSourceKept: boolean
-  /** TCP keepalive of captured connections, ms before the first probe; undefined = off. */
-  readonly keepAliveInitialDelayMs: number | undefined
+  /** Of captured connections; tunnels have HTTP/2 PING instead. Undefined = none. */
+  readonly keepAlive: KeepAlive | undefined
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import { formatSocketAddress, type IpAddress, type OnRead, type SocketAddress } from '#shared/net'
-import { connectFrom, type DialOptions } from '#shared/sys'
+import { connectFrom, type DialOptions, type KeepAlive } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
 import type { LocalPod } from '../capture/index.ts'
 
@@ -14,8 +14,8 @@ export interface PodDialerOptions {
   readonly log: Logger
   /** SO_MARK; 0 = none. */
   readonly packetMark: number
-  /** ms before the first TCP keepalive probe; undefined = off. */
-  readonly keepAliveInitialDelayMs: number | undefined
+  /** Of each dialled connection; undefined = none. */
+  readonly keepAlive: KeepAlive | undefined
   /**
    * Whether applications see the client's own address: `always` = a connection that cannot be made from it fails,
    * `if-possible` = it is then made from the pod's own, with a warning.
@@ -41,11 +41,11 @@ export class PodDialer {
 
   /** A connecting socket; its owner hears of `connect` and `error`. @throws MeshError `SYSCALL_FAILED` */
   start(pod: LocalPod, { target, source, onread }: Dial): Socket {
-    const { packetMark, keepAliveInitialDelayMs, sourceKeeping } = this.#options
+    const { packetMark, keepAlive, sourceKeeping } = this.#options
     const options: DialOptions = {
       ...(packetMark === 0 ? {} : { mark: packetMark }),
       ...(onread === undefined ? {} : { onread }),
-      ...(keepAliveInitialDelayMs === undefined ? {} : { keepAliveInitialDelayMs }),
+      ...(keepAlive === undefined ? {} : { keepAlive }),
     }
     if (source === undefined || sourceKeeping === 'never') return connectFrom(pod.netns, target, options)
     try {
@@ -63,10 +63,10 @@ export class PodDialer {
   /**
    * A connected socket of which nothing has been read: it is paused, and reading starts with `resume()`.
    *
-   * @param signal gives up
+   * @param signals any of them gives up
    * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (10 s), `SYSCALL_FAILED`; the socket is gone
    */
-  async connect(pod: LocalPod, dial: Dial, signal?: AbortSignal): Promise<Socket> {
+  async connect(pod: LocalPod, dial: Dial, ...signals: readonly AbortSignal[]): Promise<Socket> {
     const { promise, resolve, reject } = Promise.withResolvers<Socket>()
     const socket = this.start(pod, dial)
     socket.pause()
@@ -83,7 +83,7 @@ export class PodDialer {
     }
     const onError = (cause: Error): void =>
       fail(new MeshError('UPSTREAM_CONNECT_FAILED', plainReason(cause), { cause }))
-    const onAbort = (): void => fail(new MeshError('UPSTREAM_CONNECT_FAILED', 'given up', { cause: signal?.reason }))
+    const onAbort = (): void => fail(new MeshError('UPSTREAM_CONNECT_FAILED', 'given up'))
     const timer = this.#options.clock.setTimer(CONNECT_TIMEOUT_MS, () => {
       const text = `no answer from ${formatSocketAddress(dial.target)} within ${CONNECT_TIMEOUT_MS / 1000} s`
       fail(new MeshError('UPSTREAM_CONNECT_TIMEOUT', text))
@@ -92,12 +92,12 @@ export class PodDialer {
       timer.cancel()
       socket.off('connect', onConnect)
       socket.off('error', onError)
-      signal?.removeEventListener('abort', onAbort)
+      for (const signal of signals) signal.removeEventListener('abort', onAbort)
     }
     socket.once('connect', onConnect)
     socket.once('error', onError)
-    if (signal?.aborted) onAbort()
-    else signal?.addEventListener('abort', onAbort)
+    if (signals.some(({ aborted }) => aborted)) onAbort()
+    else for (const signal of signals) signal.addEventListener('abort', onAbort)
     return promise
   }
 }

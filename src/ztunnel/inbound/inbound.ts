@@ -4,6 +4,7 @@ import {
   acceptTunnels,
   answerHeaders,
   formatConnectTarget,
+  HandshakeGate,
   headerValue,
   parseForwarded,
   type TunnelRequest,
@@ -56,6 +57,7 @@ interface ServedTunnel {
 /** Mesh → pod: the way of a tunnel, and of each connection in it (hbone-and-ztunnel e.3). */
 export class Inbound {
   readonly #options: InboundOptions
+  readonly #gate = new HandshakeGate()
 
   constructor(options: InboundOptions) {
     this.#options = options
@@ -109,6 +111,7 @@ export class Inbound {
       source,
       acceptedOn,
       limits,
+      gate: this.#gate,
       onTunnel: (request) => this.#take({ captured, workload }, request),
     })
   }
@@ -174,8 +177,8 @@ export class Inbound {
   ): Promise<void> {
     const { dialer, isBaggageUsed } = this.#options
     const { dial, sourceIp, proxiedDestination } = planned
-    const giveUp = AbortSignal.any([cut, request.signal])
-    const dialled = await dialer.connect(captured.pod, { target: dial, source: sourceIp }, giveUp).then(
+    const wanted = { target: dial, source: sourceIp }
+    const dialled = await dialer.connect(captured.pod, wanted, cut, request.signal).then(
       (socket) => ({ socket }),
       (error: unknown) => ({ error }),
     )

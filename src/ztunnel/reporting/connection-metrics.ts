@@ -78,6 +78,7 @@ export class ConnectionMetrics {
   readonly #sent: Family<Counter>
   readonly #sockets: Family<Gauge>
   readonly #live = new Set<LiveConnection>()
+  readonly #series = new Map<string, Series>()
 
   constructor(metrics: Metrics) {
     const family = (name: string, help: string): Family<Counter> => metrics.counters(name, help, LABELS)
@@ -94,24 +95,53 @@ export class ConnectionMetrics {
 
   opened(labels: ConnectionLabels): CountedConnection {
     const values = labelValues(labels)
+    const series = this.#seriesOf(values)
     const sockets = this.#sockets.with(labels.reporter)
-    this.#opened.with(...values).value++
+    series.opened.value++
     sockets.value++
-    const connection: LiveConnection = new LiveConnection(
-      this.#received.with(...values),
-      this.#sent.with(...values),
-      (flag) => {
-        if (!this.#live.delete(connection)) return
-        sockets.value--
-        values[FLAG_AT] = flag
-        this.#closed.with(...values).value++
-        if (flag !== '-') this.#failed.with(...values).value++
-      },
-    )
+    const connection: LiveConnection = new LiveConnection(series.received, series.sent, (flag) => {
+      if (!this.#live.delete(connection)) return
+      sockets.value--
+      if (flag === '-') {
+        series.closed ??= this.#closed.with(...values)
+        series.closed.value++
+        return
+      }
+      values[FLAG_AT] = flag
+      this.#closed.with(...values).value++
+      this.#failed.with(...values).value++
+    })
     this.#live.add(connection)
     return connection
   }
+
+  /** One look-up for each connection instead of one for each counter. */
+  #seriesOf(values: readonly string[]): Series {
+    const key = values.join('\0')
+    const known = this.#series.get(key)
+    if (known !== undefined) return known
+    const series: Series = {
+      opened: this.#opened.with(...values),
+      received: this.#received.with(...values),
+      sent: this.#sent.with(...values),
+      closed: undefined,
+    }
+    // The families bound the series themselves; this is only a way to find them sooner.
+    if (this.#series.size >= MAX_REMEMBERED) this.#series.clear()
+    this.#series.set(key, series)
+    return series
+  }
 }
+
+/** The counters of one set of labels. `closed` comes with the first success, as no series exists before its first use. */
+interface Series {
+  readonly opened: Counter
+  readonly received: Counter
+  readonly sent: Counter
+  closed: Counter | undefined
+}
+
+const MAX_REMEMBERED = 4096
 
 class LiveConnection implements CountedConnection {
   readonly #received: Counter

@@ -94,7 +94,11 @@ describe.runIf(requirePrivileges())('sockets in another network namespace', () =
   it('arms a keepalive timer when asked', async () => {
     const port = 9000 + servers.length
     await serve(listenIn(pod, { ip: ip('0.0.0.0'), port }))
-    const socket = connectFrom(pod, { ip: ip('127.0.0.1'), port }, { keepAliveInitialDelayMs: 180_000 })
+    const socket = connectFrom(
+      pod,
+      { ip: ip('127.0.0.1'), port },
+      { keepAlive: { idleMs: 180_000, intervalMs: 180_000, probes: 9 } },
+    )
     await once(socket, 'connect')
     const table = pod.run(() => readFileSync('/proc/thread-self/net/tcp', 'utf8'))
     const peer = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`

@@ -27,11 +27,12 @@ describe('LineWriter', () => {
     expect(readFileSync(file, 'utf8')).toBe(lines.join(''))
   })
 
-  it('writes at once, and counts it, when too many lines wait', () => {
+  it('makes its callers wait, and counts it, when too many lines wait; none is lost', async () => {
     const writer = new LineWriter(fd, systemClock)
-    for (let i = 0; i < 10_000; i++) writer.line('a\n')
-    expect(writer.backPressureCount).toBe(1)
-    expect(readFileSync(file, 'utf8').length).toBe(20_000)
+    for (let i = 0; i < 25_000; i++) writer.line('a\n')
+    expect(writer.backPressureCount).toBe(2)
+    await writer.flush()
+    expect(readFileSync(file, 'utf8')).toBe('a\n'.repeat(25_000))
   })
 
   it('hands over everything before it returns when the process is about to end', () => {

@@ -35,7 +35,7 @@ function setUp(mesh: MeshState, clock: FakeClock, askFor?: (names: readonly stri
       clock,
       log: log.logger('dial'),
       packetMark: 0,
-      keepAliveInitialDelayMs: undefined,
+      keepAlive: undefined,
       sourceKeeping: 'never',
     }),
     reporter: new ConnectionReporter({
