@@ -176,6 +176,26 @@ describe('the kinds of a match', () => {
     expect(decide(setOf(denyWhen([[match(input)]])), facts).kind === 'denied').toBe(isMatch)
   })
 
+  const twenty = Array.from({ length: 20 }, (_, i) => i + 100)
+  it.each<[string, MatchInput, boolean]>([
+    ['principals, with the one', { principals: [...twenty.map((n) => `td/ns/a/sa/${n}`), me] }, true],
+    [
+      'principals, with a prefix of it',
+      { principals: [...twenty.map((n) => `td/ns/a/sa/${n}`), 'cluster.local/*'] },
+      true,
+    ],
+    ['principals, without it', { principals: twenty.map((n) => `td/ns/a/sa/${n}`) }, false],
+    ['accounts, with the one', { serviceAccounts: [...twenty.map((n) => `a/${n}`), 'shop/alice'] }, true],
+    ['accounts, without it', { serviceAccounts: twenty.map((n) => `a/${n}`) }, false],
+    ['source addresses, with the one', { sourceIps: [...twenty.map((n) => `10.9.0.${n}`), '10.0.1.7'] }, true],
+    ['source addresses, with its network', { sourceIps: [...twenty.map((n) => `10.9.0.${n}`), '10.0.1.0/24'] }, true],
+    ['source addresses, without it', { sourceIps: twenty.map((n) => `10.9.0.${n}`) }, false],
+    ['ports, with the one', { destinationPorts: [...twenty, 8080] }, true],
+    ['ports, without it', { destinationPorts: twenty }, false],
+  ])('a long list of %s', (_, input, isMatch) => {
+    expect(decide(setOf(denyWhen([[match(input)]])), alice).kind === 'denied').toBe(isMatch)
+  })
+
   it('takes an empty prefix or suffix as everything, of a peer that has an identity', () => {
     const empty = match({})
     for (const kind of ['prefix', 'suffix'] as const) {
