@@ -76,6 +76,8 @@ export class MessageHeader {
     if (length < 0) {
       const error = failure('recvmsg')
       if (error.errno === 'EAGAIN') return { kind: 'nothing yet' }
+      // The peer went away and left unread what we had sent. The kernel says so once, before what the peer has sent itself.
+      if (error.errno === 'ECONNRESET') return this.receive(fd)
       throw error
     }
     const fds = this.#receivedFds()

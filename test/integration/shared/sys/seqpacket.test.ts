@@ -112,6 +112,15 @@ describe('packets over Unix sockets', () => {
     await expect(server.send(bytes('x'))).rejects.toMatchObject({ errno: 'EPIPE' })
   })
 
+  it('gives undefined, too, when the peer went away without reading', async () => {
+    const [client, server] = await pair()
+    await client.send(bytes('answer'))
+    await server.send(bytes('never read'))
+    await client.close()
+    expect((await server.receive())?.bytes.length).toBe(6)
+    expect(await server.receive()).toBeUndefined()
+  })
+
   it('ends waiting calls when closed, and leaves no descriptor open', async () => {
     const before = openDescriptors()
     const [client, server] = await pair()
