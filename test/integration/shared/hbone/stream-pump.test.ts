@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { acceptH2, connectH2, type H2ClientConnection, type H2Connection, type H2Limits } from '#shared/http2'
-import { adoptSocket, type CopyResult } from '#shared/net'
+import { adoptSocket, type CopyResult, hotSlabs, smallSlabs } from '#shared/net'
 import { H2StreamPump } from '../../../../src/shared/hbone/stream-pump.ts'
 import { tcpPair, tlsPair } from '../../../support/socket-pairs.ts'
 
@@ -56,14 +56,14 @@ async function tunnelOver(pair: typeof tcpPair, limits: Partial<H2Limits> = {}):
   )
   const client = connectH2(sockets.client, { limits })
   cleanups.push(() => Promise.all([client.close(), server.close()]))
-  let onApp: ((socket: Socket) => void) | undefined
-  const port = await listen((socket) => onApp?.(socket), { pauseOnConnect: true, noDelay: true })
+  const waiting: ((socket: Socket) => void)[] = []
+  const port = await listen((socket) => waiting.shift()?.(socket), { pauseOnConnect: true, noDelay: true })
   return {
     client,
     server,
     async open(targetPort) {
       const opened = new Promise<void>((resolve) => {
-        onApp = (accepted) => {
+        waiting.push((accepted) => {
           const pump = new H2StreamPump('opener')
           pump.onAnswer = () => {
             results.push(pump.bind(adoptSocket(accepted, pump.onread)))
@@ -78,7 +78,7 @@ async function tunnelOver(pair: typeof tcpPair, limits: Partial<H2Limits> = {}):
               pump,
             ),
           )
-        }
+        })
       })
       const app = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
       cleanups.push(() => app.destroy())
@@ -208,4 +208,59 @@ describe.each([
     expect(inbound?.error).toMatchObject({ code: 'ECONNRESET' })
     expect(outbound).toMatchObject({ endedBy: 'target', error: undefined })
   })
+})
+
+it('leaves no slab, stream or credit behind, whatever ends its connections', async () => {
+  // The slab that quiet connections share is taken once and kept.
+  await (await tunnelOver(tcpPair)).client.close()
+  const idleSlabs = [hotSlabs.liveCount, smallSlabs.liveCount]
+  const endings: Record<string, (app: Socket, tunnel: Tunnel) => unknown> = {
+    'both ends finish': (app) => app.end(),
+    'the app resets': (app) => app.resetAndDestroy(),
+    'the app closes without reading': (app) => app.destroy(),
+    'the target resets': (app) => app.write('R'),
+    'the target closes': (app) => app.write('C'),
+    'the target half-closes': (app) => app.write('H'),
+  }
+  const target = await listen((socket) => {
+    const flood = Buffer.alloc(300_000, 'f')
+    const pour = (): void => {
+      for (let i = 0; i < 20 && socket.writable && socket.write(flood); i++);
+    }
+    socket.on('drain', pour)
+    socket.on('data', (data) => {
+      const order = String(data.subarray(-1))
+      if (order === 'R') socket.resetAndDestroy()
+      else if (order === 'C') socket.destroy()
+      else if (order === 'H') socket.end()
+      else pour()
+    })
+    socket.on('end', () => socket.end())
+  })
+  const tunnel = await tunnelOver(tlsPair, { streamWindowBytes: 300_000, connectionWindowBytes: 1_000_000 })
+  let allResults: Promise<CopyResult>[] = []
+  for (let round = 0; round < 8; round++) {
+    await Promise.all(
+      Object.values(endings).map(async (ending) => {
+        const { app, results } = await tunnel.open(target)
+        allResults = results
+        app.on('error', () => {})
+        app.on('end', () => app.end())
+        const upload = Buffer.alloc(400_000 * (round % 3), 'u')
+        app.write(Buffer.concat([upload, Buffer.from('u')]))
+        if (round % 2 === 0) await once(app, 'data')
+        ending(app, tunnel)
+        app.resume()
+      }),
+    )
+  }
+  await Promise.all(allResults)
+  expect([tunnel.client.streamCount, tunnel.server.streamCount]).toEqual([0, 0])
+  // All credit is back: a window's worth of bytes goes through at once.
+  const echo = await listen((socket) => socket.pipe(socket))
+  const { app } = await tunnel.open(echo)
+  const sent = sendBulk(app, 3_000_000)
+  expect(await digestOf(app)).toEqual(await sent)
+  await Promise.all([tunnel.client.close(), tunnel.server.close()])
+  await expect.poll(() => [hotSlabs.liveCount, smallSlabs.liveCount]).toEqual(idleSlabs)
 })
