@@ -2,6 +2,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { type Clock, systemClock } from '#shared/clock'
 import {
   acceptTunnels,
+  HandshakeGate,
   type PoolKey,
   type TunnelDialer,
   type TunnelRequest,
@@ -59,9 +60,18 @@ export async function listenTunnels(
 ): Promise<TestAcceptor> {
   const tunnels: TunnelServerConnection[] = []
   const failures: unknown[] = []
+  const gate = new HandshakeGate()
   const listener = await listen((socket) => {
     const source = { ip: socket.remoteAddress as IpAddress, port: socket.remotePort ?? 0 }
-    acceptTunnels(socket, { clock: systemClock, certificate, source, acceptedOn: address, onTunnel, ...settings }).then(
+    acceptTunnels(socket, {
+      clock: systemClock,
+      gate,
+      certificate,
+      source,
+      acceptedOn: address,
+      onTunnel,
+      ...settings,
+    }).then(
       (tunnel) => tunnels.push(tunnel),
       (error: unknown) => failures.push(error),
     )

@@ -1,10 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '#shared/clock'
+import { MeshError } from '#shared/errors'
 import { acceptH2, type H2Connection, type H2Limits } from '#shared/http2'
 import type { SpiffeId } from '#shared/model'
 import type { SocketAddress } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
-import { secureServer } from './tls-server.ts'
+import type { HandshakeGate } from './handshake-gate.ts'
+import { secureServer, type VerifiedClient } from './tls-server.ts'
 import { receiveTunnel } from './tunnel-request.ts'
 import type { TunnelRequest } from './types.ts'
 
@@ -16,6 +18,8 @@ export interface TunnelServerSettings {
   readonly source: SocketAddress
   /** The address and port that the peer connected to. */
   readonly acceptedOn: SocketAddress
+  /** Shared with the other listeners of the process. */
+  readonly gate: HandshakeGate
   /** Differences from `serverLimits`. */
   readonly limits?: Partial<H2Limits>
   /** TLS, ms; the default is 10 s. */
@@ -38,13 +42,25 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
  * @throws MeshError `CLIENT_HANDSHAKE_FAILED`, `CLIENT_UNVERIFIED`; the socket is closed then
  */
 export async function acceptTunnels(socket: Socket, settings: TunnelServerSettings): Promise<TunnelServerConnection> {
-  const { clock, certificate, limits = {} } = settings
-  const timeoutMs = settings.handshakeTimeoutMs ?? HANDSHAKE_TIMEOUT_MS
-  const { socket: secured, peer } = await secureServer(socket, certificate, clock, timeoutMs)
-  const origin = { peer, source: settings.source, acceptedOn: settings.acceptedOn }
+  const { clock, source, acceptedOn, limits = {} } = settings
+  const { socket: secured, peer } = await handshake(socket, settings)
+  const origin = { peer, source, acceptedOn }
   const connection = acceptH2(secured, (stream, headers) => receiveTunnel(stream, headers, origin, settings.onTunnel), {
     limits,
     clock,
   })
   return { peer, connection }
+}
+
+async function handshake(socket: Socket, settings: TunnelServerSettings): Promise<VerifiedClient> {
+  const { gate, source, certificate, clock, handshakeTimeoutMs = HANDSHAKE_TIMEOUT_MS } = settings
+  if (!gate.enter(source.ip)) {
+    socket.destroy()
+    throw new MeshError('CLIENT_HANDSHAKE_FAILED', `too many hand-shakes under way, one more from ${source.ip}`)
+  }
+  try {
+    return await secureServer(socket, certificate, clock, handshakeTimeoutMs)
+  } finally {
+    gate.leave(source.ip)
+  }
 }

@@ -8,6 +8,7 @@ import {
   answerHeaders,
   type ConnectRequest,
   createTunnelPool,
+  HandshakeGate,
   type TunnelPool,
   type TunnelPoolSettings,
   type TunnelRequest,
@@ -632,6 +633,21 @@ describe('node:http2 as the client of our acceptor', () => {
     socket.on('error', () => {}).resume()
     await once(socket, 'close')
     expect(server.failures[0]).toMatchObject({ code: 'CLIENT_HANDSHAKE_FAILED' })
+  })
+
+  it('is closed when its address has too many hand-shakes under way, and let in when they are done', async () => {
+    const gate = new HandshakeGate({ maxPendingPerSource: 2 })
+    const server = later(await listenTunnels(cart, (incoming) => incoming.accept(), { gate }))
+    const silent = [0, 1].map(() => connect(server.address.port, '127.0.0.1').on('error', () => {}))
+    await until(() => gate.pending === 2)
+    const refused = connect(server.address.port, '127.0.0.1').on('error', () => {})
+    refused.resume()
+    await once(refused, 'close')
+    expect(server.failures[0]).toMatchObject({ code: 'CLIENT_HANDSHAKE_FAILED' })
+    for (const socket of silent) socket.destroy()
+    await until(() => gate.pending === 0)
+    await nodeClient(server.address.port)
+    await until(() => server.tunnels.length === 1)
   })
 
   it('is told GOAWAY by a drain, and its running streams go on', async () => {
