@@ -1,4 +1,3 @@
-import { parse } from 'yaml'
 import {
   boolean,
   type ConfigSpec,
@@ -13,14 +12,7 @@ import {
   text,
 } from '#shared/config'
 import type { LogFormat } from '#shared/telemetry'
-
-/** Istio's ProxyConfig as far as a tunnel reads it. */
-export interface ProxyConfig {
-  readonly discoveryAddress: string | undefined
-  readonly proxyAdminPort: number | undefined
-  readonly statsPort: number | undefined
-  readonly proxyMetadata: Readonly<Record<string, string>>
-}
+import { NO_PROXY_CONFIG, type ProxyConfig, readProxyConfig } from './proxy-config.ts'
 
 /** What is given; `undefined` = not given. Times are in ms, sizes in bytes. */
 interface GivenSettings {
@@ -94,13 +86,6 @@ const ISTIOD = 'https://istiod.istio-system.svc:15012'
 const LOCAL_ISTIOD = 'https://localhost:15012'
 const ADMIN_PORT = 15_000
 const STATS_PORT = 15_020
-
-const NO_PROXY_CONFIG: ProxyConfig = {
-  discoveryAddress: undefined,
-  proxyAdminPort: undefined,
-  statsPort: undefined,
-  proxyMetadata: {},
-}
 
 const ownPort = optional(integer(0, 65_535, 'port'))
 
@@ -379,25 +364,4 @@ export function shownConfig(config: ZtunnelConfig): Readonly<Record<string, stri
 
 function withScheme(address: string): string {
   return address.includes('://') ? address : `https://${address}`
-}
-
-/** @throws Error that says what is wrong */
-function readProxyConfig(given: string): ProxyConfig {
-  const document: unknown = parse(given) ?? {}
-  if (typeof document !== 'object' || Array.isArray(document)) throw new Error('must be a YAML object')
-  const { discoveryAddress, proxyAdminPort, statsPort, proxyMetadata = {} } = document as Record<string, unknown>
-  if (typeof proxyMetadata !== 'object' || proxyMetadata === null) throw new Error('proxyMetadata must be an object')
-  return {
-    discoveryAddress: discoveryAddress === undefined ? undefined : String(discoveryAddress),
-    proxyAdminPort: portOf('proxyAdminPort', proxyAdminPort),
-    statsPort: portOf('statsPort', statsPort),
-    proxyMetadata: Object.fromEntries(Object.entries(proxyMetadata).map(([key, value]) => [key, String(value)])),
-  }
-}
-
-function portOf(name: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined
-  const port = Number(value)
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new Error(`${name} must be a port`)
-  return port
 }
