@@ -15,7 +15,7 @@ import { join } from 'node:path'
 import { connect as connectTls, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { acceptH2, connectH2, type H2ClientConnection } from '#shared/http2'
+import { acceptH2, connectH2, type H2ClientConnection, type H2RequestListener } from '#shared/http2'
 import { adoptSocket } from '#shared/net'
 import { H2StreamPump } from '../../src/shared/hbone/stream-pump.ts'
 
@@ -163,7 +163,7 @@ function runIn(port: number, folder: string): void {
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (raw) => {
     const tls = new TLSSocket(raw, tlsOptions)
     tls.once('secure', () => {
-      acceptH2(tls, (stream, headers) => {
+      const answer: H2RequestListener = (stream, headers) => {
         const pump = new H2StreamPump('target')
         pump.attach(stream)
         const port = Number(headers[1]?.[1].split(':')[1])
@@ -171,7 +171,9 @@ function runIn(port: number, folder: string): void {
         const socket = connect(options as never, () => stream.respond([[':status', '200']]))
         void pump.bind(socket)
         return pump
-      })
+      }
+      // As many streams on one connection as the cells ask for; in the mesh the pool spreads them.
+      acceptH2(tls, answer, { limits: { maxConcurrentStreams: 10_000 } })
     })
   })
   report(server, port)
