@@ -26,6 +26,8 @@ export interface TunnelServerSettings {
   readonly handshakeTimeoutMs?: number
   /** Called for each well-formed CONNECT; answers by `accept` or `refuse`, at any time, once. It must not throw. */
   readonly onTunnel: (request: TunnelRequest) => void
+  /** Told why a request was answered with 400: no CONNECT, or no target. */
+  readonly onMalformed?: (reason: string) => void
 }
 
 /** A tunnel connection of a verified client. `drain` sends GOAWAY and lets its streams finish. */
@@ -45,10 +47,14 @@ export async function acceptTunnels(socket: Socket, settings: TunnelServerSettin
   const { clock, source, acceptedOn, limits = {} } = settings
   const { socket: secured, peer } = await handshake(socket, settings)
   const origin = { peer, source, acceptedOn }
-  const connection = acceptH2(secured, (stream, headers) => receiveTunnel(stream, headers, origin, settings.onTunnel), {
-    limits,
-    clock,
-  })
+  const connection = acceptH2(
+    secured,
+    (stream, headers) => receiveTunnel(stream, headers, origin, settings.onTunnel, settings.onMalformed),
+    {
+      limits,
+      clock,
+    },
+  )
   return { peer, connection }
 }
 

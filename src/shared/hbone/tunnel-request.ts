@@ -8,6 +8,9 @@ import { type RefusalStatus, refusalStatus } from './refuse.ts'
 import { H2StreamPump } from './stream-pump.ts'
 import type { ConnectTarget, StreamPump, TunnelRequest } from './types.ts'
 
+/** What is shown of a peer's text. */
+const SHOWN_CHARS = 64
+
 /** What all requests of one tunnel connection have in common. */
 export interface TunnelOrigin {
   readonly peer: SpiffeId
@@ -18,18 +21,22 @@ export interface TunnelOrigin {
 /**
  * Takes a request that the engine found well-formed. What is no CONNECT with a target is answered here with 400; the
  * rest is handed to `onTunnel`.
+ *
+ * @param onMalformed told why a request was answered with 400
  */
 export function receiveTunnel(
   stream: H2Stream,
   headers: HeaderList,
   origin: TunnelOrigin,
   onTunnel: (request: TunnelRequest) => void,
+  onMalformed: (reason: string) => void = () => {},
 ): H2StreamHandler {
   const pump = new H2StreamPump('target')
   pump.attach(stream)
   const target = readTarget(headers)
   if (target instanceof MeshError) {
     refuseStream(stream, pump, refusalStatus(target))
+    onMalformed(target.message)
     return pump
   }
   onTunnel(new IncomingTunnel(stream, pump, target, headers, origin))
@@ -37,7 +44,10 @@ export function receiveTunnel(
 }
 
 function readTarget(headers: HeaderList): ConnectTarget | MeshError {
-  if (headerValue(headers, ':method') !== 'CONNECT') return new MeshError('HBONE_TARGET_INVALID', 'not a CONNECT')
+  const method = headerValue(headers, ':method')
+  if (method !== 'CONNECT') {
+    return new MeshError('HBONE_TARGET_INVALID', `expected method CONNECT, got ${method?.slice(0, SHOWN_CHARS)}`)
+  }
   try {
     return parseConnectTarget(headerValue(headers, ':authority') ?? '')
   } catch (error) {

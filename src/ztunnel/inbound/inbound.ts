@@ -113,6 +113,7 @@ export class Inbound {
       limits,
       gate: this.#gate,
       onTunnel: (request) => this.#take({ captured, workload }, request),
+      onMalformed: (reason) => this.#failedEarly(captured, reason),
     })
   }
 
