@@ -21,7 +21,7 @@ import {
   isRedirected,
   removeRedirect,
 } from '../../src/node-agent/redirect/index.ts'
-import { type JoinedNamespaces, joinNamespaces } from '../support/joined-namespaces.ts'
+import { type JoinedNamespaces, joinNamespaces, untilUsable } from '../support/joined-namespaces.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 
 const TUNNEL_MARK = 0x539
@@ -33,7 +33,7 @@ describe.runIf(requirePrivileges())('the redirect of a pod', () => {
   let servers: Server[]
 
   beforeEach(async () => {
-    joined = joinNamespaces()
+    joined = await joinNamespaces()
     servers = []
     for (const port of [15001, 15006, 15008, 15053]) {
       await serve(joined.pod, port, `tunnel ${port}`, { mark: TUNNEL_MARK, transparent: true })
@@ -132,7 +132,8 @@ describe.runIf(requirePrivileges())('the redirect of a pod', () => {
       applyRedirect(joined.pod, captured)
       const { outside, podIps } = joined
       const source = family === 4 ? ip('169.254.7.127') : ip('fd16:9254:7127:1337:ffff:ffff:ffff:ffff')
-      new Routes(outside).addAddress({ link: 'lo', ip: source, prefixBits: family === 4 ? 32 : 128 })
+      new Routes(outside).addAddress({ link: 'eth0', ip: source, prefixBits: family === 4 ? 32 : 128 })
+      await untilUsable(outside, source)
       expect(await ask(outside, podIps[family], 8080, { source })).toBe(
         `app for ${at(podIps[family], 8080)} from ${source}`,
       )

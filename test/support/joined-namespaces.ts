@@ -1,4 +1,5 @@
-import { type IpAddress, parseCidr, parseIp } from '#shared/net'
+import { isDeepStrictEqual } from 'node:util'
+import { type IpAddress, ipFamily, parseCidr, parseIp } from '#shared/net'
 import { createNetns, type Netns, Routes } from '#shared/sys'
 
 /** A pod's namespace and one outside of it, joined by a cable (`eth0` at both ends), with IPv4 and IPv6. */
@@ -10,8 +11,8 @@ export interface JoinedNamespaces {
   close(): void
 }
 
-/** What is beyond `outside`: the pod's default route leads there. */
-export function joinNamespaces(): JoinedNamespaces {
+/** The pod's default route leads to `outside`. */
+export async function joinNamespaces(): Promise<JoinedNamespaces> {
   const [pod, outside] = [createNetns(), createNetns()]
   const podIps = { 4: parseIp('10.77.0.2') as IpAddress, 6: parseIp('fd77::2') as IpAddress }
   const outsideIps = { 4: parseIp('10.77.0.1') as IpAddress, 6: parseIp('fd77::1') as IpAddress }
@@ -34,6 +35,8 @@ export function joinNamespaces(): JoinedNamespaces {
     if (destination === undefined) throw new Error(everything)
     new Routes(pod).addRoute({ type: 'unicast', destination, via, link: 'eth0', table: 254 })
   }
+  await untilUsable(pod, podIps[6])
+  await untilUsable(outside, outsideIps[6])
   return {
     pod,
     outside,
@@ -44,4 +47,13 @@ export function joinNamespaces(): JoinedNamespaces {
       outside.close()
     },
   }
+}
+
+/** The kernel takes an address into use some time after it was added, once its link is ready. */
+export async function untilUsable(netns: Netns, ip: IpAddress): Promise<void> {
+  const own = parseCidr(ip)
+  const routes = new Routes(netns)
+  const isUsable = (): boolean =>
+    routes.routes(ipFamily(ip)).some(({ type, destination }) => type === 'local' && isDeepStrictEqual(destination, own))
+  while (!isUsable()) await new Promise((resolve) => setImmediate(resolve))
 }

@@ -22,6 +22,8 @@ export const NETLINK_NETFILTER = 12
 const AF_NETLINK = 16
 const SOCK_RAW_FLAGS = 3 | 0o4000 | 0o2000000
 const SOL_SOCKET = 1
+const SO_SNDBUF = 7
+const SO_RCVBUF = 8
 const SO_SNDBUFFORCE = 32
 const SO_RCVBUFFORCE = 33
 const SOL_NETLINK = 270
@@ -48,8 +50,10 @@ export function withNetlink<T>(netns: Netns, protocol: number, use: (socket: Net
   const fd = netns.run(() => check(libc.socket(AF_NETLINK, SOCK_RAW_FLAGS, protocol), 'socket(AF_NETLINK)'))
   try {
     check(libc.bind(fd, SOCKADDR_NL, SOCKADDR_NL.length), 'bind(AF_NETLINK)')
-    // Best effort: without the privilege, or on an old kernel, small batches and bare error numbers still work.
-    for (const option of [SO_SNDBUFFORCE, SO_RCVBUFFORCE]) setInt(fd, SOL_SOCKET, option, BUFFER_BYTES)
+    // Best effort: in a user namespace the machine's limit holds (a batch of about 400 KiB, some 1,000 rules), and an old
+    // kernel gives bare error numbers.
+    for (const option of [SO_SNDBUF, SO_RCVBUF, SO_SNDBUFFORCE, SO_RCVBUFFORCE])
+      setInt(fd, SOL_SOCKET, option, BUFFER_BYTES)
     for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK]) setInt(fd, SOL_NETLINK, option, 1)
     return use(new NetlinkSocket(fd))
   } finally {
