@@ -15,7 +15,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   policy: ['errors', 'net', 'model'],
   pki: ['errors', 'clock', 'net', 'model'],
   http2: ['errors', 'clock', 'lifecycle', 'net'],
-  xds: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'net', 'pki'],
+  xds: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'net', 'pki', 'http2'],
   hbone: ['errors', 'clock', 'lifecycle', 'telemetry', 'net', 'model', 'pki', 'http2'],
   zds: ['errors', 'clock', 'lifecycle', 'telemetry', 'sys', 'model'],
   admin: ['errors', 'lifecycle', 'net', 'telemetry'],

@@ -2,11 +2,12 @@ import { type Clock, sleep } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Logger } from '#shared/telemetry'
 import { type ControlPlaneEndpoint, readCallHeaders, readRoots } from './endpoint.ts'
+import type { GrpcCall } from './grpc-call.ts'
 import { HeldResources } from './held-resources.ts'
 import type { DeltaRequest, NodeMessage } from './messages.ts'
 import { ReconnectDelay, type StreamEnd, type TerminationReason, terminationReason } from './reconnect.ts'
 import { DELTA_ADS_PATH, describeStatus } from './rpc.ts'
-import { RpcChannel, type RpcStream } from './rpc-channel.ts'
+import { RpcChannel } from './rpc-channel.ts'
 import { schema } from './schema.ts'
 import { type JsonObject, toStruct } from './struct.ts'
 import type { AdsClient, Rejection, Subscription } from './types.ts'
@@ -43,7 +44,7 @@ class DeltaAdsClient implements AdsClient {
   readonly #stop = new AbortController()
   readonly #sync = Promise.withResolvers<void>()
   readonly #ended: Promise<void>
-  #stream: RpcStream | undefined
+  #stream: GrpcCall | undefined
 
   constructor(settings: AdsClientSettings) {
     const { id, metadata } = settings.node
@@ -133,7 +134,7 @@ class DeltaAdsClient implements AdsClient {
   }
 
   /** @returns false when the bytes were no response, which ends the stream */
-  #receive(bytes: Buffer, stream: RpcStream): boolean {
+  #receive(bytes: Buffer, stream: GrpcCall): boolean {
     const { log, observer } = this.#settings
     if (stream !== this.#stream) return false
     try {

@@ -3,7 +3,7 @@ import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import { type ControlPlaneEndpoint, readCallHeaders, readRoots } from './endpoint.ts'
-import { CREATE_CERTIFICATE_PATH, RpcError, rpcCodes } from './rpc.ts'
+import { CREATE_CERTIFICATE_PATH } from './rpc.ts'
 import { RpcChannel } from './rpc-channel.ts'
 import { schema } from './schema.ts'
 import { toStruct } from './struct.ts'
@@ -50,14 +50,13 @@ export class CaClient implements Closer {
       const reply = await channel.unary(CREATE_CERTIFICATE_PATH, headers, bytes, timeoutMs, signal)
       return schema().certificateReply.decode(reply).certChain
     } catch (cause) {
-      // The library would wait longer and longer before it connects again; when to try is decided by our caller.
-      if (cause instanceof RpcError && cause.status.code === rpcCodes.unavailable) this.#forget(channel)
       throw new MeshError('CERTIFICATE_UNAVAILABLE', `CreateCertificate: ${reasonOf(cause)}`, { cause })
     }
   }
 
   async close(): Promise<void> {
-    if (this.#open !== undefined) this.#forget(this.#open.channel)
+    this.#open?.channel.close()
+    this.#open = undefined
   }
 
   /** The open connection, or a new one when the roots have changed. */
@@ -65,12 +64,7 @@ export class CaClient implements Closer {
     const rootsPem = await readRoots(this.#endpoint.roots)
     if (this.#open !== undefined && this.#open.rootsPem === rootsPem) return this.#open.channel
     const channel = new RpcChannel(this.#endpoint, rootsPem, this.#clock)
-    this.#open = { rootsPem, channel } // calls on an older one finish on it
+    this.#open = { rootsPem, channel } // calls on an older one finish on it, and then it is idle and ends
     return channel
-  }
-
-  #forget(channel: RpcChannel): void {
-    channel.close()
-    if (this.#open?.channel === channel) this.#open = undefined
   }
 }

@@ -1,125 +1,83 @@
-import { isIP } from 'node:net'
-import { checkServerIdentity, createSecureContext, type PeerCertificate } from 'node:tls'
-import {
-  Client,
-  type ClientDuplexStream,
-  connectivityState,
-  credentials,
-  Metadata,
-  type ServiceError,
-  type StatusObject,
-} from '@grpc/grpc-js'
-import type { Clock } from '#shared/clock'
-import { MeshError } from '#shared/errors'
+import type { Clock, Timer } from '#shared/clock'
+import { reasonOf } from '#shared/errors'
+import type { H2ClientConnection, HeaderList } from '#shared/http2'
 import type { ControlPlaneEndpoint } from './endpoint.ts'
-import {
-  KEEPALIVE_MS,
-  KEEPALIVE_TIMEOUT_MS,
-  MAX_REQUEST_BYTES,
-  MAX_RESPONSE_BYTES,
-  RpcError,
-  type RpcStatus,
-  rpcCodes,
-} from './rpc.ts'
-
-/** Exactly one `ended` comes, last. */
-export interface RpcStreamEvents {
-  /** The server has answered with its headers. */
-  opened(): void
-  message(bytes: Buffer): void
-  ended(status: RpcStatus): void
-}
-
-export interface RpcStream {
-  send(bytes: Buffer): void
-  /** Ends the call; `ended` follows. */
-  cancel(): void
-}
+import { GrpcCall, type RpcStreamEvents } from './grpc-call.ts'
+import { addressOf, connectControlPlane } from './grpc-connection.ts'
+import { RpcError, type RpcStatus, rpcCodes } from './rpc.ts'
 
 type Headers = readonly (readonly [name: string, value: string])[]
 
-const CONNECT_TIMEOUT_MS = 5_000
-/** In place of an address, which RFC 6066 §3 does not allow as a TLS server name. */
-const NO_SERVER_NAME = 'control-plane.invalid'
+/**
+ * A connection that nobody uses is given up: servers count PINGs on idle connections as abuse, and the next call is
+ * minutes or hours away.
+ */
+const IDLE_TIMEOUT_MS = 5_000
 
-const passBytes = (bytes: Buffer): Buffer => bytes
-
-/** One connection to a control plane: TLS 1.3, the server checked against the roots and the host's name. */
+/**
+ * Calls to one control plane over one connection, which is made for the first call and again after it was lost. It is
+ * gRPC on the engine that the tunnels use: the usual library would bring a second engine into the tunnel's process, about
+ * 4 MB and 40 ms of its start, and decide by itself when to connect again.
+ */
 export class RpcChannel {
-  readonly #client: Client
+  readonly #endpoint: ControlPlaneEndpoint
+  readonly #rootsPem: string | undefined
   readonly #clock: Clock
-  readonly #where: string
+  #connection: Promise<H2ClientConnection> | undefined
+  /** What `#connection` has become. */
+  #established: H2ClientConnection | undefined
+  #idle: Timer | undefined
+  #callCount = 0
+  #isClosed = false
 
-  /**
-   * @param rootsPem undefined = the roots of the operating system
-   * @throws MeshError `CONFIG_INVALID` when the roots are not PEM
-   */
+  /** @param rootsPem undefined = the roots of the operating system */
   constructor(endpoint: ControlPlaneEndpoint, rootsPem: string | undefined, clock: Clock) {
-    const { host, port } = endpoint
+    this.#endpoint = endpoint
+    this.#rootsPem = rootsPem
     this.#clock = clock
-    this.#where = isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
-    const channelCredentials = credentials.createFromSecureContext(secureContext(endpoint, rootsPem), {
-      checkServerIdentity: (_name: string, certificate: PeerCertificate) => checkName(endpoint, certificate),
-    })
-    this.#client = new Client(`dns:${this.#where}`, channelCredentials, {
-      'grpc.keepalive_time_ms': KEEPALIVE_MS,
-      'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-      'grpc.keepalive_permit_without_calls': 1,
-      'grpc.max_receive_message_length': MAX_RESPONSE_BYTES,
-      'grpc.max_send_message_length': MAX_REQUEST_BYTES,
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.enable_retries': 0,
-      'grpc.enable_channelz': 0,
-      // No setting of the process's environment may move this connection.
-      'grpc.enable_http_proxy': 0,
-      'grpc.service_config_disable_resolution': 1,
-      ...(isIP(host) === 0 ? {} : { 'grpc.ssl_target_name_override': NO_SERVER_NAME }),
-    })
   }
 
-  /** Opens the connection too, if need be; that it cannot be made, or not within 5 s, comes as `ended`, status 14. */
-  stream(path: string, headers: Headers, events: RpcStreamEvents): RpcStream {
-    const call: ClientDuplexStream<Buffer, Buffer> = this.#client.makeBidiStreamRequest(
-      path,
-      passBytes,
-      passBytes,
-      metadataOf(headers),
-    )
-    call.on('metadata', () => events.opened())
-    call.on('data', (bytes: Buffer) => events.message(bytes))
-    call.on('error', () => {}) // `status` tells the same, and always comes
-    let end = (status: RpcStatus): void => {
-      end = () => {}
-      timer.cancel()
-      events.ended(status)
-    }
-    const timer = this.#clock.setTimer(CONNECT_TIMEOUT_MS, () => {
-      if (this.#client.getChannel().getConnectivityState(false) === connectivityState.READY) return
-      end({ code: rpcCodes.unavailable, message: `no connection to ${this.#where} within ${CONNECT_TIMEOUT_MS} ms` })
-      call.cancel()
+  /** Opens a call; that there is no connection comes as `ended`, status 14. */
+  stream(path: string, headers: Headers, events: RpcStreamEvents): GrpcCall {
+    this.#idle?.cancel()
+    this.#callCount++
+    const call = new GrpcCall(this.#headersOf(path, headers), {
+      opened: () => events.opened(),
+      message: (bytes) => events.message(bytes),
+      ended: (status) => {
+        this.#callCount--
+        this.#watchIdle()
+        events.ended(status)
+      },
     })
-    call.on('status', ({ code, details }: StatusObject) => end({ code, message: details }))
-    return { send: (bytes) => void call.write(bytes), cancel: () => call.cancel() }
+    this.#connect()
+      .then(
+        (connection) => call.start(connection),
+        (error) => call.cancel(unavailable(error)),
+      )
+      .catch((error) => call.cancel(unavailable(error)))
+    return call
   }
 
   /** @throws RpcError; a deadline is status 4 */
   unary(path: string, headers: Headers, request: Buffer, timeoutMs: number, signal?: AbortSignal): Promise<Buffer> {
     const { promise, resolve, reject } = Promise.withResolvers<Buffer>()
-    const call = this.#client.makeUnaryRequest(
-      path,
-      passBytes,
-      passBytes,
-      request,
-      metadataOf(headers),
-      (error: ServiceError | null, reply?: Buffer) => {
-        if (error !== null) reject(new RpcError({ code: error.code, message: error.details }))
-        else resolve(reply ?? Buffer.alloc(0))
+    let reply: Buffer | undefined
+    const call = this.stream(path, [...headers, ['grpc-timeout', `${Math.ceil(timeoutMs)}m`]], {
+      opened: () => {},
+      message: (bytes) => {
+        reply ??= bytes
       },
-    )
-    const timer = this.#clock.setTimer(timeoutMs, () => {
-      reject(new RpcError({ code: rpcCodes.deadlineExceeded, message: `no answer within ${timeoutMs} ms` }))
-      call.cancel()
+      ended: (status) => {
+        if (status.code === rpcCodes.ok && reply !== undefined) resolve(reply)
+        else reject(new RpcError(status.code === rpcCodes.ok ? NO_REPLY : status))
+      },
     })
+    call.send(request)
+    call.end()
+    const timer = this.#clock.setTimer(timeoutMs, () =>
+      call.cancel({ code: rpcCodes.deadlineExceeded, message: `no answer within ${timeoutMs} ms` }),
+    )
     const abort = (): void => call.cancel()
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })
@@ -129,36 +87,64 @@ export class RpcChannel {
     })
   }
 
+  /** Ends the connection, and with it every call. */
   close(): void {
-    this.#client.close()
+    this.#isClosed = true
+    this.#giveUp()
+  }
+
+  /** The connection that is there or being made; another one when it takes no new calls any more. */
+  #connect(): Promise<H2ClientConnection> {
+    const isSpent = this.#established !== undefined && !this.#established.isUsable
+    if (this.#connection !== undefined && !isSpent) return this.#connection
+    const connecting = connectControlPlane(this.#endpoint, this.#rootsPem, this.#clock)
+    this.#connection = connecting
+    this.#established = undefined
+    const forget = (): void => {
+      if (this.#connection === connecting) this.#connection = undefined
+    }
+    connecting.then((connection) => {
+      connection.onClosed = forget
+      if (this.#connection === connecting) this.#established = connection
+      else void connection.close()
+    }, forget)
+    return connecting
+  }
+
+  #watchIdle(): void {
+    if (this.#callCount > 0 || this.#isClosed) return
+    this.#idle?.cancel()
+    this.#idle = this.#clock.setTimer(IDLE_TIMEOUT_MS, () => this.#giveUp())
+  }
+
+  #giveUp(): void {
+    this.#idle?.cancel()
+    const connection = this.#connection
+    this.#connection = undefined
+    connection?.then(
+      (open) => open.close(),
+      () => {},
+    )
+  }
+
+  #headersOf(path: string, headers: Headers): HeaderList {
+    return [
+      [':method', 'POST'],
+      [':scheme', 'https'],
+      [':path', path],
+      [':authority', addressOf(this.#endpoint)],
+      ['te', 'trailers'],
+      ['content-type', 'application/grpc'],
+      ['user-agent', 'ambit'],
+      ...headers.map(([name, value]): HeaderList[number] =>
+        name === 'authorization' ? [name, value, true] : [name, value],
+      ),
+    ]
   }
 }
 
-function secureContext(
-  endpoint: ControlPlaneEndpoint,
-  rootsPem: string | undefined,
-): ReturnType<typeof createSecureContext> {
-  if (rootsPem !== undefined && !rootsPem.includes('-----BEGIN CERTIFICATE-----'))
-    throw new MeshError('CONFIG_INVALID', 'the roots of the control plane hold no PEM certificate')
-  try {
-    return createSecureContext({
-      minVersion: endpoint.allowTls12 ? 'TLSv1.2' : 'TLSv1.3',
-      ...(rootsPem === undefined ? {} : { ca: rootsPem }),
-    })
-  } catch (cause) {
-    throw new MeshError('CONFIG_INVALID', 'the roots of the control plane cannot be read', { cause })
-  }
-}
+const NO_REPLY: RpcStatus = { code: rpcCodes.internal, message: 'OK without a reply' }
 
-/** The host's own name, or the alternative one, must be in the certificate. */
-function checkName(endpoint: ControlPlaneEndpoint, certificate: PeerCertificate): Error | undefined {
-  const problem = checkServerIdentity(endpoint.host, certificate)
-  if (problem === undefined || endpoint.alternativeHost === undefined) return problem
-  return checkServerIdentity(endpoint.alternativeHost, certificate)
-}
-
-function metadataOf(headers: Headers): Metadata {
-  const metadata = new Metadata()
-  for (const [name, value] of headers) metadata.add(name, value)
-  return metadata
+function unavailable(error: unknown): RpcStatus {
+  return { code: rpcCodes.unavailable, message: reasonOf(error) }
 }
