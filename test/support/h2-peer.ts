@@ -26,7 +26,8 @@ import {
   settingsAck,
 } from './h2-frames.ts'
 
-const WAIT_MS = 5_000
+/** Longer than any wait on a busy machine, shorter than a test may take. */
+const WAIT_MS = 15_000
 
 /** The other end of a conversation: says frames as a test wants, and waits for the engine's. */
 export class H2Peer {

@@ -70,7 +70,7 @@ function handshaken(socket: TLSSocket, clock: Clock, timeoutMs: number): Promise
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const finish = (reason: string | undefined, cause?: Error): void => {
     timer.cancel()
-    socket.off('secure', onSecure).off('close', onClose)
+    socket.off('secure', onSecure).off('end', onClose).off('close', onClose)
     if (reason === undefined) {
       resolve()
       return
@@ -83,7 +83,8 @@ function handshaken(socket: TLSSocket, clock: Clock, timeoutMs: number): Promise
   const onClose = (): void => finish('closed by the peer')
   // Stays: a later error must have somebody to hear it.
   socket.on('error', (error) => finish(error.message, error))
-  socket.on('secure', onSecure).on('close', onClose)
+  // A half-open socket is not closed by its end.
+  socket.on('secure', onSecure).on('end', onClose).on('close', onClose)
   if (socket.destroyed) finish('closed')
   return promise
 }

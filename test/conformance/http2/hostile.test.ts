@@ -120,7 +120,8 @@ describe('floods end the connection with ENHANCE_YOUR_CALM', () => {
     const startedMs = performance.now()
     peer.send(flood)
     expect(await peer.connectionError()).toBe('ENHANCE_YOUR_CALM')
-    expect(performance.now() - startedMs).toBeLessThan(2_000)
+    // Some milliseconds on an idle machine.
+    expect(performance.now() - startedMs).toBeLessThan(5_000)
     expect(owner.peak()).toBeLessThanOrEqual(200)
     expect(owner.total()).toBeLessThan(2_500)
     expect(engine.streamCount).toBe(0)

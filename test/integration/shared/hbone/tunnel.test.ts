@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createSecureServer, connect as h2connect, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import { connect, type Socket } from 'node:net'
-import { createServer as createTlsServer, TLSSocket, connect as tlsConnect } from 'node:tls'
+import { type ConnectionOptions, createServer as createTlsServer, TLSSocket, connect as tlsConnect } from 'node:tls'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
 import {
@@ -17,9 +17,12 @@ import {
 import { spiffeId } from '#shared/model'
 import type { IpAddress } from '#shared/net'
 import { createCsr, type WorkloadCertificate } from '#shared/pki'
+import { connect as connectTo, headers, PREFACE, settings } from '../../../support/h2-frames.ts'
+import { H2Peer } from '../../../support/h2-peer.ts'
 import { MemoryCa } from '../../../support/memory-ca.ts'
 import { keyOf, listen, listenTunnels, TestDialer, type TestListener, until } from '../../../support/tunnel-ends.ts'
 
+const MIB = 1 << 20
 const ca = new MemoryCa()
 const web = ca.issue(ca.id('shop', 'web'))
 const cart = ca.issue(ca.id('shop', 'cart'))
@@ -424,6 +427,18 @@ describe('a peer of the pool', () => {
     expect(dialer.sockets).toHaveLength(1)
   })
 
+  it.each<[string, (socket: Socket) => unknown]>([
+    ['closes', (socket) => socket.end()],
+    ['resets', (socket) => socket.resetAndDestroy()],
+    ['says something else', (socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')],
+  ])('that %s in place of TLS fails the request at once', async (_title, act) => {
+    const rude = later(await listen((socket) => socket.once('data', () => act(socket))))
+    const dialer = new TestDialer(rude.address, web)
+    const asked = poolOf().connect(keyOf(web.id, rude.address, cart.id), dialer, request)
+    await expect(asked).rejects.toMatchObject({ code: 'TUNNEL_HANDSHAKE_FAILED' })
+    await until(() => dialer.sockets[0]?.destroyed === true)
+  })
+
   it('that never finishes TLS fails the request in time', async () => {
     const silent = later(await listen(() => {}))
     const dialer = new TestDialer(silent.address, web)
@@ -454,6 +469,44 @@ describe('a peer of the pool', () => {
     const asked = pool.connect(keyOf(web.id, server.address, cart.id), dialer, request)
     await expect(asked).rejects.toMatchObject({ code: 'TUNNEL_ANSWER_TIMEOUT' })
     await until(() => server.tunnels[0]?.connection.streamCount === 0)
+  })
+})
+
+describe('a tunnel whose application does not read', () => {
+  it('holds up no other tunnel of the connection, and little memory', async () => {
+    let poured = 0
+    const flood = later(
+      await listen((socket) => {
+        const chunk = Buffer.alloc(256 * 1024)
+        const pour = (): void => {
+          while (socket.writable && poured < 256 * MIB) {
+            poured += chunk.length
+            if (!socket.write(chunk)) break
+          }
+        }
+        socket.on('drain', pour)
+        pour()
+      }),
+    )
+    const echo = await echoServer()
+    const server = await tunnelServer((incoming) => bindTo(incoming.target.port === 1 ? flood : echo)(incoming))
+    const dialer = new TestDialer(server.address, web)
+    const pool = poolOf()
+    const key = keyOf(web.id, server.address, cart.id)
+    const to = (port: number): ConnectRequest => ({ ...request, authority: { ...request.authority, port } })
+    const idle = await applicationOf(await pool.connect(key, dialer, to(1)))
+    idle.pause()
+    const others = Array.from({ length: 10 }, async () => {
+      const application = await applicationOf(await pool.connect(key, dialer, to(2)))
+      for (let i = 0; i < 20; i++) {
+        application.write(`message ${i}`)
+        expect(String((await once(application, 'data'))[0])).toBe(`message ${i}`)
+      }
+    })
+    await Promise.all(others)
+    expect(dialer.sockets).toHaveLength(1)
+    // The stream's window of 4 MiB, what the engine queues, and the buffers of four sockets.
+    expect(poured).toBeLessThan(48 * MIB)
   })
 })
 
@@ -558,11 +611,7 @@ const emptyBaggage = {
 /** node:http2 as an HBONE client. */
 async function nodeClient(
   port: number,
-  options: {
-    secureContext?: WorkloadCertificate['secureContext']
-    maxVersion?: 'TLSv1.2'
-    ALPNProtocols?: string[]
-  } = {
+  options: Pick<ConnectionOptions, 'secureContext' | 'maxVersion' | 'ciphers' | 'ALPNProtocols'> = {
     secureContext: web.secureContext,
   },
 ): Promise<ReturnType<typeof h2connect>> {
@@ -619,12 +668,29 @@ describe('node:http2 as the client of our acceptor', () => {
   it.each([
     ['without a certificate', { ALPNProtocols: ['h2'] }],
     ['of TLS 1.2', { maxVersion: 'TLSv1.2' as const }],
+    ['that offers ChaCha20 only', { ciphers: 'TLS_CHACHA20_POLY1305_SHA256' }],
     ['that offers HTTP/1.1 only', { secureContext: web.secureContext, ALPNProtocols: ['http/1.1'] }],
   ])('%s is closed', async (_title, options) => {
     const server = await tunnelServer((incoming) => incoming.accept())
     await nodeClient(server.address.port, options).catch(() => {})
     await until(() => server.failures.length === 1)
     expect(server.failures[0]).toMatchObject({ code: 'CLIENT_HANDSHAKE_FAILED' })
+  })
+
+  it('that offers no ALPN is served, as ztunnel does', async () => {
+    const server = await tunnelServer((incoming) => incoming.accept())
+    const { secureContext } = web
+    const socket = tlsConnect({
+      host: '127.0.0.1',
+      port: server.address.port,
+      secureContext,
+      rejectUnauthorized: false,
+    })
+    const peer = new H2Peer(socket, false)
+    peer.send(PREFACE, settings(), headers(1, connectTo))
+    expect((await peer.receive('HEADERS', 1)).streamId).toBe(1)
+    expect(socket.alpnProtocol).toBe(false)
+    socket.destroy()
   })
 
   it('that sends nothing is closed in time', async () => {
