@@ -7,7 +7,7 @@ import type { Counter, Logger } from '#shared/telemetry'
 import { PausedSocket } from './accepted-socket.ts'
 import type { CaptureHandlers, CaptureSettings, LocalPod } from './types.ts'
 
-/** Connections and tunnels that one pod may have open; more are reset as they come. */
+/** Default of `maxWork`. */
 const MAX_POD_WORK = 32_768
 
 /** Pending connections of a listener; the kernel cuts it to net.core.somaxconn. */
@@ -17,6 +17,8 @@ export interface PodListenersOptions {
   readonly settings: CaptureSettings
   readonly handlers: CaptureHandlers
   readonly log: Logger
+  /** Connections and tunnels that one pod may have open; more are reset as they come. */
+  readonly maxWork?: number
   /** Connections reset because their pod had too many. */
   readonly overflows: Counter
 }
@@ -34,11 +36,9 @@ export class PodListeners implements Closer, Drainable {
     const { settings, handlers } = options
     const opened: Server[] = []
     try {
-      opened.push(
-        this.#listen(settings.outboundPort, (socket) => this.#captured(socket, handlers.outbound)),
-        this.#listen(settings.plaintextPort, (socket) => this.#captured(socket, handlers.plaintext)),
-        this.#listen(settings.hbonePort, (socket) => this.#tunnel(socket)),
-      )
+      opened.push(this.#listen(settings.outboundPort, (socket) => this.#captured(socket, handlers.outbound)))
+      opened.push(this.#listen(settings.plaintextPort, (socket) => this.#captured(socket, handlers.plaintext)))
+      opened.push(this.#listen(settings.hbonePort, (socket) => this.#tunnel(socket)))
     } catch (error) {
       for (const server of opened) server.close()
       throw error
@@ -60,7 +60,7 @@ export class PodListeners implements Closer, Drainable {
   }
 
   #listen(port: number, accept: (socket: Socket) => void): Server {
-    const { settings, log } = this.#options
+    const { settings, log, maxWork = MAX_POD_WORK } = this.#options
     const keepAlive = port === settings.hbonePort ? undefined : settings.keepAlive
     const fd = listenIn(this.pod.netns, {
       ip: (settings.isIpv6Enabled ? '::' : '0.0.0.0') as IpAddress,
@@ -73,7 +73,7 @@ export class PodListeners implements Closer, Drainable {
     })
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
     server.on('connection', (socket) => {
-      if (this.pod.work.size < MAX_POD_WORK) accept(socket)
+      if (this.pod.work.size < maxWork) accept(socket)
       else this.#overflow(socket)
     })
     server.on('error', (error) => log.error('listener failed', { pod: this.pod.uid, port, error: error.message }))
