@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#shared/clock'
-import { reasonOf } from '#shared/errors'
+import { MeshError, reasonOf } from '#shared/errors'
 import type { Logger } from '#shared/telemetry'
 import type { DeltaRequest } from './messages.ts'
 import { type RpcStatus, rpcCodes } from './rpc.ts'
@@ -48,6 +48,8 @@ export interface StreamSettings {
 const FIRST_REQUEST_TIMEOUT_MS = 30_000
 const ACK_TIMEOUT_MS = 60_000
 const MAX_PEER_TEXT = 4096
+/** Of a resource's name; those of Kubernetes are below 1,000. */
+const MAX_NAME_CHARACTERS = 4096
 
 /** One client's stream: its subscriptions, and what is sent to it. */
 export class AdsStream implements ServerStreamEvents {
@@ -118,6 +120,7 @@ export class AdsStream implements ServerStreamEvents {
   }
 
   #request(request: DeltaRequest): void {
+    if (hasLongName(request)) throw new MeshError('RESOURCE_INVALID', 'a name is too long')
     if (!this.#identify(request)) return
     const watch = this.#watchFor(request)
     if (watch === undefined) this.#ignore(request.typeUrl)
@@ -199,4 +202,13 @@ export class AdsStream implements ServerStreamEvents {
     )
     observer.sent?.(client, typeUrl, nonce, delta, bytes.length)
   }
+}
+
+/** Names are kept as long as the stream lives, so their length is bounded as well as their number. */
+function hasLongName(request: DeltaRequest): boolean {
+  const isLong = (name: string): boolean => name.length > MAX_NAME_CHARACTERS
+  if (request.resourceNamesSubscribe.some(isLong)) return true
+  for (const name in request.initialResourceVersions)
+    if (isLong(name) || isLong(request.initialResourceVersions[name] ?? '')) return true
+  return false
 }

@@ -35,6 +35,9 @@ const MAX_STREAMS_PER_CONNECTION = 100
 /** What one HTTP/2 session may buffer: a state of the mesh that waits to be read, and a large request. */
 const MAX_SESSION_MEGABYTES = 256
 const TCP_KEEPALIVE_MS = 300_000
+const HANDSHAKE_TIMEOUT_MS = 10_000
+/** A connection without calls is given up; clients of ours do so sooner. */
+const IDLE_TIMEOUT_MS = 300_000
 
 const passBytes = (bytes: Buffer): Buffer => bytes
 
@@ -59,6 +62,7 @@ export class GrpcServer implements RpcServer {
       'grpc.max_concurrent_streams': MAX_STREAMS_PER_CONNECTION,
       'grpc.keepalive_time_ms': KEEPALIVE_MS,
       'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+      'grpc.max_connection_idle_ms': IDLE_TIMEOUT_MS,
       'grpc.enable_channelz': 0,
       'grpc-node.max_session_memory': MAX_SESSION_MEGABYTES,
     })
@@ -128,7 +132,7 @@ export class GrpcServer implements RpcServer {
 /** A key pair that can be exchanged while the server runs. */
 class RenewableCredentials extends ServerCredentials {
   constructor(keyPair: ServerKeyPair) {
-    super({}, contextOptions(keyPair))
+    super({ handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, contextOptions(keyPair))
   }
 
   renew(keyPair: ServerKeyPair): void {

@@ -71,7 +71,7 @@ export class Watch {
   }
 
   get isFull(): boolean {
-    return this.#names.size > MAX_NAMES || this.#held.size > MAX_NAMES
+    return Math.max(this.#names.size, this.#held.size, this.#asked.size) > MAX_NAMES
   }
 
   /** The first request for this type on the stream: also says what the client still holds from earlier ones. */

@@ -241,6 +241,11 @@ describe('a client that does not keep to the protocol', () => {
   it.each([
     ['sends no node', (client: ScriptedAdsClient) => client.send({ typeUrl: TYPE }), 3],
     ['sends an empty node id', (client: ScriptedAdsClient) => client.send({ typeUrl: TYPE, node: { id: '' } }), 3],
+    [
+      'asks for a name of 5,000 characters',
+      (client: ScriptedAdsClient) => client.send({ typeUrl: TYPE, node, resourceNamesSubscribe: ['x'.repeat(5000)] }),
+      3,
+    ],
     ['sends bytes that are no request', (client: ScriptedAdsClient) => client.sendBytes(Buffer.from('ffff', 'hex')), 3],
   ])('and %s is cut', async (_what, act, code) => {
     const { port } = await start()
