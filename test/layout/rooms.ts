@@ -54,6 +54,8 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
   },
   local: {
     host: [],
+    store: [],
+    apiserver: ['store'],
     network: ['host'],
     kubelet: ['host', 'network'],
     objects: ['host', 'network', 'kubelet'],

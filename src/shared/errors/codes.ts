@@ -50,6 +50,9 @@ export const codes = {
   ZDS_UNAVAILABLE: { side: 'upstream', retry: 'unsent', status: 503, flag: '-' },
   ZDS_REFUSED: { side: 'upstream', retry: 'unsent', status: 503, flag: '-' },
 
+  STORE_FAILED: { side: 'local', retry: 'never', status: 503, flag: '-' },
+  API_REQUEST_REFUSED: { side: 'downstream', retry: 'never', status: 400, flag: '-' },
+
   COMMAND_FAILED: { side: 'local', retry: 'never', status: 500, flag: '-' },
   NOT_FOUND: { side: 'downstream', retry: 'never', status: 404, flag: 'NR' },
 } as const
