@@ -20,8 +20,10 @@ import { ReceiveWindow, SendWindow } from './windows.ts'
 
 /** Resets that are remembered for late frames. */
 const REMEMBERED_RESETS = 1024
-/** How long the last bytes may take to leave, and the peer to close, before the socket is destroyed. */
+/** How long a peer may take to close behind our FIN, and the last words of an abort to leave. */
 const LINGER_MS = 1_000
+/** How long streams that have ended may take to leave the queue when their connection closes gracefully. */
+const FLUSH_MS = 30_000
 
 const KEEPALIVE_PING: Buffer = Buffer.from('keepaliv')
 
@@ -114,11 +116,11 @@ export abstract class Connection implements H2Connection {
     this.#socket.on('error', (error) => this.#setCloseReason(error.message))
     this.#socket.on('end', () => this.#socket.end())
     this.#socket.on('close', () => this.#onSocketClosed())
-    if (this.#socket.destroyed) {
-      this.#onSocketClosed()
-      return
-    }
-    takeOverReads(this.#socket, this.#intake.onread)
+    // What the socket holds already, or its end, is told when the caller has the connection in hand.
+    process.nextTick(() => {
+      if (this.#socket.destroyed) this.#onSocketClosed()
+      else takeOverReads(this.#socket, this.#intake.onread)
+    })
   }
 
   get streamCount(): number {
@@ -294,26 +296,42 @@ export abstract class Connection implements H2Connection {
     if (this.isClosing) return
     this.#setCloseReason(reason)
     this.writer.goaway(this.lastPeerStreamId, code, reason)
-    this.#beginClosing()
+    this.#beginClosing(LINGER_MS)
     this.#loseStreams(code, reason)
+  }
+
+  /** The deadline of a drain: what has not left by now never will. */
+  cut(): void {
+    if (this.isClosing) this.#socket.destroy()
+    else this.abort(H2ErrorCode.NO_ERROR, 'drain deadline')
   }
 
   /** Draining is over with the last stream, but not while new ones may be under way. */
   closeWhenEmpty(): void {
     if (this.#phase !== 'draining' || this.streams.size > 0) return
-    if (this.#gracefulEnd.mayClose()) this.#beginClosing()
+    if (this.#gracefulEnd.mayClose()) this.#beginClosing(FLUSH_MS)
   }
 
-  /** Lets what is queued leave, then half-closes; a peer that does not follow is cut. */
-  #beginClosing(): void {
+  /** Lets what is queued leave within `flushMs`, then half-closes; a peer that does not follow is cut. */
+  #beginClosing(flushMs: number): void {
     this.#phase = 'closing'
     this.#intake.stop()
     this.#stopTimers()
-    this.#lingerTimer = this.clock.setTimer(LINGER_MS, () => this.#socket.destroy())
+    this.#destroyIn(flushMs)
     this.queue.kick()
-    if (this.queue.isIdle) this.#socket.end()
+    if (this.queue.isIdle) this.#halfClose()
     // Bytes that nobody reads would turn our close into a reset that can overtake the GOAWAY.
     this.#socket.resume()
+  }
+
+  #halfClose(): void {
+    this.#socket.end()
+    this.#destroyIn(LINGER_MS)
+  }
+
+  #destroyIn(delayMs: number): void {
+    this.#lingerTimer?.cancel()
+    this.#lingerTimer = this.clock.setTimer(delayMs, () => this.#socket.destroy())
   }
 
   #onSocketClosed(): void {
@@ -322,6 +340,7 @@ export abstract class Connection implements H2Connection {
     this.#intake.close()
     this.queue.close()
     this.#stopTimers()
+    this.#gracefulEnd.stop()
     this.#lingerTimer?.cancel()
     const reason = this.#closeReason === '' ? 'peer closed the connection' : this.#closeReason
     this.#loseStreams(H2ErrorCode.INTERNAL_ERROR, `connection lost: ${reason}`)
@@ -346,7 +365,6 @@ export abstract class Connection implements H2Connection {
     this.#firstSettingsTimer?.cancel()
     this.#settingsAckTimer?.cancel()
     this.#blocked.stop()
-    this.#gracefulEnd.stop()
   }
 
   #setCloseReason(reason: string): void {
@@ -355,9 +373,11 @@ export abstract class Connection implements H2Connection {
 
   #onWriteProgress(): void {
     if (this.#phase === 'closing') {
-      if (this.queue.isIdle) this.#socket.end()
-    } else this.guard(() => this.wake())
+      if (this.queue.isIdle) this.#halfClose()
+    } else if (this.#blocked.count > 0) this.guard(this.#wakeBlocked)
   }
+
+  readonly #wakeBlocked = (): void => this.wake()
 
   #changePeerWindow(bytes: number): void {
     const change = bytes - this.peerInitialWindowBytes

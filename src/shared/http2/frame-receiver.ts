@@ -352,12 +352,9 @@ export class FrameReceiver implements FrameSink {
   }
 
   #onPing(payload: Buffer): void {
-    if ((this.#reader.flags & Flag.ACK) !== 0) {
-      this.#connection.onPingAck(payload)
-      return
-    }
     this.#connection.guards.count('ping')
-    this.#connection.writer.ping(payload, true)
+    if ((this.#reader.flags & Flag.ACK) !== 0) this.#connection.onPingAck(payload)
+    else this.#connection.writer.ping(payload, true)
   }
 
   #onWindowUpdate(streamId: number, increment: number): void {

@@ -30,10 +30,7 @@ export class GracefulEnd {
     const noticeMs = role === 'server' ? Math.min(NOTICE_MS, deadlineMs) : 0
     this.#timer = clock.setTimer(noticeMs, () => {
       this.announceLast()
-      if (this.#connection.isClosing) return
-      this.#timer = clock.setTimer(deadlineMs - noticeMs, () =>
-        this.#connection.abort(H2ErrorCode.NO_ERROR, 'drain deadline'),
-      )
+      this.#timer = clock.setTimer(deadlineMs - noticeMs, () => this.#connection.cut())
     })
     if (role === 'client') return
     writer.goaway(MAX_STREAM_ID, H2ErrorCode.NO_ERROR, '')

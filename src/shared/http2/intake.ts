@@ -75,8 +75,10 @@ export class Intake {
   }
 
   #deliverRun(): void {
-    this.#connection.guard(() => this.#receiver.deliverRun())
+    this.#connection.guard(this.#deliverRunNow)
   }
+
+  readonly #deliverRunNow = (): void => this.#receiver.deliverRun()
 
   #watchHeaderBlock(): void {
     if (this.#headerBlockTimer !== undefined) {

@@ -145,3 +145,47 @@ it('a connection that its peer drops tells every stream, and leaves no timer', a
   expect(clock.pendingTimers).toBe(0)
   expect(() => connection.request([], new MessageCollector())).toThrow(expect.objectContaining({ code: 'TUNNEL_LOST' }))
 })
+
+describe('the end of a connection whose peer reads slowly', () => {
+  /** A stream that has ended on both sides, with half a MiB of its answer still queued. */
+  async function slowReader(): Promise<Scene & { readonly sentBytes: number }> {
+    const scene = await serverWith({ pingIntervalMs: 0 })
+    scene.peer.pause()
+    const windows = Buffer.from('00000604000000000000047fffffff000004080000000000' + '7fff0000', 'hex')
+    const ended = Buffer.from(CONNECT)
+    ended[4] = 0x05
+    scene.peer.write(Buffer.concat([PREFACE, windows, SETTINGS_ACK, ended]))
+    await expect.poll(() => scene.streams.length).toBe(1)
+    const stream = scene.streams[0] as H2Stream
+    stream.respond([[':status', '200']])
+    let sentBytes = 0
+    const payload = Buffer.alloc(64 * 1024)
+    for (let taken = -1; taken !== 0; sentBytes += taken) {
+      taken = stream.write(payload, 0, payload.length)
+      // The kernel takes what it can before the queue counts as full.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    stream.end()
+    return { ...scene, sentBytes }
+  }
+
+  it('waits for what is queued when it drains', async () => {
+    const scene = await slowReader()
+    const drained = scene.connection.drain({ mode: 'graceful', deadlineMs: 60_000 })
+    await scene.clock.advance(20_000)
+    let received = 0
+    scene.peer.on('data', (chunk) => {
+      received += chunk.length
+    })
+    scene.peer.resume()
+    await drained
+    expect(received).toBeGreaterThan(scene.sentBytes)
+  })
+
+  it('does not wait beyond the deadline', async () => {
+    const scene = await slowReader()
+    const drained = scene.connection.drain({ mode: 'graceful', deadlineMs: 5_000 })
+    await scene.clock.advance(5_000)
+    await drained
+  })
+})
