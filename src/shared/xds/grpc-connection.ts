@@ -33,7 +33,8 @@ export async function connectControlPlane(
     raw.destroy()
   }
   const timer = clock.setTimer(CONNECT_TIMEOUT_MS, () => fail(`not within ${CONNECT_TIMEOUT_MS} ms`))
-  raw.on('error', (error) => fail(reasonOf(error), error))
+  // When every address of a name fails, Node's error has a code and no message.
+  raw.on('error', (error: NodeJS.ErrnoException) => fail(reasonOf(error) || (error.code ?? 'unknown'), error))
   raw.once('connect', () => {
     const secured = connectTls({
       socket: raw,

@@ -174,6 +174,21 @@ describe('a connection', () => {
     expect(failed).toMatchObject({ status: { code: 14 }, message: expect.stringMatching(/HTTP\/2/) })
   })
 
+  it('is not made where nobody listens, and that is told, also for a name with several addresses', async () => {
+    const server = createTcp().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const address = server.address()
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+    server.close()
+    await once(server, 'close')
+    const one = new RpcChannel(endpointTo(port, ca, { host: 'localhost' }), ca.rootPem, systemClock)
+    const failed = await one.unary('/a.B/C', [], Buffer.alloc(0), 5_000).catch((error: unknown) => error)
+    expect(failed).toMatchObject({
+      status: { code: 14 },
+      message: expect.stringMatching(/localhost:\d+: .*ECONNREFUSED/),
+    })
+  })
+
   it('is not made with a server that accepts and says nothing', async () => {
     const clock = new FakeClock()
     const server = createTcp(() => {}).listen(0, '127.0.0.1')
