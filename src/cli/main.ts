@@ -13,9 +13,14 @@ import {
   addZtunnelConfig,
   type Installation,
 } from './commands/index.ts'
+import { readCliConfig } from './config.ts'
 
 const distDir = dirname(dirname(fileURLToPath(import.meta.url)))
-const installation: Installation = { distDir, demoDir: join(dirname(distDir), 'samples', 'shop') }
+const installation: Installation = {
+  distDir,
+  demoDir: join(dirname(distDir), 'samples', 'shop'),
+  ...readCliConfig(process.env),
+}
 
 const program = new Command('ambit')
   .description('an ambient service mesh on one machine: up, look, try, down')

@@ -2,14 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Clock, sleep, type Timer } from '#shared/clock'
-import {
-  AMBIT_VERSION,
-  currentBootId,
-  type ExecRequest,
-  identify,
-  type MeshStatus,
-  writeRunRecord,
-} from '#shared/control'
+import { type ExecRequest, identify, type MeshStatus, newRunRecord, writeRunRecord } from '#shared/control'
 import { reasonOf } from '#shared/errors'
 import { watchFolder } from '#shared/k8s'
 import type { MainControl, RunningProgram } from '#shared/lifecycle'
@@ -32,8 +25,6 @@ export interface LocalSettings {
   readonly config: LocalConfig
   readonly clock: Clock
   readonly logger: Logger
-  /** PATH of the user: containers look their commands up there, after the pinned Node. */
-  readonly path: string
   /** `dist/`. */
   readonly distDir: string
 }
@@ -162,8 +153,8 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
 
   /** The way up, each line needing only those before it. */
   async #bringUp(): Promise<Parts> {
-    const { config, path } = this.#settings
-    const tools = findTools(path)
+    const { config } = this.#settings
+    const tools = findTools(config.path)
     const nodes = await makeNodes(tools, config.nodes, kernelFamilies())
     this.progress.say('step', `${config.nodes} nodes joined: ${nodes.list.map(({ name }) => name).join(', ')}`)
     const locals = nodes.list.map((node) => this.#local(node))
@@ -204,7 +195,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   }
 
   #makeCluster(tools: Tools, nodes: Nodes, locals: readonly LocalNode[], desired: DesiredObjects): Cluster {
-    const { clock, logger, path } = this.#settings
+    const { clock, logger, config } = this.#settings
     const { folders, dir } = this.#layout
     const machines = locals.map(({ node, netns }) => {
       const network = new PodNetwork(tools, node, nodes.families)
@@ -227,7 +218,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       machines: new Map(machines),
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
       // The pinned Node comes first, so that samples run on the same as the mesh.
-      containerEnv: { PATH: `${dirname(process.execPath)}:${path}`, HOME: '/', LANG: 'C.UTF-8' },
+      containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },
       changed: () => this.#noticed(),
     })
   }
@@ -306,13 +297,8 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   #writeRecord(): void {
     const own = this.#pids.self
     // Parents within the machine that are this mesh's own: process 1 of its namespace, and `unshare` above it.
-    const processes = [own, ...ancestorsOf(own).slice(0, 2)].flatMap((pid) => identify(pid) ?? [])
-    writeRunRecord(this.#layout.dir, {
-      version: AMBIT_VERSION,
-      bootId: currentBootId(),
-      startedAt: this.#startedAt,
-      processes: processes.reverse(),
-    })
+    const outsideIn = [own, ...ancestorsOf(own).slice(0, 2)].reverse()
+    writeRunRecord(this.#layout.dir, newRunRecord(this.#startedAt, outsideIn.map(identify)))
   }
 }
 

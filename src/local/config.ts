@@ -1,5 +1,5 @@
 import { isAbsolute } from 'node:path'
-import { type ConfigSpec, integer, parsed, readConfig, required, setting } from '#shared/config'
+import { type ConfigSpec, integer, parsed, readConfig, required, setting, text } from '#shared/config'
 import { MAX_NODES } from './network/index.ts'
 import { type ExtraEnv, PROGRAMS, type ProgramName } from './programs/index.ts'
 
@@ -13,6 +13,9 @@ export interface LocalConfig {
   readonly programEnv: readonly ExtraEnv[]
   /** The mesh ends when this descriptor does; 0 = it stays until it is told. */
   readonly lifelineFd: number
+  /** Where containers and this program find their commands. */
+  readonly path: string
+  readonly logFilter: string
 }
 
 const absolutePath = parsed<string>('path', (given) => {
@@ -37,6 +40,8 @@ export const localSettings: ConfigSpec<LocalConfig> = {
       0,
       "Descriptor whose end is the mesh's end; 0 = none.",
     ),
+    path: setting(text, 'PATH', '/usr/bin:/bin', 'Where containers and the supervisor find their commands.'),
+    logFilter: setting(text, 'RUST_LOG', 'info', 'Log levels: `info`, or `info,pods=debug`.'),
   },
 }
 

@@ -5,6 +5,7 @@ import { ControlClient } from './control-client.ts'
 import { runningProcesses } from './state-folder.ts'
 
 /** What a mesh may take to go down when asked; then it is killed. */
+const START_WAIT_MS = 3_000
 const STOP_WAIT_MS = 10_000
 const KILL_WAIT_MS = 10_000
 const LOOK_MS = 15
@@ -12,10 +13,10 @@ const LOOK_MS = 15
 /**
  * Ends the mesh of a folder: asks it, and kills it when it does not go. Process 1 of its pid namespace takes every
  * other process with it, so nothing can be left running.
- * @param isHurried kills at once
+ * @param isHurried true = kills at once; asked again and again
  */
 export async function endMesh(stateDir: string, clock: Clock, isHurried: () => boolean = () => false): Promise<void> {
-  const processes = runningProcesses(stateDir)
+  const processes = await startedProcesses(stateDir, clock)
   if (processes.length === 0) return
   if (!isHurried()) {
     const isAsked = await new ControlClient(stateDir).stop().then(
@@ -31,6 +32,19 @@ export async function endMesh(stateDir: string, clock: Clock, isHurried: () => b
   }
 }
 
+/**
+ * The mesh's processes, once the supervisor has written down all of them: killing only the `unshare` of a mesh that is
+ * just being started could miss what it has forked a moment ago.
+ */
+async function startedProcesses(stateDir: string, clock: Clock): Promise<readonly ProcessIdentity[]> {
+  const untilMs = clock.monotonicMs() + START_WAIT_MS
+  for (;;) {
+    const processes = runningProcesses(stateDir)
+    if (processes.length !== 1 || clock.monotonicMs() > untilMs) return processes
+    await pause(clock)
+  }
+}
+
 async function areGone(
   processes: readonly ProcessIdentity[],
   withinMs: number,
@@ -40,10 +54,14 @@ async function areGone(
   const untilMs = clock.monotonicMs() + withinMs
   while (processes.some(isRunning)) {
     if (clock.monotonicMs() > untilMs || isHurried()) return false
-    // Nothing else keeps this process alive.
-    await new Promise<void>((resolve) => void clock.setTimer(LOOK_MS, resolve, true))
+    await pause(clock)
   }
   return true
+}
+
+/** Nothing else keeps this process alive meanwhile. */
+function pause(clock: Clock): Promise<void> {
+  return new Promise((resolve) => void clock.setTimer(LOOK_MS, resolve, true))
 }
 
 /** Only the very process that was recorded: its start time is compared right before. */

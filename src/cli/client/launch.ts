@@ -2,16 +2,22 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
+import { identify, newRunRecord, writeRunRecord } from '#shared/control'
 import { MeshError } from '#shared/errors'
 
 export interface LaunchSettings {
   readonly stateDir: string
+  /** RFC 3339. */
+  readonly startedAt: string
   readonly distDir: string
   readonly nodes: number
   readonly folders: readonly string[]
   readonly programEnv: readonly string[]
   /** The mesh stays when this process ends. */
   readonly isDetached: boolean
+  /** Of the user. */
+  readonly path: string
+  readonly logFilter: string
 }
 
 /** The supervisor's process, seen from here: `unshare`, which ends with everything below it. */
@@ -34,10 +40,13 @@ const AS_ORDINARY_USER = ['--user', '--map-root-user']
 const INIT_SCRIPT = '"$@" & wait $!'
 const LIFELINE_FD = 3
 const SHOWN_LOG_LINES = 8
+/** `ended` when the mesh went down as it was told to. */
+export const GOOD_END = 'the mesh is down'
 
 export function launchSupervisor(settings: LaunchSettings): Launched {
-  const unshare = findUnshare()
-  const { stateDir, distDir, nodes, folders, programEnv, isDetached } = settings
+  const env = supervisorEnv(settings)
+  const unshare = findUnshare(env)
+  const { stateDir, startedAt, distDir, nodes, folders, programEnv, isDetached } = settings
   const logs = join(stateDir, 'logs')
   mkdirSync(logs, { recursive: true, mode: 0o700 })
   const logFile = join(logs, 'supervisor.log')
@@ -54,10 +63,12 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
     // A session of its own: Ctrl-C reaches this process only, which then takes the mesh down in order.
     detached: true,
     cwd: '/',
-    env: toolEnv(),
+    env,
     stdio: ['ignore', log, log, ...(isDetached ? [] : ['pipe' as const])],
   })
   closeSync(log)
+  // From here on the mesh can be found and ended, also when this process is not there any more.
+  if (child.pid !== undefined) writeRunRecord(stateDir, newRunRecord(startedAt, [identify(child.pid)]))
   const lifeline = child.stdio[LIFELINE_FD] as Duplex | undefined
   lifeline?.on('error', () => {})
   return {
@@ -71,13 +82,13 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
 }
 
 /** The flags that work for this user. @throws MeshError with what to do */
-function findUnshare(): readonly string[] {
+function findUnshare(env: Readonly<Record<string, string>>): readonly string[] {
   const complaints: string[] = []
   const isRoot = process.getuid?.() === 0
   for (const flags of isRoot
     ? [NAMESPACES, [...AS_ORDINARY_USER, ...NAMESPACES]]
     : [[...AS_ORDINARY_USER, ...NAMESPACES]]) {
-    const { status, stderr, error } = spawnSync('unshare', [...flags, 'true'], { env: toolEnv(), encoding: 'utf8' })
+    const { status, stderr, error } = spawnSync('unshare', [...flags, 'true'], { env, encoding: 'utf8' })
     if (status === 0) return flags
     if ((error as NodeJS.ErrnoException | undefined)?.code === 'ENOENT')
       throw new MeshError('COMMAND_FAILED', 'the program unshare is missing; install the package util-linux')
@@ -91,14 +102,13 @@ function findUnshare(): readonly string[] {
 }
 
 /** An ordinary user's PATH may lack the folders of ip and its like. */
-function toolEnv(): Record<string, string> {
-  const path = process.env.PATH ?? ''
-  return { PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`, RUST_LOG: process.env.RUST_LOG ?? 'info' }
+function supervisorEnv({ path, logFilter }: LaunchSettings): Readonly<Record<string, string>> {
+  return { PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`, RUST_LOG: logFilter }
 }
 
 function endText(code: number | null, signal: string | null, logFile: string): string {
   if (signal !== null) return `the supervisor was ended by ${signal}`
-  if (code === 0) return 'the mesh is down'
+  if (code === 0) return GOOD_END
   let last = ''
   try {
     last = readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-SHOWN_LOG_LINES).join('\n')

@@ -1,6 +1,14 @@
 import { mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { currentBootId, isRunning, type ProcessIdentity, readRunRecord } from '#shared/control'
+import {
+  claimRunRecord,
+  currentBootId,
+  identify,
+  isRunning,
+  newRunRecord,
+  type ProcessIdentity,
+  readRunRecord,
+} from '#shared/control'
 import { MeshError } from '#shared/errors'
 
 /** What a mesh keeps in its folder; nothing else is ever removed. */
@@ -28,8 +36,11 @@ export function runningProcesses(stateDir: string): readonly ProcessIdentity[] {
   return record.processes.filter(isRunning)
 }
 
-/** Makes the folder, readable by its owner only. @throws MeshError when somebody else's files are in it */
-export function claimFolder(stateDir: string): void {
+/**
+ * Makes the folder, readable by its owner only, and says in it that this process starts a mesh there.
+ * @throws MeshError when somebody else's files are in it, or another mesh is being started there
+ */
+export function claimFolder(stateDir: string, startedAt: string): void {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const strangers = readdirSync(stateDir).filter((name) => !ENTRIES.includes(name))
   if (strangers.length > 0) {
@@ -37,6 +48,12 @@ export function claimFolder(stateDir: string): void {
     throw new MeshError(
       'CONFIG_INVALID',
       `${stateDir} holds files that are not a mesh's (${shown}); name another folder with --state`,
+    )
+  }
+  if (!claimRunRecord(stateDir, newRunRecord(startedAt, [identify(process.pid)]))) {
+    throw new MeshError(
+      'COMMAND_FAILED',
+      `another mesh is being started in ${stateDir}; wait for it, or name another folder with --state`,
     )
   }
 }

@@ -7,9 +7,12 @@ export interface Installation {
   readonly distDir: string
   /** The demo's folder of YAML. */
   readonly demoDir: string
+  /** PATH of the user. */
+  readonly path: string
+  readonly logFilter: string
 }
 
-const DEFAULT_STATE = '.ambit'
+export const DEFAULT_STATE = '.ambit'
 
 /** Every command that speaks with a mesh takes `--state`. */
 export function withState(command: Command): Command {

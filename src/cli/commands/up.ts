@@ -6,13 +6,15 @@ import {
   ControlClient,
   claimFolder,
   endMesh,
+  GOOD_END,
   hasState,
   type Launched,
+  type LaunchSettings,
   launchSupervisor,
   removeState,
   runningProcesses,
 } from '../client/index.ts'
-import { collect, type Installation, stateOf, withState } from './options.ts'
+import { collect, DEFAULT_STATE, type Installation, stateOf, withState } from './options.ts'
 import { podTable } from './pod-table.ts'
 
 interface UpOptions {
@@ -43,7 +45,7 @@ export function addUp(program: Command, installation: Installation): void {
     .action((options: UpOptions) => up(options, installation))
 }
 
-async function up(options: UpOptions, { distDir, demoDir }: Installation): Promise<void> {
+async function up(options: UpOptions, installation: Installation): Promise<void> {
   const stateDir = stateOf(options)
   if (runningProcesses(stateDir).length > 0) {
     process.stdout.write(`a mesh is already up in ${stateDir}: see "ambit status"; "ambit down" ends it\n`)
@@ -51,41 +53,46 @@ async function up(options: UpOptions, { distDir, demoDir }: Installation): Promi
   }
   // What a crashed mesh left there is its own and of no use.
   if (hasState(stateDir)) removeState(stateDir)
-  claimFolder(stateDir)
+  const startedAt = new Date(systemClock.nowMs()).toISOString()
+  claimFolder(stateDir, startedAt)
   const isDemo = options.demo ?? options.file.length === 0
-  const folders = [...options.file.map((folder) => resolve(folder)), ...(isDemo ? [demoDir] : [])]
+  const folders = [...options.file.map((folder) => resolve(folder)), ...(isDemo ? [installation.demoDir] : [])]
   const isDetached = options.detach === true
-  const launched = launchSupervisor({
-    stateDir,
-    distDir,
-    nodes: options.nodes,
-    folders,
-    programEnv: options.env,
-    isDetached,
-  })
-  const ending = isDetached ? undefined : endOnSignal(stateDir, launched, systemClock)
+  const { nodes, env: programEnv } = options
+  const launched = launch({ stateDir, startedAt, nodes, folders, programEnv, isDetached, ...installation })
+  const ending = endOnSignal(stateDir, launched, systemClock)
+  let isGone = false
+  const ended = launched.ended.then((text) => Promise.reject(new MeshError('COMMAND_FAILED', text)))
   try {
-    await Promise.race([
-      followProgress(stateDir),
-      launched.ended.then((text) => Promise.reject(new MeshError('COMMAND_FAILED', text))),
-    ])
+    await Promise.race([followProgress(stateDir, () => isGone || ending.hasBegun()), ended])
   } catch (error) {
-    if (ending?.hasBegun()) return ending.done
+    if (ending.hasBegun()) return ending.done
     // The log stays for who wants to know more; the next "up" clears it away.
+    isGone = true
     await endMesh(stateDir, systemClock, () => true)
     throw error
   }
   const status = await new ControlClient(stateDir).status()
-  const suffix = options.state === '.ambit' ? '' : ` --state ${options.state}`
+  const suffix = options.state === DEFAULT_STATE ? '' : ` --state ${options.state}`
   process.stdout.write(`\n${podTable(status.pods)}${hints(isDemo, suffix)}`)
-  if (ending === undefined) return launched.release()
+  if (isDetached) return launched.release()
   process.stdout.write('\nCtrl-C takes the mesh down.\n')
   const end = await Promise.race([launched.ended, ending.done])
   if (ending.hasBegun()) return ending.done
   removeState(stateDir)
   // "ambit down" from elsewhere is as good an end as Ctrl-C here.
-  if (end === 'the mesh is down') return void process.stdout.write('the mesh was taken down\n')
+  if (end === GOOD_END) return void process.stdout.write('the mesh was taken down\n')
   throw new MeshError('COMMAND_FAILED', `the mesh ended by itself: ${end}`)
+}
+
+/** A mesh that could not even be started leaves no claim behind. */
+function launch(settings: LaunchSettings): Launched {
+  try {
+    return launchSupervisor(settings)
+  } catch (error) {
+    removeState(settings.stateDir)
+    throw error
+  }
 }
 
 /** Ctrl-C, a hang-up or a kill takes the mesh down; a second one does not wait. */
@@ -98,16 +105,14 @@ function endOnSignal(
   // Who waits for it hears of it; nobody else needs to.
   done.catch(() => {})
   let signals = 0
+  // A terminal that is gone takes no text; the mesh is taken down all the same.
+  process.stdout.on('error', () => {})
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
       if (++signals > 1) return
       process.stdout.write('\ntaking the mesh down (again: at once) …\n')
       endMesh(stateDir, clock, () => signals > 1)
-        .then(() => {
-          // Before the supervisor has written who it is, its `unshare` is what there is to end.
-          launched.process.kill('SIGKILL')
-          return launched.ended
-        })
+        .then(() => launched.ended)
         .then(() => {
           removeState(stateDir)
           process.stdout.write('the mesh is down\n')
@@ -120,9 +125,10 @@ function endOnSignal(
 }
 
 /** Prints what happens; returns when everything is ready. @throws MeshError when it cannot be */
-async function followProgress(stateDir: string): Promise<void> {
+async function followProgress(stateDir: string, isEnding: () => boolean): Promise<void> {
   const client = new ControlClient(stateDir)
-  for await (const { kind, elapsedMs, text } of eventsOf(client)) {
+  for await (const { kind, elapsedMs, text } of eventsOf(client, isEnding)) {
+    if (isEnding()) return
     if (kind === 'failed') throw new MeshError('COMMAND_FAILED', text)
     const seconds = (elapsedMs / 1000).toFixed(2).padStart(6)
     process.stdout.write(`${seconds} s  ${kind === 'warning' ? '! ' : ''}${text}\n`)
@@ -131,8 +137,8 @@ async function followProgress(stateDir: string): Promise<void> {
   throw new MeshError('COMMAND_FAILED', 'the supervisor went away before the mesh was ready')
 }
 
-async function* eventsOf(client: ControlClient): ReturnType<ControlClient['progress']> {
-  for (;;) {
+async function* eventsOf(client: ControlClient, isEnding: () => boolean): ReturnType<ControlClient['progress']> {
+  while (!isEnding()) {
     try {
       yield* client.progress()
       return

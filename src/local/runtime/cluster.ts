@@ -91,6 +91,8 @@ export class Cluster implements Closer {
   readonly #entries = new Map<string, Entry>()
   readonly #leaving = new Set<Promise<void>>()
   #blocked: readonly BlockedPod[] = []
+  /** Changes of running pods that cannot be followed. */
+  #held: readonly StatusProblem[] = []
   #addressProblems: readonly AddressProblem[] = []
   #timer: Timer | undefined
   #isClosed = false
@@ -137,7 +139,7 @@ export class Cluster implements Closer {
       path: 'spec.clusterIPs',
       problem,
     }))
-    return [...desired.problems, ...addresses]
+    return [...desired.problems, ...addresses, ...this.#held]
   }
 
   /** Something changed: compare soon. */
@@ -156,12 +158,17 @@ export class Cluster implements Closer {
     const wanted = new Map(desired.list('Pod').map((each) => [objectKey(each.object), each]))
     const namespaces = allNamespaces(desired.list('Namespace').map(({ object }) => object))
     this.#addressServices()
+    const held: StatusProblem[] = []
     for (const [key, entry] of this.#entries) {
       const want = wanted.get(key)
-      if (want === undefined || fingerprintOf(want) !== entry.fingerprint || entry.runner.phase === 'lost')
-        this.#retire(key, entry)
-      else this.#follow(entry, want.object, namespaces)
+      const isChanged = want === undefined || fingerprintOf(want) !== entry.fingerprint
+      const bar = isChanged && want !== undefined ? this.#barOf(want.object, namespaces) : undefined
+      if (bar !== undefined)
+        held.push({ where: `Pod ${key}`, line: undefined, path: '', problem: `${bar}; the old one stays` })
+      if ((isChanged && bar === undefined) || entry.runner.phase === 'lost') this.#retire(key, entry)
+      else if (want !== undefined) this.#follow(entry, want.object, namespaces)
     }
+    this.#held = held
     const blocked: BlockedPod[] = []
     for (const [key, want] of wanted) {
       if (this.#entries.has(key)) continue

@@ -1,6 +1,13 @@
 export { type ExecChannel, type ExecFrame, ExecFrameReader, execFrame, MAX_EXEC_PAYLOAD_BYTES } from './frames.ts'
 export { identify, isRunning, type ProcessIdentity } from './process-identity.ts'
-export { currentBootId, type RunRecord, readRunRecord, writeRunRecord } from './run-record.ts'
+export {
+  claimRunRecord,
+  currentBootId,
+  newRunRecord,
+  type RunRecord,
+  readRunRecord,
+  writeRunRecord,
+} from './run-record.ts'
 export { openSocketPath, type SocketPath } from './socket-path.ts'
 export type {
   ContainerStatus,

@@ -1,6 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProcessIdentity } from './process-identity.ts'
+import { AMBIT_VERSION } from './version.ts'
 
 /** What `ambit down` needs when the supervisor cannot be asked: whom it may end. */
 export interface RunRecord {
@@ -15,10 +16,32 @@ export interface RunRecord {
 
 const FILE = 'run.json'
 
+/** The record of a mesh that starts now. */
+export function newRunRecord(startedAt: string, processes: readonly (ProcessIdentity | undefined)[]): RunRecord {
+  return {
+    version: AMBIT_VERSION,
+    bootId: currentBootId(),
+    startedAt,
+    processes: processes.filter((identity) => identity !== undefined),
+  }
+}
+
 export function currentBootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }
 
+/** Writes the first record of a mesh; false when there is one already, as two starts must not share a folder. */
+export function claimRunRecord(stateDir: string, record: RunRecord): boolean {
+  try {
+    writeFileSync(join(stateDir, FILE), JSON.stringify(record), { mode: 0o600, flag: 'wx' })
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw error
+  }
+}
+
+/** Puts a record in place of another. */
 export function writeRunRecord(stateDir: string, record: RunRecord): void {
   const path = join(stateDir, FILE)
   writeFileSync(`${path}.new`, JSON.stringify(record), { mode: 0o600 })
