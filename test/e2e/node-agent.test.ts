@@ -5,7 +5,8 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { connectSeqPacket, createNetns, type Netns, netnsFromFd, type SeqPacketConnection } from '#shared/sys'
+import { type IpAddress, parseIp } from '#shared/net'
+import { connectSeqPacket, createNetns, type Netns, netnsFromFd, Routes, type SeqPacketConnection } from '#shared/sys'
 import { isRedirected } from '../../src/node-agent/redirect/index.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 import { packetOf, zds } from '../support/zds-wire.ts'
@@ -23,6 +24,7 @@ describe.runIf(requirePrivileges())('the node agent as a process', () => {
     root = mkdtempSync(join(tmpdir(), 'ambit-agent-'))
     for (const folder of ['kube', 'netns']) mkdirSync(join(root, folder))
     netns = createNetns()
+    new Routes(netns).addAddress({ link: 'lo', ip: parseIp('10.0.0.1') as IpAddress, prefixBits: 32 })
     symlinkSync(`/proc/${process.pid}/fd/${netns.fd}`, join(root, 'netns', 'web-uid'))
     write(pods('ambient'))
     ;[healthPort, adminPort] = await freePorts()

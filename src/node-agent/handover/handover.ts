@@ -3,7 +3,7 @@ import { reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
 import type { Logger, Metrics } from '#shared/telemetry'
 import { serveZds, type ZdsServer } from '#shared/zds'
-import type { NetnsResolver } from '../netns/index.ts'
+import { claim, type NetnsResolver } from '../netns/index.ts'
 import type { EnrolledPod, PodPlan } from '../pods/index.ts'
 import { isRedirected, removeRedirect } from '../redirect/index.ts'
 import { PodCapture, type PodStatus } from './pod-capture.ts'
@@ -61,7 +61,7 @@ export class Handover implements Closer {
     }
     const capture = this.#captures.get(plan.uid)
     if (capture !== undefined) capture.leave(plan.hasEnded)
-    else if (!plan.hasEnded) this.#cleanLeftover(plan.uid)
+    else if (!plan.hasEnded) this.#cleanLeftover(plan.uid, plan.ips)
   }
 
   /**
@@ -107,10 +107,10 @@ export class Handover implements Closer {
   }
 
   /** A pod left the mesh while no agent was there to see it. */
-  #cleanLeftover(uid: string): void {
+  #cleanLeftover(uid: string, ips: readonly string[]): void {
     const { resolver, logger } = this.#options
     try {
-      const netns = resolver.find(uid)
+      const netns = claim(resolver.find(uid), ips)
       if (netns === undefined) return
       try {
         if (!isRedirected(netns)) return

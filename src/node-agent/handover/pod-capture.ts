@@ -3,7 +3,7 @@ import { MeshError, reasonOf } from '#shared/errors'
 import type { Netns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
 import type { WorkloadInfo, ZdsPod, ZdsServer } from '#shared/zds'
-import type { NetnsResolver } from '../netns/index.ts'
+import { claim, type NetnsResolver } from '../netns/index.ts'
 import type { EnrolledPod } from '../pods/index.ts'
 import { applyRedirect, removeRedirect } from '../redirect/index.ts'
 import { Wake } from './wake.ts'
@@ -67,7 +67,8 @@ export class PodCapture {
   #netns: Netns | undefined
   /** The newest tunnel has acknowledged this namespace. */
   #isTold = false
-  #isRedirected = false
+  /** The plan that the redirect in place was made for; another one changes it, which is no repair. */
+  #redirectedAs: EnrolledPod | undefined
   #state: CaptureState = 'waiting-for-namespace'
   #reason = ''
   #repairs = 0
@@ -98,13 +99,14 @@ export class PodCapture {
   /** For the snapshot that a tunnel gets: without a redirected namespace the tunnel is only told to keep what it has. */
   get zdsPod(): ZdsPod {
     const { uid, info } = this.#pod
-    return { uid, info, netns: this.#isRedirected ? this.#netns : undefined }
+    return { uid, info, netns: this.#redirectedAs === undefined ? undefined : this.#netns }
   }
 
   /** The pod is wanted (again), maybe in another mode. */
   want(pod: EnrolledPod): void {
     this.#pod = pod
     this.#isWanted = true
+    this.#hasEnded = false
     this.look()
   }
 
@@ -159,18 +161,19 @@ export class PodCapture {
   }
 
   async #capture(): Promise<number> {
-    const { verifyIntervalMs, netnsTimeoutMs, clock, resolver, tunnels } = this.#options
-    await this.#hold(resolver.find(this.#pod.uid))
+    const { verifyIntervalMs, tunnels } = this.#options
+    const before = this.#hold()
     const netns = this.#netns
-    if (netns === undefined) {
-      const waitedMs = clock.monotonicMs() - this.#waitsSinceMs
-      if (waitedMs >= netnsTimeoutMs) {
-        throw new MeshError('NOT_FOUND', `the pod has no network namespace after ${netnsTimeoutMs / 1000} s`)
+    try {
+      // Before anything is waited for: its first packets may be on their way.
+      if (netns !== undefined) this.#redirect(netns)
+    } finally {
+      if (before !== undefined) {
+        await tunnels()?.delete(this.#pod.uid)
+        before.close()
       }
-      this.#enter('waiting-for-namespace', 'its network namespace is not there yet')
-      return netnsTimeoutMs - waitedMs
     }
-    this.#redirect(netns)
+    if (netns === undefined) return this.#waitForNamespace()
     if (!this.#isTold) {
       const server = tunnels()
       if (server === undefined) throw new MeshError('ZDS_UNAVAILABLE', 'tunnels are not served yet')
@@ -181,25 +184,41 @@ export class PodCapture {
     return verifyIntervalMs
   }
 
-  /** Takes over what was found, letting go of another namespace that the pod had before. */
-  async #hold(found: Netns | undefined): Promise<void> {
-    if (found?.id === this.#netns?.id) {
-      found?.close()
-      return
-    }
+  /**
+   * Takes over the namespace that is there now, when it is the pod's own.
+   * @returns another one that the pod had before, to be let go once the new one is redirected
+   * @throws MeshError `NOT_FOUND` when it is another's; what was held stays held
+   */
+  #hold(): Netns | undefined {
     const before = this.#netns
-    this.#netns = found
-    this.#isRedirected = false
+    const found = this.#options.resolver.find(this.#pod.uid)
+    if (found?.id === before?.id) {
+      found?.close()
+      return undefined
+    }
+    const next = claim(found, this.#pod.ips)
+    if (next === undefined && before === undefined) return undefined
+    this.#netns = next
+    this.#redirectedAs = undefined
     this.#isTold = false
     this.#waitsSinceMs = this.#options.clock.monotonicMs()
-    if (before === undefined) return
-    await this.#options.tunnels()?.delete(this.#pod.uid)
-    before.close()
+    return before
+  }
+
+  #waitForNamespace(): number {
+    const { clock, netnsTimeoutMs } = this.#options
+    const waitedMs = clock.monotonicMs() - this.#waitsSinceMs
+    const lacking = this.#pod.ips.length === 0 ? 'address' : 'network namespace'
+    if (waitedMs >= netnsTimeoutMs) {
+      throw new MeshError('NOT_FOUND', `the pod has no ${lacking} after ${netnsTimeoutMs / 1000} s`)
+    }
+    this.#enter('waiting-for-namespace', `its ${lacking} is not there yet`)
+    return netnsTimeoutMs - waitedMs
   }
 
   #redirect(netns: Netns): void {
     const mended = applyRedirect(netns, this.#pod)
-    if (mended.length > 0 && this.#isRedirected) {
+    if (mended.length > 0 && this.#redirectedAs === this.#pod) {
       this.#repairs++
       this.#options.onRepair()
       this.#options.logger.warn('redirect of a pod was not in place and is again', {
@@ -207,17 +226,18 @@ export class PodCapture {
         found: mended.join('; '),
       })
     }
-    this.#isRedirected = true
+    this.#redirectedAs = this.#pod
   }
 
   /** First out of the redirect, then off the tunnels' lists: in between nothing of the pod goes astray. */
   async #letGo(): Promise<number | undefined> {
     const { tunnels, resolver, logger } = this.#options
     this.#enter('leaving', '')
-    const netns = this.#netns ?? (this.#hasEnded ? undefined : resolver.find(this.#pod.uid))
-    this.#netns = netns
-    if (netns !== undefined && !this.#hasEnded) removeRedirect(netns)
-    this.#isRedirected = false
+    if (!this.#hasEnded) {
+      this.#netns ??= claim(resolver.find(this.#pod.uid), this.#pod.ips)
+      if (this.#netns !== undefined) removeRedirect(this.#netns)
+    }
+    this.#redirectedAs = undefined
     this.#isTold = false
     await tunnels()?.delete(this.#pod.uid)
     // It may have been wanted again while the tunnels were told.
@@ -242,7 +262,7 @@ export class PodCapture {
   }
 
   #enter(state: CaptureState, reason: string): void {
-    if (state !== this.#state)
+    if (state !== this.#state && state !== 'failed')
       this.#options.logger.info(`pod: ${state}`, { ...this.#names(), reason: reason || undefined })
     this.#state = state
     this.#reason = reason

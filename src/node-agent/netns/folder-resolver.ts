@@ -1,8 +1,8 @@
 import { type FSWatcher, readdirSync, statSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Timer } from '#shared/clock'
-import { reasonOf } from '#shared/errors'
-import { type Netns, openNetns, SyscallError } from '#shared/sys'
+import { MeshError, reasonOf } from '#shared/errors'
+import { currentNetns, type Netns, openNetns, SyscallError } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
 import type { NetnsResolver } from './resolver.ts'
 
@@ -16,6 +16,8 @@ export class FolderResolver implements NetnsResolver {
   readonly #folder: string
   readonly #clock: Clock
   readonly #logger: Logger
+  /** Of the node: redirecting it would cut the node off, and a stale symlink may lead to any process's namespace. */
+  readonly #ownId: string
   readonly #listeners = new Set<(uid: string) => void>()
   /** By uid, device and inode of what was there at the last scan. */
   #seen: ReadonlyMap<string, string> = new Map()
@@ -28,16 +30,23 @@ export class FolderResolver implements NetnsResolver {
     this.#folder = folder
     this.#clock = clock
     this.#logger = logger
+    const own = currentNetns()
+    this.#ownId = own.id
+    own.close()
     this.#scan()
   }
 
   find(uid: string): Netns | undefined {
+    let found: Netns
     try {
-      return openNetns(join(this.#folder, uid))
+      found = openNetns(join(this.#folder, uid))
     } catch (error) {
       if (error instanceof SyscallError && NOT_THERE.includes(error.errno)) return undefined
       throw error
     }
+    if (found.id !== this.#ownId) return found
+    found.close()
+    throw new MeshError('NOT_FOUND', `${join(this.#folder, uid)} leads to the node's own network namespace`)
   }
 
   onChanged(listener: (uid: string) => void): () => void {

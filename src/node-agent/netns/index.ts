@@ -1,2 +1,2 @@
 export { FolderResolver } from './folder-resolver.ts'
-export type { NetnsResolver } from './resolver.ts'
+export { claim, type NetnsResolver } from './resolver.ts'

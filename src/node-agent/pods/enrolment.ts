@@ -13,6 +13,8 @@ export interface EnrolmentSettings {
 export interface EnrolledPod {
   readonly uid: string
   readonly info: WorkloadInfo
+  /** By which its namespace is known for its own; empty until it has any. */
+  readonly ips: readonly string[]
   /** See `redirect`'s CaptureMode. */
   readonly inbound: 'captured' | 'bypassed'
   readonly isDnsCaptured: boolean
@@ -21,8 +23,14 @@ export interface EnrolledPod {
 
 export type PodPlan =
   | { readonly kind: 'capture'; readonly pod: EnrolledPod }
-  /** `hasEnded`: its processes are gone, so there is nothing to undo inside. */
-  | { readonly kind: 'leave'; readonly uid: string; readonly because: LeaveReason; readonly hasEnded: boolean }
+  | {
+      readonly kind: 'leave'
+      readonly uid: string
+      readonly ips: readonly string[]
+      readonly because: LeaveReason
+      /** Its processes are gone, so there is nothing to undo inside. */
+      readonly hasEnded: boolean
+    }
 
 export type LeaveReason = EnrolmentBar | 'ended' | 'deleted' | 'tunnel'
 
@@ -45,12 +53,11 @@ export function planPod(
   const { metadata, spec, status } = pod
   if (spec.nodeName !== settings.nodeName) return undefined
   const { uid, name, namespace, labels, annotations } = metadata
-  if (status.phase === 'Succeeded' || status.phase === 'Failed') {
-    return { kind: 'leave', uid, because: 'ended', hasEnded: true }
+  const leave = (because: LeaveReason): PodPlan => {
+    return { kind: 'leave', uid, ips: status.podIPs, because, hasEnded: because === 'ended' }
   }
-  if (labels.app === TUNNEL_APP && labels['istio.io/dataplane-mode'] !== 'ambient') {
-    return { kind: 'leave', uid, because: 'tunnel', hasEnded: false }
-  }
+  if (status.phase === 'Succeeded' || status.phase === 'Failed') return leave('ended')
+  if (labels.app === TUNNEL_APP && labels['istio.io/dataplane-mode'] !== 'ambient') return leave('tunnel')
   const facts = {
     namespace,
     namespaceLabels,
@@ -59,12 +66,13 @@ export function planPod(
     isHostNetwork: spec.hostNetwork,
   }
   const enrolment = decideEnrolment(facts, settings.excludedNamespaces)
-  if (enrolment.kind === 'not-enrolled') return { kind: 'leave', uid, because: enrolment.because, hasEnded: false }
+  if (enrolment.kind === 'not-enrolled') return leave(enrolment.because)
   return {
     kind: 'capture',
     pod: {
       uid,
       info: { name, namespace, serviceAccount: spec.serviceAccountName },
+      ips: status.podIPs,
       inbound: parseGoBool(annotations[BYPASS_INBOUND]) === true ? 'bypassed' : 'captured',
       isDnsCaptured: settings.isDnsCaptured && parseGoBool(annotations[DNS_CAPTURE]) !== false,
       virtualInterfaces: listOf(annotations[VIRTUAL_INTERFACES]),

@@ -55,6 +55,6 @@ export class PodWatch implements Closer {
     if (!this.#pods.delete(objectKey(pod))) return
     const { uid } = pod.metadata
     this.#plans.delete(uid)
-    this.#onPlan({ kind: 'leave', uid, because: 'deleted', hasEnded: true })
+    this.#onPlan({ kind: 'leave', uid, ips: pod.status.podIPs, because: 'deleted', hasEnded: true })
   }
 }

@@ -124,11 +124,12 @@ describe('the plan for a pod', () => {
   })
 
   it('says who the pod is', () => {
-    expect(planPod(podOf({ labels: ambient }), {}, settings)).toEqual({
+    expect(planPod(podOf({ labels: ambient, status: { podIPs: ['10.0.0.1', 'fd00::1'] } }), {}, settings)).toEqual({
       kind: 'capture',
       pod: {
         uid: 'u1',
         info: { name: 'web', namespace: 'shop', serviceAccount: 'sa' },
+        ips: ['10.0.0.1', 'fd00::1'],
         inbound: 'captured',
         isDnsCaptured: false,
         virtualInterfaces: [],
