@@ -79,5 +79,12 @@ export interface GatewayAddress {
 export function workloadIdentity(
   workload: Pick<Workload, 'trustDomain' | 'namespace' | 'serviceAccount'>,
 ): SpiffeId | undefined {
-  return parseSpiffeId(`spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`)
+  const known = identities.get(workload)
+  if (known !== undefined) return known
+  const id = parseSpiffeId(`spiffe://${workload.trustDomain}/ns/${workload.namespace}/sa/${workload.serviceAccount}`)
+  if (id !== undefined) identities.set(workload, id)
+  return id
 }
+
+/** Asked for several times with each connection, and the same as long as the record. */
+const identities = new WeakMap<object, SpiffeId>()

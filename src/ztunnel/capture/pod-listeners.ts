@@ -10,6 +10,8 @@ import type { CaptureHandlers, CaptureSettings, LocalPod } from './types.ts'
 /** Default of `maxWork`. */
 const MAX_POD_WORK = 32_768
 
+const MAPPED_PREFIX = '::ffff:'
+
 /** Pending connections of a listener; the kernel cuts it to net.core.somaxconn. */
 const BACKLOG = 1024
 
@@ -110,8 +112,15 @@ export class PodListeners implements Closer, Drainable {
 
 /** Node writes link-local addresses with their zone, which means nothing to policies and logs. */
 function addressOf(text: string | undefined, port: number | undefined): SocketAddress | undefined {
-  const ip = parseIp(text?.split('%')[0] ?? '')
+  const ip = parseIp(unmapped(text ?? ''))
   return ip === undefined || port === undefined ? undefined : { ip, port }
+}
+
+/** Dual-stack sockets show IPv4 as IPv6; to be rid of that first is cheaper than to parse it as IPv6. */
+function unmapped(text: string): string {
+  if (text.startsWith(MAPPED_PREFIX)) return text.slice(MAPPED_PREFIX.length)
+  const zone = text.indexOf('%')
+  return zone < 0 ? text : text.slice(0, zone)
 }
 
 /** For an acknowledgement: short, since the agent reads 1,024 bytes. */

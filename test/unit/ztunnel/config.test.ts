@@ -56,6 +56,11 @@ describe('readZtunnelConfig', () => {
     ['ENABLE_ORIG_SRC', 'maybe', 'must be true or false'],
     ['PROXY_CONFIG', 'proxyAdminPort: many', 'proxyAdminPort must be a port'],
     ['PROXY_CONFIG', '[]', 'must be a YAML object'],
+    [
+      'PROXY_CONFIG',
+      'proxyMetadata: { ISTIO_META_DNS_CAPTURE: true }',
+      'asks for ISTIO_META_DNS_CAPTURE: there is no DNS proxy yet',
+    ],
     ['PROXY_MODE', 'dedicated', 'only the shared mode is there, one tunnel for all pods of a node'],
     ['FAKE_CA', 'true', 'there is no built-in certificate authority'],
     ['CRL_PATH', '/crl', 'certificate revocation lists are not checked yet'],
