@@ -10,6 +10,7 @@ export interface ConfigDump {
 }
 
 interface DumpedWorkload {
+  readonly uid?: string
   readonly name: string
   readonly namespace: string
   readonly workloadIps: readonly string[]
@@ -118,9 +119,7 @@ function workloadRow({ namespace, name, workloadIps, node, waypoint, protocol }:
 function serviceRow(service: DumpedService, workloads: readonly DumpedWorkload[]): readonly string[] {
   const { namespace, name, vips, waypoint, endpoints = {} } = service
   const uids = Object.values(endpoints).map(({ workloadUid }) => workloadUid)
-  const healthy = workloads.filter(
-    (each) => each.status === 'Healthy' && uids.includes((each as { uid?: string }).uid ?? ''),
-  )
+  const healthy = workloads.filter((each) => each.status === 'Healthy' && uids.includes(each.uid ?? ''))
   return [namespace, name, vipOf(vips), nameOf(waypoint), `${healthy.length}/${uids.length}`]
 }
 
