@@ -1,1 +1,2 @@
+export { openStore, type StoreSettings, storeDefaults } from './store.ts'
 export type * from './types.ts'
