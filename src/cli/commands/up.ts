@@ -54,13 +54,14 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
   // What a crashed mesh left there is its own and of no use.
   if (hasState(stateDir)) removeState(stateDir)
   const startedAt = new Date(systemClock.nowMs()).toISOString()
+  // From here to the running supervisor nothing is awaited, so a signal finds either nothing or all of it.
+  const ending = endOnSignal(stateDir, systemClock)
   claimFolder(stateDir, startedAt)
   const isDemo = options.demo ?? options.file.length === 0
   const folders = [...options.file.map((folder) => resolve(folder)), ...(isDemo ? [installation.demoDir] : [])]
   const isDetached = options.detach === true
   const { nodes, env: programEnv } = options
   const launched = launch({ stateDir, startedAt, nodes, folders, programEnv, isDetached, ...installation })
-  const ending = endOnSignal(stateDir, launched, systemClock)
   let isGone = false
   const ended = launched.ended.then((text) => Promise.reject(new MeshError('COMMAND_FAILED', text)))
   try {
@@ -96,11 +97,7 @@ function launch(settings: LaunchSettings): Launched {
 }
 
 /** Ctrl-C, a hang-up or a kill takes the mesh down; a second one does not wait. */
-function endOnSignal(
-  stateDir: string,
-  launched: Launched,
-  clock: Clock,
-): { readonly done: Promise<void>; hasBegun(): boolean } {
+function endOnSignal(stateDir: string, clock: Clock): { readonly done: Promise<void>; hasBegun(): boolean } {
   const { promise: done, resolve: finish, reject } = Promise.withResolvers<void>()
   // Who waits for it hears of it; nobody else needs to.
   done.catch(() => {})
@@ -112,7 +109,6 @@ function endOnSignal(
       if (++signals > 1) return
       process.stdout.write('\ntaking the mesh down (again: at once) …\n')
       endMesh(stateDir, clock, () => signals > 1)
-        .then(() => launched.ended)
         .then(() => {
           removeState(stateDir)
           process.stdout.write('the mesh is down\n')
