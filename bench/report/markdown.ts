@@ -9,7 +9,7 @@ export function pathsMarkdown(result: PathsResult): string {
     '| --- | ---: | ---: | ---: | ---: |',
     ...result.rows.filter((row) => row.path === 'tunnel').map((row) => line(row, direct(result, row))),
     '',
-    '| tunnel process, MiB RSS (private) | ' + nodes(result).join(' | ') + ' |',
+    `| tunnel process, MiB RSS (private) | ${nodes(result).join(' | ')} |`,
     '| --- | ' +
       nodes(result)
         .map(() => '---:')
