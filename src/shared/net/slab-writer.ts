@@ -6,7 +6,10 @@ import { smallSlabs } from './slab-pool.ts'
  * A piece smaller than this part of its slab is copied while the socket is behind: else a slow reader could pin a whole
  * slab with each byte.
  */
-const MIN_SHARE = 1 / 8
+const MIN_SHARE = 1 / 4
+
+/** The first copies of a socket that is behind go here, so that one with little to wait for pins no slab. */
+const FIRST_TAIL_BYTES = 4 * 1024
 
 /**
  * Writes pieces of slabs to one socket, in order, one write in flight. What cannot be written yet waits here; who feeds
@@ -32,6 +35,7 @@ export class SlabWriter {
     const bytes = this.#writingBytes
     this.#writing?.release()
     this.#writing = undefined
+    this.#writingBytes = 0
     this.pendingBytes -= bytes
     if (!this.#isDiscarding) this.#next()
     if (this.pendingBytes === 0) this.#dropTail()
@@ -51,8 +55,7 @@ export class SlabWriter {
   /** Writes `slab.buffer[start, end)`; retains the slab as long as it must. */
   write(slab: Slab, start: number, end: number): void {
     if (this.#isDiscarding) return
-    const isBehind = this.#writing !== undefined || this.#socket === undefined
-    if (isBehind && end - start < slab.buffer.length * MIN_SHARE) {
+    if (this.#isBehind && end - start < slab.buffer.length * MIN_SHARE) {
       this.writeCopy(slab.buffer, start, end)
       return
     }
@@ -64,7 +67,7 @@ export class SlabWriter {
   writeCopy(bytes: Uint8Array, start: number, end: number): void {
     if (this.#isDiscarding) return
     for (let at = start; at < end; ) {
-      const tail = this.#tailWithRoom()
+      const tail = this.#tailWithRoom(end - at)
       const taken = Math.min(end - at, tail.buffer.length - this.#tailPosition)
       const from = this.#tailPosition
       tail.buffer.set(bytes.subarray(at, at + taken), from)
@@ -95,8 +98,12 @@ export class SlabWriter {
     for (let i = this.#head; i < this.#queue.length; i += 3) (this.#queue[i] as Slab).release()
     this.#queue = []
     this.#head = 0
-    this.pendingBytes = this.#writing === undefined ? 0 : this.#writingBytes
+    this.pendingBytes = this.#writingBytes
     this.#dropTail()
+  }
+
+  get #isBehind(): boolean {
+    return this.#writing !== undefined || this.#socket === undefined
   }
 
   #push(slab: Slab, start: number, end: number): void {
@@ -131,10 +138,11 @@ export class SlabWriter {
     this.#socket?.write(slab.buffer.subarray(start, end), this.#onWritten)
   }
 
-  #tailWithRoom(): Slab {
+  #tailWithRoom(bytes: number): Slab {
     if (this.#tail !== undefined && this.#tailPosition === this.#tail.buffer.length) this.#dropTail()
     if (this.#tail === undefined) {
-      this.#tail = smallSlabs.acquire()
+      const isFirst = this.#isBehind && this.pendingBytes - this.#writingBytes < FIRST_TAIL_BYTES
+      this.#tail = isFirst && bytes <= FIRST_TAIL_BYTES ? new LooseSlab(FIRST_TAIL_BYTES) : smallSlabs.acquire()
       this.#tailPosition = 0
     }
     return this.#tail
@@ -144,4 +152,17 @@ export class SlabWriter {
     this.#tail?.release()
     this.#tail = undefined
   }
+}
+
+/** A small buffer of no pool, left to the garbage collector. */
+class LooseSlab implements Slab {
+  readonly buffer: Buffer
+  readonly isUnshared = false
+
+  constructor(bytes: number) {
+    this.buffer = Buffer.allocUnsafeSlow(bytes)
+  }
+
+  retain(): void {}
+  release(): void {}
 }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { SlabPool, SlabWriter } from '#shared/net'
+import { SlabPool, SlabWriter, smallSlabs } from '#shared/net'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
 /** A socket that takes one write at a time, when told to. */
@@ -59,6 +59,17 @@ describe('a slab writer', () => {
       slab.release()
     }
     expect(slabs.liveCount).toBe(1)
+  })
+
+  it('pins no pooled slab for a little that waits, and one for more', () => {
+    const live = smallSlabs.liveCount
+    const writer = new SlabWriter(() => {})
+    writer.writeCopy(Buffer.alloc(3_000), 0, 3_000)
+    expect(smallSlabs.liveCount).toBe(live)
+    writer.writeCopy(Buffer.alloc(3_000), 0, 3_000)
+    expect(smallSlabs.liveCount).toBe(live + 1)
+    writer.discard()
+    expect(smallSlabs.liveCount).toBe(live)
   })
 
   it('keeps what comes before there is a socket, and ends behind it', async () => {
