@@ -24,8 +24,11 @@ export interface StatusInputs {
 const TRUST_DOMAIN = 'cluster.local'
 
 export function meshStatus(inputs: StatusInputs): MeshStatus {
-  const { state, startedAt, stateDir, pids, nodes, programs, cluster, captured } = inputs
+  const { startedAt, stateDir, pids, nodes, programs, cluster, captured } = inputs
   const placed = (cluster?.pods ?? []).map((pod) => placedStatus(pod, captured, pids))
+  const pods = [...placed, ...(cluster?.blocked ?? []).map(blockedStatus)].sort(byName)
+  // Whether a pod is captured is asked of the tunnels right now, so only here the last word can be said.
+  const state = inputs.state === 'ready' && !pods.every(({ ready }) => ready) ? 'degraded' : inputs.state
   return {
     version: AMBIT_VERSION,
     state,
@@ -36,7 +39,7 @@ export function meshStatus(inputs: StatusInputs): MeshStatus {
     netns: `/proc/${pids.self}/ns/net`,
     nodes: nodes.map(nodeStatus),
     programs: programs.map((program) => program.status),
-    pods: [...placed, ...(cluster?.blocked ?? []).map(blockedStatus)].sort(byName),
+    pods,
     services: (cluster?.services ?? []).map(serviceStatus),
     problems: cluster?.problems ?? [],
   }

@@ -31,7 +31,8 @@ class ExecSession {
 
   start(head: Buffer): void {
     this.#socket.on('data', (chunk: Buffer) => this.#receive(chunk))
-    // A client that is gone takes its command with it.
+    // The end of input is a frame; a connection that ends is a client that is gone, and takes its command with it.
+    this.#socket.on('end', () => this.#socket.destroy())
     this.#socket.on('close', () => {
       clearTimeout(this.#late)
       if (this.#child !== undefined) signalGroup(this.#child, 'SIGKILL')
