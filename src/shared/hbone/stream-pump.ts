@@ -18,9 +18,10 @@ type Outcome = Pick<CopyResult, 'endedBy' | 'error'>
 /**
  * The handler of one tunnel stream from its answer on, and the copier between it and one TCP socket.
  *
- * Life: made → `attach`ed to its stream → answered (`onAnswer`, client only) → `bind`ed to its socket → done. Until `bind`, payload is kept, bounded by the stream's window. FIN and
- * END_STREAM carry half-closes; a RST_STREAM NO_ERROR or CANCEL is taken as an end (reference/hbone-and-ztunnel d.4), any other loss
- * resets the socket, so that a cut transfer does not look whole.
+ * Life: made → `attach`ed to its stream → answered (`onAnswer`, client only) → `bind`ed to its socket → done. Until
+ * `bind`, payload is kept, bounded by the stream's window. FIN and END_STREAM carry half-closes; a RST_STREAM NO_ERROR
+ * or CANCEL is taken as an end (reference/hbone-and-ztunnel d.4), any other loss resets the socket, so that a cut
+ * transfer does not look whole.
  */
 export class H2StreamPump implements H2StreamHandler, StreamPump {
   readonly meter: ByteMeter = { sentBytes: 0, receivedBytes: 0 }

@@ -1,16 +1,8 @@
 import type { Slab } from '#shared/net'
 import type { Connection } from './connection.ts'
+import { checkControlFrame } from './control-frames.ts'
 import { FrameReader, type FrameSink, type PayloadWay } from './frame-reader.ts'
-import {
-  Flag,
-  FrameType,
-  GOAWAY_BYTES,
-  PING_BYTES,
-  PRIORITY_BYTES,
-  RST_STREAM_BYTES,
-  readUint31,
-  WINDOW_UPDATE_BYTES,
-} from './frames.ts'
+import { Flag, FrameType, GOAWAY_BYTES, PRIORITY_BYTES, readUint31 } from './frames.ts'
 import { connectionError, H2Error } from './h2-error.ts'
 import { HeaderBlock } from './header-block.ts'
 import { HpackDecoder, HpackError } from './hpack/index.ts'
@@ -111,7 +103,7 @@ export class FrameReceiver implements FrameSink {
       case FrameType.PING:
       case FrameType.GOAWAY:
       case FrameType.WINDOW_UPDATE:
-        this.#checkLength(type, length)
+        checkControlFrame(type, length, streamId, this.#reader.flags)
         return 'gather'
       default:
         this.#connection.guards.count('ignored')
@@ -175,6 +167,7 @@ export class FrameReceiver implements FrameSink {
         this.#onPing(bytes.subarray(start, end))
         return
       case FrameType.GOAWAY: {
+        this.#connection.guards.count('ignored')
         const debug = bytes.toString(
           'latin1',
           start + GOAWAY_BYTES,
@@ -197,36 +190,6 @@ export class FrameReceiver implements FrameSink {
     if (this.#reader.type !== FrameType.SETTINGS || (this.#reader.flags & Flag.ACK) !== 0)
       throw connectionError(PROTOCOL_ERROR, 'first frame is not SETTINGS')
     this.#sawSettings = true
-  }
-
-  /** Lengths that RFC 9113 §6 fixes, and whether the frame belongs to a stream or to the connection. */
-  #checkLength(type: number, length: number): void {
-    const { streamId, flags } = this.#reader
-    switch (type) {
-      case FrameType.PRIORITY:
-        if (streamId === 0) throw connectionError(PROTOCOL_ERROR, 'PRIORITY on stream 0')
-        if (length !== PRIORITY_BYTES) throw connectionError(FRAME_SIZE_ERROR, 'PRIORITY length')
-        break
-      case FrameType.RST_STREAM:
-        if (streamId === 0) throw connectionError(PROTOCOL_ERROR, 'RST_STREAM on stream 0')
-        if (length !== RST_STREAM_BYTES) throw connectionError(FRAME_SIZE_ERROR, 'RST_STREAM length')
-        break
-      case FrameType.WINDOW_UPDATE:
-        if (length !== WINDOW_UPDATE_BYTES) throw connectionError(FRAME_SIZE_ERROR, 'WINDOW_UPDATE length')
-        break
-      case FrameType.SETTINGS:
-        if (streamId !== 0) throw connectionError(PROTOCOL_ERROR, 'SETTINGS on a stream')
-        if ((flags & Flag.ACK) !== 0 && length > 0) throw connectionError(FRAME_SIZE_ERROR, 'SETTINGS ACK length')
-        break
-      case FrameType.PING:
-        if (streamId !== 0) throw connectionError(PROTOCOL_ERROR, 'PING on a stream')
-        if (length !== PING_BYTES) throw connectionError(FRAME_SIZE_ERROR, 'PING length')
-        break
-      case FrameType.GOAWAY:
-        if (streamId !== 0) throw connectionError(PROTOCOL_ERROR, 'GOAWAY on a stream')
-        if (length < GOAWAY_BYTES) throw connectionError(FRAME_SIZE_ERROR, 'GOAWAY length')
-        break
-    }
   }
 
   /** Charges both windows for the whole frame, padding included (RFC 9113 §6.9.1), before any byte is taken. */
