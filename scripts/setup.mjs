@@ -8,23 +8,31 @@ import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const installStamp = join(root, 'node_modules', '.ambit-install')
+const pinned = join(root, 'node_modules', `node-linux-${process.arch}`, 'bin', 'node')
 const buildStamp = join(root, 'dist', '.ambit-build')
 
 if (process.platform !== 'linux') fail(`Ambit needs Linux (network namespaces); this is ${process.platform}.`)
 if (Number(process.versions.node.split('.')[0]) < 20)
   fail(`Ambit's set-up needs Node >= 20; this is ${process.version}.`)
+if (!['x64', 'arm64'].includes(process.arch)) fail(`Ambit runs on x64 and arm64; this is ${process.arch}.`)
 
 const lock = fingerprint(['package.json', 'package-lock.json'])
 if (read(installStamp) !== lock) {
   say('installing dependencies from package-lock.json')
-  run(['npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error'])
+  run(['npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--include=optional'])
+  // The Node that everything runs on is an optional dependency, which npm skips without a word where it does not fit.
+  const { status, error } = spawnSync(pinned, ['--version'], { stdio: 'ignore' })
+  if (status !== 0)
+    fail(
+      `the pinned Node does not run here (${error?.message ?? `status ${status}`}); it needs Linux with glibc >= 2.28.`,
+    )
   writeFileSync(installStamp, lock)
 }
 
 const sources = fingerprint(['package-lock.json', 'scripts', 'src'])
 if (read(buildStamp) !== sources) {
   const startedMs = Date.now()
-  run([join(root, 'node_modules', '.bin', 'node'), join(root, 'scripts', 'build.mjs')])
+  run([pinned, join(root, 'scripts', 'build.mjs')])
   writeFileSync(buildStamp, sources)
   say(`built dist/ in ${Date.now() - startedMs} ms`)
 }

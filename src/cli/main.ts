@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
+import { commandName } from './command-name.ts'
 import {
   addDown,
   addExec,
@@ -16,10 +17,12 @@ import {
 import { readCliConfig } from './config.ts'
 
 const distDir = dirname(dirname(fileURLToPath(import.meta.url)))
+const config = readCliConfig(process.env)
 const installation: Installation = {
   distDir,
   demoDir: join(dirname(distDir), 'samples', 'shop'),
-  ...readCliConfig(process.env),
+  command: commandName(process.argv[1] ?? '', config.path, process.cwd()),
+  ...config,
 }
 
 const program = new Command('ambit')

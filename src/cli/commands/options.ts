@@ -7,6 +7,8 @@ export interface Installation {
   readonly distDir: string
   /** The demo's folder of YAML. */
   readonly demoDir: string
+  /** What to type for this very `ambit`. */
+  readonly command: string
   /** PATH of the user. */
   readonly path: string
   readonly logFilter: string

@@ -1,7 +1,9 @@
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { MeshError } from '#shared/errors'
 import type { Installation } from './options.ts'
 
 /** Names that Istio's users know, the program behind each, and Node's flags for it. */
@@ -23,7 +25,9 @@ export function addPrograms(program: Command, { distDir }: Installation): void {
       .allowUnknownOption()
       .helpOption(false)
       .action((args: readonly string[]) => {
-        run([...each.flags, join(distDir, each.program, 'main.js'), ...args])
+        const main = join(distDir, each.program, 'main.js')
+        if (!existsSync(main)) throw new MeshError('NOT_FOUND', `this version of Ambit has no program ${each.program}`)
+        run([...each.flags, main, ...args])
       })
   }
 }

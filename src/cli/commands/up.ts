@@ -27,6 +27,7 @@ interface UpOptions {
 }
 
 const SOCKET_LOOK_MS = 10
+const SAME_SIGNAL_MS = 300
 
 export function addUp(program: Command, installation: Installation): void {
   withState(program.command('up'))
@@ -75,7 +76,7 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
   }
   const status = await new ControlClient(stateDir).status()
   const suffix = options.state === DEFAULT_STATE ? '' : ` --state ${options.state}`
-  process.stdout.write(`\n${podTable(status.pods)}${hints(isDemo, suffix)}`)
+  process.stdout.write(`\n${podTable(status.pods)}${hints(isDemo, installation.command, suffix)}`)
   if (isDetached) return launched.release()
   process.stdout.write('\nCtrl-C takes the mesh down.\n')
   const end = await Promise.race([launched.ended, ending.done])
@@ -101,14 +102,19 @@ function endOnSignal(stateDir: string, clock: Clock): { readonly done: Promise<v
   const { promise: done, resolve: finish, reject } = Promise.withResolvers<void>()
   // Who waits for it hears of it; nobody else needs to.
   done.catch(() => {})
-  let signals = 0
+  let firstMs: number | undefined
+  let isHurried = false
   // A terminal that is gone takes no text; the mesh is taken down all the same.
   process.stdout.on('error', () => {})
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (++signals > 1) return
+      const nowMs = clock.monotonicMs()
+      // One Ctrl-C may come several times: from the terminal, from npm, and from the launcher.
+      if (firstMs !== undefined) isHurried ||= nowMs - firstMs > SAME_SIGNAL_MS
+      if (firstMs !== undefined) return
+      firstMs = nowMs
       process.stdout.write('\ntaking the mesh down (again: at once) …\n')
-      endMesh(stateDir, clock, () => signals > 1)
+      endMesh(stateDir, clock, () => isHurried)
         .then(() => {
           removeState(stateDir)
           process.stdout.write('the mesh is down\n')
@@ -117,7 +123,7 @@ function endOnSignal(stateDir: string, clock: Clock): { readonly done: Promise<v
         .catch(reject)
     })
   }
-  return { done, hasBegun: () => signals > 0 }
+  return { done, hasBegun: () => firstMs !== undefined }
 }
 
 /** Prints what happens; returns when everything is ready. @throws MeshError when it cannot be */
@@ -147,14 +153,14 @@ async function* eventsOf(client: ControlClient, isEnding: () => boolean): Return
   }
 }
 
-function hints(isDemo: boolean, suffix: string): string {
+function hints(isDemo: boolean, ambit: string, suffix: string): string {
   const lines = isDemo
     ? [
-        `ambit exec -n shop client${suffix} -- node request.mjs http://web/checkout`,
-        `ambit exec -n legacy client${suffix} -- node request.mjs http://web.shop/checkout`,
-        `ambit ztunnel-config connections${suffix}`,
+        `${ambit} exec -n shop client${suffix} -- node request.mjs http://web/checkout`,
+        `${ambit} exec -n legacy client${suffix} -- node request.mjs http://web.shop/checkout`,
+        `${ambit} ztunnel-config connections${suffix}`,
       ]
-    : [`ambit status${suffix}`, `ambit ztunnel-config workloads${suffix}`, `ambit logs ztunnel${suffix}`]
+    : [`${ambit} status${suffix}`, `${ambit} ztunnel-config workloads${suffix}`, `${ambit} logs ztunnel${suffix}`]
   return `\nTry next:\n${lines.map((line) => `  ${line}\n`).join('')}`
 }
 
