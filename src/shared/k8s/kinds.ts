@@ -8,6 +8,8 @@ export interface KindReader {
   /** All spellings that mean the same fields; objects carry the first. */
   readonly apiVersions: readonly [string, ...string[]]
   readonly namespaced: boolean
+  /** Its name in paths of the API: lower case, plural. */
+  readonly resource: string
   /** What the object has besides `apiVersion`, `kind` and `metadata`. */
   readonly body: KindBody<Omit<KubeObject, keyof KubeObject>>
 }
@@ -17,12 +19,30 @@ const ISTIO_SECURITY = ['security.istio.io/v1', 'security.istio.io/v1beta1'] as 
 
 /** The kinds that the mesh derives its state from. */
 export const meshKinds: readonly KindReader[] = [
-  { kind: 'Namespace', apiVersions: ['v1'], namespaced: false, body: nothingMore },
-  { kind: 'Node', apiVersions: ['v1'], namespaced: false, body: nothingMore },
-  { kind: 'ServiceAccount', apiVersions: ['v1'], namespaced: true, body: nothingMore },
-  { kind: 'Pod', apiVersions: ['v1'], namespaced: true, body: podBody },
-  { kind: 'Service', apiVersions: ['v1'], namespaced: true, body: serviceBody },
-  { kind: 'EndpointSlice', apiVersions: ['discovery.k8s.io/v1'], namespaced: true, body: endpointSliceBody },
-  { kind: 'PeerAuthentication', apiVersions: ISTIO_SECURITY, namespaced: true, body: peerAuthenticationBody },
-  { kind: 'AuthorizationPolicy', apiVersions: ISTIO_SECURITY, namespaced: true, body: authorizationPolicyBody },
+  { kind: 'Namespace', apiVersions: ['v1'], namespaced: false, resource: 'namespaces', body: nothingMore },
+  { kind: 'Node', apiVersions: ['v1'], namespaced: false, resource: 'nodes', body: nothingMore },
+  { kind: 'ServiceAccount', apiVersions: ['v1'], namespaced: true, resource: 'serviceaccounts', body: nothingMore },
+  { kind: 'Pod', apiVersions: ['v1'], namespaced: true, resource: 'pods', body: podBody },
+  { kind: 'Service', apiVersions: ['v1'], namespaced: true, resource: 'services', body: serviceBody },
+  {
+    kind: 'EndpointSlice',
+    apiVersions: ['discovery.k8s.io/v1'],
+    namespaced: true,
+    resource: 'endpointslices',
+    body: endpointSliceBody,
+  },
+  {
+    kind: 'PeerAuthentication',
+    apiVersions: ISTIO_SECURITY,
+    namespaced: true,
+    resource: 'peerauthentications',
+    body: peerAuthenticationBody,
+  },
+  {
+    kind: 'AuthorizationPolicy',
+    apiVersions: ISTIO_SECURITY,
+    namespaced: true,
+    resource: 'authorizationpolicies',
+    body: authorizationPolicyBody,
+  },
 ]

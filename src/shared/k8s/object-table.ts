@@ -37,9 +37,40 @@ export class ObjectTable {
     }
   }
 
-  #replaceKind(kind: string, next: ReadonlyMap<string, KubeObject>): void {
+  /** As `replaceAll`, of one kind only. */
+  replaceKind(kind: string, objects: Iterable<KubeObject>): void {
+    const next = new Map<string, KubeObject>()
+    for (const object of objects) next.set(objectKey(object), object)
+    this.#replaceKind(kind, next)
+  }
+
+  /** Adds or replaces one object; an equal one tells nothing. */
+  put(object: KubeObject): void {
+    this.#put(this.#ofKind(object.kind), objectKey(object), object)
+  }
+
+  delete(kind: string, key: string): void {
+    const current = this.#ofKind(kind)
+    const object = current.get(key)
+    if (object !== undefined) this.#delete(current, key, object)
+  }
+
+  get(kind: string, key: string): KubeObject | undefined {
+    return this.#objects.get(kind)?.get(key)
+  }
+
+  countOf(kind: string): number {
+    return this.#objects.get(kind)?.size ?? 0
+  }
+
+  #ofKind(kind: string): Map<string, KubeObject> {
     const current = this.#objects.get(kind) ?? new Map<string, KubeObject>()
     this.#objects.set(kind, current)
+    return current
+  }
+
+  #replaceKind(kind: string, next: ReadonlyMap<string, KubeObject>): void {
+    const current = this.#ofKind(kind)
     for (const [key, object] of [...current]) if (!next.has(key)) this.#delete(current, key, object)
     for (const [key, object] of next) this.#put(current, key, object)
   }

@@ -2,7 +2,7 @@ import { LineCounter, parseAllDocuments } from 'yaml'
 import { formatPath, isRecord, lineOfPath, type Path, shown } from '#shared/document'
 import { reasonOf } from '#shared/errors'
 import { type KindReader, meshKinds } from './kinds.ts'
-import { readMetadata } from './metadata.ts'
+import { type ObjectId, readObject } from './read-object.ts'
 import type { KubeObject, ObjectProblem } from './types.ts'
 
 /** What a text holds: what can be used, and everything that is wrong with the rest. */
@@ -13,12 +13,6 @@ export interface ReadObjects {
   readonly problems: readonly ObjectProblem[]
   /** Not YAML at all: nothing is known of what the file means now. */
   readonly isUnreadable: boolean
-}
-
-export interface ObjectId {
-  readonly kind: string
-  readonly namespace: string
-  readonly name: string
 }
 
 /** Problems told per text; a broken machine-written file shall not flood the log. */
@@ -110,15 +104,9 @@ class ObjectReader {
       return
     }
 
-    let isGood = true
-    const report = (path: Path, problem: string): void => {
-      isGood = false
-      this.#problem(source, [...at, ...path], problem)
-    }
-    const metadata = readMetadata(value.metadata ?? undefined, reader, ['metadata'], report)
-    const body = reader.body(value, report)
-    if (isGood) this.#objects.push({ ...body, apiVersion: reader.apiVersions[0], kind: reader.kind, metadata })
-    else this.#rejected.push({ kind: reader.kind, namespace: metadata.namespace, name: metadata.name })
+    const read = readObject(value, reader, (path, problem) => this.#problem(source, [...at, ...path], problem))
+    if (read.kind === 'read') this.#objects.push(read.object)
+    else this.#rejected.push(read.id)
   }
 
   #problem(source: Pick<Source, 'lineOf'>, path: Path, problem: string): void {
