@@ -1,0 +1,2 @@
+export { createCrdDefinition } from './crd-definition.ts'
+export { prune, unknownFields, validateValue, withDefaults } from './structural/index.ts'

@@ -1,0 +1,1 @@
+export { compileProblem, type RuleProblem, ruleProblems } from './rule-problems.ts'
