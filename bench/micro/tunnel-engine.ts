@@ -340,7 +340,8 @@ async function main(): Promise<void> {
         .join(' ')}`,
     )
     for (const cell of CELLS) {
-      if (values.only !== undefined && values.only !== cell.mode) continue
+      if (values.only !== undefined && values.only !== cell.mode && values.only !== cell.mode + cell.connections)
+        continue
       const results = new Map<string, Measured[]>(engines.map(({ name }) => [name, []]))
       for (let round = 0; round < Number(values.rounds); round++)
         for (const engine of round % 2 === 0 ? engines : engines.toReversed())

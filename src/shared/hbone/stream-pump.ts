@@ -6,10 +6,13 @@ import {
   type ByteMeter,
   type CopyResult,
   type OnRead,
+  PieceQueue,
+  type ReadConsumer,
   type Slab,
   SlabWriter,
   SocketReader,
   smallSlabs,
+  type TakenListener,
 } from '#shared/net'
 import type { StreamPump } from './types.ts'
 
@@ -23,7 +26,7 @@ type Outcome = Pick<CopyResult, 'endedBy' | 'error'>
  * or CANCEL is taken as an end (reference/hbone-and-ztunnel d.4), any other loss resets the socket, so that a cut
  * transfer does not look whole.
  */
-export class H2StreamPump implements H2StreamHandler, StreamPump {
+export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, TakenListener {
   readonly meter: ByteMeter = { sentBytes: 0, receivedBytes: 0 }
   /** Client: the final answer's header. */
   onAnswer: ((headers: HeaderList, isEnd: boolean) => void) | undefined
@@ -32,25 +35,20 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
 
   /** Which side of the connection the socket is: who opened it, or whom it is meant for. */
   readonly #socketSide: 'opener' | 'target'
-  readonly #reader: SocketReader
-  readonly #writer: SlabWriter
+  readonly #reader: SocketReader = new SocketReader(FRAME_HEADER_BYTES, this)
+  readonly #writer: SlabWriter = new SlabWriter(this)
   readonly #result: PromiseWithResolvers<CopyResult> = Promise.withResolvers()
   #stream: H2Stream | undefined
   #socket: Socket | undefined
   #outcome: Outcome | undefined
-  /** Read from the socket, not yet taken by the stream; flat triples: slab, start, end. */
-  #backlog: (Slab | number)[] = []
+  /** Read from the socket, not yet taken by the stream. */
+  readonly #backlog = new PieceQueue()
   #isReadPaused = false
   #isReadEnded = false
 
   /** @param socketSide a client's socket is the `opener`, a server's the `target` */
   constructor(socketSide: 'opener' | 'target') {
     this.#socketSide = socketSide
-    this.#writer = new SlabWriter((bytes) => this.#stream?.consumed(bytes))
-    this.#reader = new SocketReader(FRAME_HEADER_BYTES, {
-      onQuietRead: (buffer, bytes) => this.#onQuietRead(buffer, bytes),
-      onBulkRead: (slab, start, end) => this.#onBulkRead(slab, start, end),
-    })
   }
 
   get onread(): OnRead {
@@ -95,6 +93,11 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
     this.#writer.write(slab, start, end)
   }
 
+  /** For the socket's writer: window credit goes back when the kernel has the bytes. */
+  onTaken(bytes: number): void {
+    this.#stream?.consumed(bytes)
+  }
+
   onEnd(): void {
     this.#writer.end()
   }
@@ -117,18 +120,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
   onWritable(): void {
     const stream = this.#stream
     if (stream === undefined) return
-    while (this.#backlog.length > 0) {
-      const slab = this.#backlog[0] as Slab
-      const start = this.#backlog[1] as number
-      const end = this.#backlog[2] as number
-      const taken = this.#send(stream, slab, start, end)
-      if (taken < end - start) {
-        this.#backlog[1] = start + taken
-        return
-      }
-      this.#backlog.splice(0, 3)
-      slab.release()
-    }
+    if (!this.#sendBacklog(stream)) return
     if (this.#isReadEnded) {
       stream.end()
       if (this.#socket?.closed === true) this.#finish()
@@ -138,20 +130,37 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
     }
   }
 
-  #onQuietRead(buffer: Uint8Array, bytes: number): boolean {
+  /** False when the stream does not take all of it. */
+  #sendBacklog(stream: H2Stream): boolean {
+    const backlog = this.#backlog
+    for (let slab = backlog.first; slab !== undefined; slab = backlog.first) {
+      const { firstStart, firstEnd } = backlog
+      const taken = this.#send(stream, slab, firstStart, firstEnd)
+      if (taken < firstEnd - firstStart) {
+        backlog.cutFirst(taken)
+        return false
+      }
+      backlog.shift()?.release()
+    }
+    return true
+  }
+
+  /** For the socket's reader. */
+  onQuietRead(buffer: Uint8Array, bytes: number): boolean {
     this.#count(bytes)
     const stream = this.#stream
     if (stream === undefined || !stream.isOpen) return true
-    const taken = this.#backlog.length > 0 ? 0 : stream.write(buffer, 0, bytes)
+    const taken = this.#backlog.isEmpty ? stream.write(buffer, 0, bytes) : 0
     if (taken < bytes) this.#keepCopy(buffer, taken, bytes)
     return this.#mayReadOn(stream)
   }
 
-  #onBulkRead(slab: Slab, start: number, end: number): boolean {
+  /** For the socket's reader. */
+  onBulkRead(slab: Slab, start: number, end: number): boolean {
     this.#count(end - start)
     const stream = this.#stream
     if (stream === undefined || !stream.isOpen) return true
-    const taken = this.#backlog.length > 0 ? 0 : this.#send(stream, slab, start, end)
+    const taken = this.#backlog.isEmpty ? this.#send(stream, slab, start, end) : 0
     if (taken < end - start) this.#keep(slab, start + taken, end)
     return this.#mayReadOn(stream)
   }
@@ -166,7 +175,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
   }
 
   #mayReadOn(stream: H2Stream): boolean {
-    this.#isReadPaused = this.#backlog.length > 0 || stream.writableBytes === 0
+    this.#isReadPaused = !this.#backlog.isEmpty || stream.writableBytes === 0
     return !this.#isReadPaused
   }
 
@@ -188,7 +197,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
 
   #onSocketEnd(): void {
     this.#isReadEnded = true
-    if (this.#backlog.length === 0) this.#stream?.end()
+    if (this.#backlog.isEmpty) this.#stream?.end()
   }
 
   // ---- the end
@@ -199,7 +208,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
     const isWhole = socket?.readableEnded === true && socket.writableFinished
     if (!isWhole) this.#end(this.#socketSide, undefined)
     // Both sides of the socket are done, but the stream has not taken all of it yet: `onWritable` finishes.
-    if (this.#outcome === undefined && this.#backlog.length > 0) return
+    if (this.#outcome === undefined && !this.#backlog.isEmpty) return
     this.#finish()
   }
 
@@ -212,8 +221,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump {
 
   /** What is kept will go nowhere: its window belongs to the connection's other streams. */
   #letGo(): void {
-    for (let i = 0; i < this.#backlog.length; i += 3) (this.#backlog[i] as Slab).release()
-    this.#backlog = []
+    this.#backlog.clear()
     const unwritten = this.#writer.pendingBytes
     this.#writer.discard()
     this.#stream?.consumed(unwritten)

@@ -12,7 +12,8 @@ import {
   writeUint32,
 } from './frames.ts'
 import { HpackEncoder } from './hpack/index.ts'
-import { MAX_BATCH_PAYLOAD, type QueuedStream, type SendQueue } from './send-queue.ts'
+import type { QueuedStream } from './ledger.ts'
+import { MAX_BATCH_PAYLOAD, type SendQueue } from './send-queue.ts'
 import type { SettingPair } from './settings.ts'
 import { FRAME_HEADER_BYTES, type HeaderList } from './types.ts'
 
@@ -114,7 +115,9 @@ export class FrameWriter {
       const length = Math.min(end - offset, maxBytes)
       const batch = this.#queue.reserve(FRAME_HEADER_BYTES + length)
       const at = writeFrameHeader(batch, this.#queue.position, length, FrameType.DATA, 0, streamId)
-      batch.set(offset === 0 && length === bytes.length ? bytes : bytes.subarray(offset, offset + length), at)
+      // No view of a Buffer is made: views are most of the garbage of a small write.
+      if (Buffer.isBuffer(bytes)) bytes.copy(batch, at, offset, offset + length)
+      else batch.set(bytes.subarray(offset, offset + length), at)
       this.#queue.commit(FRAME_HEADER_BYTES + length)
       offset += length
     }

@@ -103,7 +103,7 @@ export class ReceiveBuffer {
     }
     const slab = sharedRoom(bytes)
     const start = sharedPosition
-    slab.buffer.set(bytes === buffer.length ? buffer : buffer.subarray(0, bytes), start)
+    quietReadBuffer.copy(slab.buffer, start, 0, bytes)
     sharedPosition += bytes
     slab.retain()
     try {

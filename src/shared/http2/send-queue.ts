@@ -1,19 +1,12 @@
-import { type Slab, smallSlabs } from '#shared/net'
+import { PieceQueue, type Slab, smallSlabs } from '#shared/net'
+import { Ledger, type QueuedStream } from './ledger.ts'
 import { FRAME_HEADER_BYTES } from './types.ts'
-
-/** Who is told that its bytes have left the queue. */
-export interface QueuedStream {
-  queuedBytes: number
-}
 
 /** Writes one piece to the socket and calls `onWritten` when the kernel (or TLS) has taken it. */
 export type WritePiece = (bytes: Uint8Array, onWritten: () => void) => void
 
 /** A batch slab with less room than this is replaced when it is cut, so that pieces do not become tiny. */
 const MIN_BATCH_ROOM = 8 * 1024
-
-/** Finished ledger entries that are cleared away at once. */
-const LEDGER_SWEEP = 256
 
 /**
  * All bytes for the wire, in order. Small frames of all streams are copied into one batch slab and leave in one write
@@ -37,17 +30,11 @@ export class SendQueue {
   #isClosed = false
   #isFlushPlanned = false
 
-  /** Flat triples: slab, start, end. */
-  #pieces: (Slab | number)[] = []
-  #nextPiece = 0
+  readonly #pieces = new PieceQueue()
   #writing: Slab | undefined
   #writingBytes = 0
 
-  /** Whose DATA is queued up to which total, oldest first. */
-  #ledgerStreams: QueuedStream[] = []
-  #ledgerTotals: number[] = []
-  #ledgerBytes: number[] = []
-  #ledgerHead = 0
+  readonly #ledger = new Ledger()
 
   readonly #flush = (): void => {
     this.#isFlushPlanned = false
@@ -61,7 +48,7 @@ export class SendQueue {
     this.queuedBytes -= this.#writingBytes
     this.writtenTotal += this.#writingBytes
     if (this.#isClosed) return
-    this.#settleLedger()
+    this.#ledger.settle(this.writtenTotal)
     this.#writeNext()
     this.#onProgress()
   }
@@ -108,10 +95,7 @@ export class SendQueue {
 
   /** Charges the payload just queued to its stream until it is written. */
   charge(stream: QueuedStream, bytes: number): void {
-    stream.queuedBytes += bytes
-    this.#ledgerStreams.push(stream)
-    this.#ledgerTotals.push(this.enqueuedTotal)
-    this.#ledgerBytes.push(bytes)
+    this.#ledger.add(stream, bytes, this.enqueuedTotal)
   }
 
   get isIdle(): boolean {
@@ -124,33 +108,22 @@ export class SendQueue {
     this.#isClosed = true
     this.batch?.release()
     this.batch = undefined
-    for (let i = this.#nextPiece; i < this.#pieces.length; i += 3) (this.#pieces[i] as Slab).release()
-    this.#pieces = []
-    this.#nextPiece = 0
-    this.#ledgerStreams = []
-    this.#ledgerTotals = []
-    this.#ledgerBytes = []
-    this.#ledgerHead = 0
+    this.#pieces.clear()
+    this.#ledger.clear()
   }
 
   #writeNext(): void {
     if (this.#writing !== undefined || this.#isClosed) return
-    if (this.#nextPiece === this.#pieces.length) {
-      this.#pieces.length = 0
-      this.#nextPiece = 0
-      this.#cutBatch()
-      if (this.#pieces.length === 0) {
-        this.#dropIdleBatch()
-        return
-      }
+    if (this.#pieces.isEmpty) this.#cutBatch()
+    const { firstStart, firstEnd } = this.#pieces
+    const slab = this.#pieces.shift()
+    if (slab === undefined) {
+      this.#dropIdleBatch()
+      return
     }
-    const slab = this.#pieces[this.#nextPiece] as Slab
-    const start = this.#pieces[this.#nextPiece + 1] as number
-    const end = this.#pieces[this.#nextPiece + 2] as number
-    this.#nextPiece += 3
     this.#writing = slab
-    this.#writingBytes = end - start
-    this.#write(slab.buffer.subarray(start, end), this.#onWritten)
+    this.#writingBytes = firstEnd - firstStart
+    this.#write(slab.buffer.subarray(firstStart, firstEnd), this.#onWritten)
   }
 
   /** Ends the current piece of the batch; the slab goes on behind it when there is room enough. */
@@ -178,27 +151,6 @@ export class SendQueue {
   #dropIdleBatch(): void {
     this.batch?.release()
     this.batch = undefined
-  }
-
-  #settleLedger(): void {
-    let head = this.#ledgerHead
-    const totals = this.#ledgerTotals
-    while (head < totals.length && totals[head]! <= this.writtenTotal) {
-      this.#ledgerStreams[head]!.queuedBytes -= this.#ledgerBytes[head]!
-      head++
-    }
-    if (head === totals.length) {
-      this.#ledgerStreams.length = 0
-      this.#ledgerTotals.length = 0
-      this.#ledgerBytes.length = 0
-      head = 0
-    } else if (head >= LEDGER_SWEEP) {
-      this.#ledgerStreams.splice(0, head)
-      this.#ledgerTotals.splice(0, head)
-      this.#ledgerBytes.splice(0, head)
-      head = 0
-    }
-    this.#ledgerHead = head
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Slab } from '#shared/net'
 import type { Connection } from './connection.ts'
 import type { RequestFacts } from './header-rules.ts'
-import type { QueuedStream } from './send-queue.ts'
+import type { QueuedStream } from './ledger.ts'
 import { nextStreamState, type StreamEvent, type StreamState } from './stream-state.ts'
 import { FRAME_HEADER_BYTES, type H2ErrorCode, type H2Stream, type H2StreamHandler, type HeaderList } from './types.ts'
 import { ReceiveWindow, SendWindow } from './windows.ts'

@@ -12,6 +12,7 @@ export {
   parseSocketAddress,
   type SocketAddress,
 } from './ip.ts'
+export { PieceQueue } from './piece-queue.ts'
 export {
   encodeProxyHeader,
   PROXY_VALUE_PEER_ID,
@@ -22,6 +23,6 @@ export {
 } from './proxy-header.ts'
 export type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
 export { hotSlabs, quietReadBuffer, SlabPool, type SlabPoolSettings, smallSlabs } from './slab-pool.ts'
-export { SlabWriter } from './slab-writer.ts'
+export { SlabWriter, type TakenListener } from './slab-writer.ts'
 export { SocketPipe } from './socket-pipe.ts'
 export { BULK_READ_BYTES, type ReadConsumer, SocketReader } from './socket-reader.ts'

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { PieceQueue } from './piece-queue.ts'
 import type { Slab } from './slab.ts'
 import { smallSlabs } from './slab-pool.ts'
 
@@ -11,16 +12,19 @@ const MIN_SHARE = 1 / 4
 /** The first copies of a socket that is behind go here, so that one with little to wait for pins no slab. */
 const FIRST_TAIL_BYTES = 4 * 1024
 
+/** Who is told of bytes when the kernel has taken them. */
+export interface TakenListener {
+  onTaken(bytes: number): void
+}
+
 /**
  * Writes pieces of slabs to one socket, in order, one write in flight. What cannot be written yet waits here; who feeds
  * it bounds that, by flow-control windows or by looking at `pendingBytes`.
  */
 export class SlabWriter {
-  /** Told of bytes when the kernel has taken them. */
-  readonly #onTaken: (bytes: number) => void
+  readonly #listener: TakenListener
   #socket: Socket | undefined
-  #queue: (Slab | number)[] = []
-  #head = 0
+  readonly #queue = new PieceQueue()
   #writing: Slab | undefined
   #writingBytes = 0
   #ending: 'none' | 'fin' | 'destroy' = 'none'
@@ -39,11 +43,11 @@ export class SlabWriter {
     this.pendingBytes -= bytes
     if (!this.#isDiscarding) this.#next()
     if (this.pendingBytes === 0) this.#dropTail()
-    this.#onTaken(bytes)
+    this.#listener.onTaken(bytes)
   }
 
-  constructor(onTaken: (bytes: number) => void) {
-    this.#onTaken = onTaken
+  constructor(listener: TakenListener) {
+    this.#listener = listener
   }
 
   /** Begins to write to `socket` what has come so far. */
@@ -70,10 +74,13 @@ export class SlabWriter {
       const tail = this.#tailWithRoom(end - at)
       const taken = Math.min(end - at, tail.buffer.length - this.#tailPosition)
       const from = this.#tailPosition
-      tail.buffer.set(bytes.subarray(at, at + taken), from)
+      copyBytes(bytes, at, at + taken, tail.buffer, from)
       this.#tailPosition += taken
       at += taken
-      if (this.#growLast(tail, from, taken)) continue
+      if (this.#queue.growLast(tail, from, taken)) {
+        this.pendingBytes += taken
+        continue
+      }
       tail.retain()
       this.#push(tail, from, from + taken)
     }
@@ -95,9 +102,7 @@ export class SlabWriter {
   discard(): void {
     if (this.#isDiscarding) return
     this.#isDiscarding = true
-    for (let i = this.#head; i < this.#queue.length; i += 3) (this.#queue[i] as Slab).release()
-    this.#queue = []
-    this.#head = 0
+    this.#queue.clear()
     this.pendingBytes = this.#writingBytes
     this.#dropTail()
   }
@@ -106,33 +111,22 @@ export class SlabWriter {
     return this.#writing !== undefined || this.#socket === undefined
   }
 
+  /** Takes over a reference of `slab`. */
   #push(slab: Slab, start: number, end: number): void {
-    this.#queue.push(slab, start, end)
     this.pendingBytes += end - start
-    if (this.#writing === undefined && this.#socket !== undefined) this.#next()
-  }
-
-  /** Whether the last waiting piece ends where the new bytes begin, and has been made longer. */
-  #growLast(tail: Slab, from: number, bytes: number): boolean {
-    const last = this.#queue.length - 3
-    if (last < this.#head || this.#queue[last] !== tail || this.#queue[last + 2] !== from) return false
-    this.#queue[last + 2] = from + bytes
-    this.pendingBytes += bytes
-    return true
+    if (this.#isBehind) this.#queue.push(slab, start, end)
+    else this.#writeNow(slab, start, end)
   }
 
   #next(): void {
-    if (this.#head === this.#queue.length) {
-      this.#queue.length = 0
-      this.#head = 0
-      if (this.#ending === 'fin') this.#socket?.end()
-      else if (this.#ending === 'destroy') this.#socket?.destroySoon()
-      return
-    }
-    const slab = this.#queue[this.#head] as Slab
-    const start = this.#queue[this.#head + 1] as number
-    const end = this.#queue[this.#head + 2] as number
-    this.#head += 3
+    const { firstStart, firstEnd } = this.#queue
+    const slab = this.#queue.shift()
+    if (slab !== undefined) this.#writeNow(slab, firstStart, firstEnd)
+    else if (this.#ending === 'fin') this.#socket?.end()
+    else if (this.#ending === 'destroy') this.#socket?.destroySoon()
+  }
+
+  #writeNow(slab: Slab, start: number, end: number): void {
     this.#writing = slab
     this.#writingBytes = end - start
     this.#socket?.write(slab.buffer.subarray(start, end), this.#onWritten)
@@ -165,4 +159,10 @@ class LooseSlab implements Slab {
 
   retain(): void {}
   release(): void {}
+}
+
+/** Between Buffers without making a view, which would be a small request's garbage. */
+function copyBytes(source: Uint8Array, start: number, end: number, target: Buffer, at: number): void {
+  if (Buffer.isBuffer(source)) source.copy(target, at, start, end)
+  else target.set(source.subarray(start, end), at)
 }

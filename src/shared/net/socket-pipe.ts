@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
-import { SlabWriter } from './slab-writer.ts'
-import { SocketReader } from './socket-reader.ts'
+import { SlabWriter, type TakenListener } from './slab-writer.ts'
+import { type ReadConsumer, SocketReader } from './socket-reader.ts'
 
 /** Reading stops while more than this waits for the other socket. */
 const MAX_PENDING_BYTES = 512 * 1024
@@ -14,22 +14,13 @@ type Outcome = Pick<CopyResult, 'endedBy' | 'error'>
  */
 export class SocketPipe {
   readonly meter: ByteMeter = { sentBytes: 0, receivedBytes: 0 }
-  readonly #forward: OneWay
-  readonly #backward: OneWay
+  readonly #forward: OneWay = new OneWay(this.meter, 'sentBytes')
+  readonly #backward: OneWay = new OneWay(this.meter, 'receivedBytes')
   readonly #result: PromiseWithResolvers<CopyResult> = Promise.withResolvers()
   #opener: Socket | undefined
   #target: Socket | undefined
   #outcome: Outcome | undefined
   #openSockets = 2
-
-  constructor() {
-    this.#forward = new OneWay((bytes) => {
-      this.meter.sentBytes += bytes
-    })
-    this.#backward = new OneWay((bytes) => {
-      this.meter.receivedBytes += bytes
-    })
-  }
 
   /** For the socket of the side that opened the connection. */
   get openerOnread(): OnRead {
@@ -95,34 +86,17 @@ export class SocketPipe {
 }
 
 /** One direction. */
-class OneWay {
-  readonly reader: SocketReader
-  readonly writer: SlabWriter
+class OneWay implements ReadConsumer, TakenListener {
+  readonly reader: SocketReader = new SocketReader(0, this)
+  readonly writer: SlabWriter = new SlabWriter(this)
+  readonly #meter: ByteMeter
+  readonly #counter: keyof ByteMeter
   #source: Socket | undefined
   #isPaused = false
 
-  constructor(onBytes: (bytes: number) => void) {
-    const isRoom = (): boolean => {
-      this.#isPaused = this.writer.pendingBytes >= MAX_PENDING_BYTES
-      return !this.#isPaused
-    }
-    this.writer = new SlabWriter(() => {
-      if (!this.#isPaused || this.writer.pendingBytes * 2 > MAX_PENDING_BYTES) return
-      this.#isPaused = false
-      this.#source?.resume()
-    })
-    this.reader = new SocketReader(0, {
-      onQuietRead: (buffer, bytes) => {
-        onBytes(bytes)
-        this.writer.writeCopy(buffer, 0, bytes)
-        return isRoom()
-      },
-      onBulkRead: (slab: Slab, start, end) => {
-        onBytes(end - start)
-        this.writer.write(slab, start, end)
-        return isRoom()
-      },
-    })
+  constructor(meter: ByteMeter, counter: keyof ByteMeter) {
+    this.#meter = meter
+    this.#counter = counter
   }
 
   connect(source: Socket, sink: Socket): void {
@@ -133,5 +107,28 @@ class OneWay {
 
   end(): void {
     this.writer.end()
+  }
+
+  onQuietRead(buffer: Uint8Array, bytes: number): boolean {
+    this.#meter[this.#counter] += bytes
+    this.writer.writeCopy(buffer, 0, bytes)
+    return this.#hasRoom()
+  }
+
+  onBulkRead(slab: Slab, start: number, end: number): boolean {
+    this.#meter[this.#counter] += end - start
+    this.writer.write(slab, start, end)
+    return this.#hasRoom()
+  }
+
+  onTaken(): void {
+    if (!this.#isPaused || this.writer.pendingBytes * 2 > MAX_PENDING_BYTES) return
+    this.#isPaused = false
+    this.#source?.resume()
+  }
+
+  #hasRoom(): boolean {
+    this.#isPaused = this.writer.pendingBytes >= MAX_PENDING_BYTES
+    return !this.#isPaused
   }
 }

@@ -2,7 +2,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { hotSlabs, smallSlabs } from '#shared/net'
 import { FrameWriter } from '../../../../src/shared/http2/frame-writer.ts'
-import { type QueuedStream, SendQueue } from '../../../../src/shared/http2/send-queue.ts'
+import type { QueuedStream } from '../../../../src/shared/http2/ledger.ts'
+import { SendQueue } from '../../../../src/shared/http2/send-queue.ts'
 
 /** A socket that takes a write when it is told to. */
 class Wire {

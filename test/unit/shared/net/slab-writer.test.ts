@@ -31,7 +31,7 @@ describe('a slab writer', () => {
   it('has one write in flight, and puts small pieces behind it together', async () => {
     const socket = new SlowSocket()
     const taken: number[] = []
-    const writer = new SlabWriter((bytes) => taken.push(bytes))
+    const writer = new SlabWriter({ onTaken: (bytes) => taken.push(bytes) })
     writer.attach(socket as unknown as Socket)
     const slabs = pool()
     const slab = slabs.acquire()
@@ -50,7 +50,7 @@ describe('a slab writer', () => {
 
   it('does not let a slow socket pin a slab by a small piece of it', () => {
     const socket = new SlowSocket()
-    const writer = new SlabWriter(() => {})
+    const writer = new SlabWriter({ onTaken: () => {} })
     writer.attach(socket as unknown as Socket)
     const slabs = pool()
     for (let i = 0; i < 50; i++) {
@@ -63,7 +63,7 @@ describe('a slab writer', () => {
 
   it('pins no pooled slab for a little that waits, and one for more', () => {
     const live = smallSlabs.liveCount
-    const writer = new SlabWriter(() => {})
+    const writer = new SlabWriter({ onTaken: () => {} })
     writer.writeCopy(Buffer.alloc(3_000), 0, 3_000)
     expect(smallSlabs.liveCount).toBe(live)
     writer.writeCopy(Buffer.alloc(3_000), 0, 3_000)
@@ -74,7 +74,7 @@ describe('a slab writer', () => {
 
   it('keeps what comes before there is a socket, and ends behind it', async () => {
     const socket = new SlowSocket()
-    const writer = new SlabWriter(() => {})
+    const writer = new SlabWriter({ onTaken: () => {} })
     const slab = pool().acquire()
     slab.buffer.fill('x')
     writer.write(slab, 0, 1000)
@@ -89,7 +89,7 @@ describe('a slab writer', () => {
 
   it('releases everything when it discards', async () => {
     const socket = new SlowSocket()
-    const writer = new SlabWriter(() => {})
+    const writer = new SlabWriter({ onTaken: () => {} })
     writer.attach(socket as unknown as Socket)
     const slabs = pool()
     for (let i = 0; i < 5; i++) {
@@ -113,8 +113,10 @@ describe('a slab writer', () => {
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const socket = new SlowSocket()
         let reported = 0
-        const writer = new SlabWriter((bytes) => {
-          reported += bytes
+        const writer = new SlabWriter({
+          onTaken: (bytes) => {
+            reported += bytes
+          },
         })
         writer.attach(socket as unknown as Socket)
         const slabs = pool()
