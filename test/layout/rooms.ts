@@ -21,6 +21,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   admin: ['errors', 'lifecycle', 'net', 'telemetry'],
   document: [],
   k8s: ['errors', 'clock', 'lifecycle', 'telemetry', 'document'],
+  'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s'],
   control: ['errors'],
 }
 
@@ -77,6 +78,7 @@ export const guardedPackages: Readonly<Record<string, readonly string[]>> = {
   '@grpc/proto-loader': ['shared/xds'],
   'node-forge': ['shared/pki', 'istiod-lite/ca'],
   commander: ['cli'],
+  '@kubernetes/client-node': ['shared/kube-client'],
 }
 
 /** Lines a source file may have. */

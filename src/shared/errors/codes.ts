@@ -50,6 +50,8 @@ export const codes = {
   ZDS_UNAVAILABLE: { side: 'upstream', retry: 'unsent', status: 503, flag: '-' },
   ZDS_REFUSED: { side: 'upstream', retry: 'unsent', status: 503, flag: '-' },
 
+  KUBE_API_UNREACHABLE: { side: 'upstream', retry: 'unsent', status: 503, flag: '-' },
+  KUBE_API_REFUSED: { side: 'upstream', retry: 'never', status: 502, flag: '-' },
   STORE_FAILED: { side: 'local', retry: 'never', status: 503, flag: '-' },
   API_REQUEST_REFUSED: { side: 'downstream', retry: 'never', status: 400, flag: '-' },
 

@@ -1,0 +1,108 @@
+import type { Closer } from '#shared/lifecycle'
+
+/** How the API server is found, and who we are for it. */
+export type KubeAccess =
+  /** Merged as kubectl does: what an earlier file says counts. `context` undefined: the current one. */
+  | { readonly kind: 'kubeconfig'; readonly files: readonly string[]; readonly context?: string }
+  /** As a pod, by its service account. */
+  | { readonly kind: 'in-cluster'; readonly host: string; readonly port: number }
+
+/** A kind under one version, as the paths of the API name it. A `KindReader` has everything for it: see `resourceOf`. */
+export interface ApiResource {
+  /** `v1`, or `group/version`. */
+  readonly apiVersion: string
+  readonly kind: string
+  /** Lower case, plural: `pods`. */
+  readonly resource: string
+  readonly namespaced: boolean
+}
+
+/** Any JSON object of the API. */
+export type ApiDocument = Readonly<Record<string, unknown>>
+
+export interface ApiObjectId {
+  /** Empty for cluster-scoped kinds. */
+  readonly namespace: string
+  readonly name: string
+}
+
+export interface ListOptions {
+  /** Undefined or empty: every namespace. */
+  readonly namespace?: string
+  readonly fieldSelector?: string
+  readonly labelSelector?: string
+}
+
+export interface PatchOptions {
+  /** `status`, `scale`; undefined: the object itself. */
+  readonly subresource?: string
+}
+
+export interface ApplyOptions {
+  /** Who owns the fields that are applied. */
+  readonly fieldManager: string
+  /** Take fields over from other managers instead of failing with a conflict. */
+  readonly force: boolean
+}
+
+/**
+ * The Kubernetes API, asked. Every call ends within `timeoutMs` of the client.
+ *
+ * All reject with `KubeApiError` when the server says no, and with MeshError `KUBE_API_UNREACHABLE` when it does not say
+ * anything that makes sense. Nothing is tried again here, but for a request on a kept connection that the server had
+ * closed.
+ */
+export interface KubeClient extends Closer {
+  /** The server's URL, for messages. */
+  readonly server: string
+  /** Undefined when it is not there. */
+  get(resource: ApiResource, id: ApiObjectId): Promise<ApiDocument | undefined>
+  /** All of them, asked for in pages; not one state when objects change meanwhile for longer than the server remembers. */
+  list(resource: ApiResource, options?: ListOptions): Promise<readonly ApiDocument[]>
+  create(resource: ApiResource, namespace: string, document: ApiDocument): Promise<ApiDocument>
+  /** RFC 7386; `metadata.uid` in it makes it fail with 409 or 422 for another object of that name. */
+  mergePatch(resource: ApiResource, id: ApiObjectId, patch: ApiDocument, options?: PatchOptions): Promise<ApiDocument>
+  /** Server-side apply: creates, or sets exactly the fields that `document` has. */
+  apply(resource: ApiResource, document: ApiDocument, options: ApplyOptions): Promise<ApiDocument>
+  /** @returns false when it was not there */
+  delete(resource: ApiResource, id: ApiObjectId): Promise<boolean>
+  /** One page of a list, and the way to the next. */
+  listPage(resource: ApiResource, options: ListOptions, page: PageOptions): Promise<ListPage>
+  /**
+   * Changes after `resourceVersion`, in order, until the server ends it; rejects when it breaks off, when nothing comes
+   * for too long, or when `signal` aborts. What `onEvent` throws ends it, too.
+   */
+  watch(resource: ApiResource, options: ListOptions, watch: WatchOptions): Promise<void>
+}
+
+export interface PageOptions {
+  /** Undefined: the server gives everything at once. */
+  readonly limit: number | undefined
+  /** Of the page before; empty for the first. */
+  readonly continueToken: string
+  readonly signal?: AbortSignal
+}
+
+export interface ListPage {
+  readonly items: readonly unknown[]
+  /** Of the state that the whole list shows. */
+  readonly resourceVersion: string
+  /** Empty on the last page. */
+  readonly continueToken: string
+}
+
+export interface WatchOptions {
+  readonly resourceVersion: string
+  /** After so long the server shall end the watch. */
+  readonly timeoutSeconds: number
+  /** The server has taken it; events follow. */
+  readonly onOpen: () => void
+  readonly onEvent: (event: WatchEvent) => void
+  readonly signal: AbortSignal
+}
+
+export interface WatchEvent {
+  /** An `ERROR` never gets here: it rejects the watch. */
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'
+  readonly object: ApiDocument
+}
