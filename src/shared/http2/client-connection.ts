@@ -48,7 +48,6 @@ export class ClientConnection extends Connection implements H2ClientConnection {
 
 /** Of our own request, which is not checked as a peer's is. */
 function factsOf(headers: HeaderList): RequestFacts {
-  let method = ''
-  for (const [name, value] of headers) if (name === ':method') method = value
+  const method = headers.find((field) => field[0] === ':method')?.[1]
   return { isConnect: method === 'CONNECT', isHead: method === 'HEAD', contentLength: undefined }
 }
