@@ -1,4 +1,4 @@
-import { Environment, type ParseResult } from '@marcbachmann/cel-js'
+import { Environment, Optional, type ParseResult } from '@marcbachmann/cel-js'
 import { registerLists } from './library-lists.ts'
 import { registerNet } from './library-net.ts'
 import { registerText, SAFE_MATCHES } from './library-text.ts'
@@ -43,7 +43,10 @@ export function compileExpression(text: string): Expression {
   if (text.length > MAX_TEXT) throw new Error(`longer than ${MAX_TEXT} characters`)
   const parsed = parse(text)
   const nodes = nodesOf(parsed.ast as unknown as Node)
-  for (const node of nodes) useLinearRegex(node)
+  for (const node of nodes) {
+    useLinearRegex(node)
+    useGeneralHas(node)
+  }
   const checked = parsed.check()
   if (!checked.valid) throw new Error(oneLine(checked.error))
   const run = { meter: undefined as Meter | undefined }
@@ -91,6 +94,14 @@ interface Node {
     readonly macro?: { readonly evaluate: Evaluate }
   }
   evaluate: Evaluate
+  setMeta(key: 'macro', value: object): void
+}
+interface Checker {
+  check(node: Node, context: unknown): unknown
+  getType(name: string): unknown
+}
+interface Evaluator {
+  run(node: Node, context: unknown): unknown
 }
 type Evaluate = (evaluator: unknown, ast: unknown, context: unknown) => unknown
 
@@ -119,6 +130,34 @@ function nodesOf(root: Node): ReadonlySet<Node> {
 function useLinearRegex(node: Node): void {
   if (node.op !== 'rcall' || !Array.isArray(node.args) || node.args[0] !== 'matches') return
   node.args = [SAFE_MATCHES, ...node.args.slice(1)]
+}
+
+/**
+ * `has(a.b)` whatever `a` is: the evaluator's own one takes only a chain of names, and Gateway API asks
+ * `has(self[0].matches)`.
+ *
+ * @throws Error when the argument is no field
+ */
+function useGeneralHas(node: Node): void {
+  if (node.op !== 'call' || node.meta.macro === undefined || !Array.isArray(node.args) || node.args[0] !== 'has') return
+  const [argument] = node.args[1] as readonly [Node]
+  if (argument.op !== '.' && argument.op !== '.?') throw new Error('invalid argument to has() macro')
+  const [operand, field] = argument.args as readonly [Node, string]
+  node.setMeta('macro', {
+    typeCheck: (checker: Checker, _: unknown, context: unknown) => {
+      checker.check(operand, context)
+      return checker.getType('bool')
+    },
+    evaluate: (evaluator: Evaluator, _: unknown, context: unknown) => hasField(evaluator.run(operand, context), field),
+  })
+}
+
+function hasField(value: unknown, field: string): boolean {
+  if (value instanceof Optional) return value.hasValue() && hasField(value.value(), field)
+  if (value instanceof Map) return value.has(field)
+  // Literals are plain objects, the values of documents are maps.
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return Object.hasOwn(value, field)
+  throw new Error(`no such field: ${field}`)
 }
 
 /** Operations whose result is new, and may be large. */

@@ -48,6 +48,7 @@ describe('a rule holds', () => {
     '"a/b" in self.labels',
     '!has(self.missing) || self.missing.deeper == 1',
     '!has(self.name) || self.name != ""',
+    '[self].all(s, has(s.name)) && has([self][0].name) && !has([self][0].missing)',
     'self.max__dash__size == 7',
     'self.__namespace__ == "shop"',
     'self.port == 80',
