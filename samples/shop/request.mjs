@@ -8,7 +8,7 @@ if (url === undefined) {
 for (let i = 0; i < Number(count); i++) {
   const startedMs = performance.now()
   try {
-    const response = await fetch(url)
+    const response = await fetch(url, { signal: AbortSignal.timeout(10_000) })
     const text = await response.text()
     console.log(`${response.status} in ${(performance.now() - startedMs).toFixed(1)} ms  ${text.trim()}`)
     if (!response.ok) process.exitCode = 1

@@ -24,7 +24,7 @@ export function serve(pages) {
 
 /** Asks another service of the shop. */
 export async function ask(url) {
-  const response = await fetch(url)
+  const response = await fetch(url, { signal: AbortSignal.timeout(5_000) })
   if (!response.ok) throw new Error(`${url} answered ${response.status}`, { cause: new Error(await response.text()) })
   return response.json()
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Clock, sleep, type Timer } from '#shared/clock'
 import { type ExecRequest, identify, type MeshStatus, newRunRecord, writeRunRecord } from '#shared/control'
 import { reasonOf } from '#shared/errors'
@@ -11,7 +11,7 @@ import { currentNetns, type Netns, openNetns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
 import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
-import { ancestorsOf, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
+import { ancestorsOf, BoundedLog, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
 import { meshStatus } from './mesh-status.ts'
 import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
@@ -143,6 +143,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     this.#trimming?.cancel()
     const parts = this.#parts
     if (parts !== undefined) {
+      await parts.desired.close()
       await parts.cluster.close()
       await parts.programs.stop(DOWN_GRACE_MS)
       for (const { netns } of parts.locals) netns.close()
@@ -227,7 +228,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { config, clock, logger, distDir } = this.#settings
     const { folders, dir, tokenKey, jwks } = this.#layout
     return MeshPrograms.start({
-      place: { tools, distDir, stateDir: dir, extraEnv: config.programEnv },
+      place: { tools, distDir, stateDir: dir, extraEnv: config.programEnv, isIpv6Enabled: nodes.families.includes(6) },
       machine: { clock, pids: this.#pids, logsDir: folders.logs, changed: () => this.#noticed() },
       clock,
       logger: logger.child('programs'),
@@ -286,11 +287,12 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     return this.#parts?.cluster.pods.find(({ key, isLeaving }) => key === `${namespace}/${name}` && !isLeaving)
   }
 
-  #trimLogs(): void {
+  #trimLogs(ownLog: BoundedLog = new BoundedLog(join(this.#layout.folders.logs, 'supervisor.log'))): void {
     this.#trimming = this.#settings.clock.setTimer(TRIM_LOGS_MS, () => {
       this.#parts?.programs.trimLogs()
+      ownLog.trim()
       for (const { runner } of this.#parts?.cluster.pods ?? []) for (const each of runner.containers) each.trimLog()
-      this.#trimLogs()
+      this.#trimLogs(ownLog)
     })
   }
 

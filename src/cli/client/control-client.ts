@@ -4,6 +4,9 @@ import { createInterface } from 'node:readline'
 import { type ControlError, type MeshStatus, openSocketPath, type ProgressEvent } from '#shared/control'
 import { MeshError } from '#shared/errors'
 
+/** A status asks every tunnel, each for up to 2 s. */
+const ANSWER_TIMEOUT_MS = 15_000
+
 /** What `ambit` asks of a running mesh. */
 export class ControlClient {
   readonly #stateDir: string
@@ -33,7 +36,7 @@ export class ControlClient {
   }
 
   async #text(method: string, path: string): Promise<string> {
-    const response = await this.#ask(method, path)
+    const response = await this.#ask(method, path, ANSWER_TIMEOUT_MS)
     let body = ''
     response.setEncoding('utf8')
     for await (const chunk of response) body += chunk
@@ -41,7 +44,8 @@ export class ControlClient {
     throw new MeshError('COMMAND_FAILED', errorIn(body))
   }
 
-  #ask(method: string, path: string): Promise<IncomingMessage> {
+  /** @param timeoutMs of silence; 0 = as long as it takes */
+  #ask(method: string, path: string, timeoutMs = 0): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       let socket: ReturnType<typeof openSocketPath>
       try {
@@ -51,6 +55,7 @@ export class ControlClient {
       }
       const asked = request({ socketPath: socket.path, method, path, headers: { host: 'ambit', connection: 'close' } })
       asked.on('socket', (connection) => connection.once('connect', () => socket.release()))
+      asked.setTimeout(timeoutMs, () => asked.destroy(new Error(`no answer in ${timeoutMs / 1000} s`)))
       asked.on('response', resolve)
       asked.on('error', (error: NodeJS.ErrnoException) => {
         socket.release()

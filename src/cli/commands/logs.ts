@@ -1,4 +1,5 @@
-import { createReadStream, statSync, watch } from 'node:fs'
+import { createReadStream, existsSync, statSync, watch } from 'node:fs'
+import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from 'commander'
 import type { MeshStatus } from '#shared/control'
@@ -16,18 +17,25 @@ interface LogsOptions {
 
 export function addLogs(program: Command): void {
   withState(program.command('logs'))
-    .description('show the log of a program (istiod-lite, node-agent, ztunnel), or of a pod with -n')
+    .description('show the log of a program (istiod-lite, node-agent, ztunnel, supervisor), or of a pod with -n')
     .argument('<name>', 'program, or pod')
     .option('-n, --namespace <name>', 'namespace of the pod')
     .option('-c, --container <name>', 'container of the pod')
     .option('--node <name>', 'node of the program')
     .option('-f, --follow', 'go on until Ctrl-C')
     .action(async (name: string, options: LogsOptions) => {
-      const status = await new ControlClient(stateOf(options)).status()
-      const file = logFile(status, name, options)
+      const file = await fileOf(name, options)
       await show(file, 0)
       if (options.follow === true) await follow(file)
     })
+}
+
+/** The supervisor's own log can be read without it, too: it says why a mesh did not come up. */
+async function fileOf(name: string, options: LogsOptions): Promise<string> {
+  const stateDir = stateOf(options)
+  const own = join(stateDir, 'logs', 'supervisor.log')
+  if (name === 'supervisor' && options.namespace === undefined && existsSync(own)) return own
+  return logFile(await new ControlClient(stateDir).status(), name, options)
 }
 
 function logFile(status: MeshStatus, name: string, { namespace, container, node }: LogsOptions): string {

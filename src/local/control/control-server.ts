@@ -1,3 +1,4 @@
+import { chmodSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type ControlError, type MeshStatus, openSocketPath } from '#shared/control'
@@ -50,6 +51,8 @@ export class ControlServer implements Closer {
     return new Promise((resolve, reject) => {
       server.once('error', reject)
       server.listen(address.path, () => {
+        // The folder lets in only its owner; the socket says so as well.
+        chmodSync(address.path, 0o600)
         address.release()
         resolve(new ControlServer(server, upgraded))
       })

@@ -3,6 +3,8 @@ import { MeshError } from '#shared/errors'
 
 /** Characters of a tool's complaint that an error carries. */
 const MAX_COMPLAINT = 2_000
+/** None of them takes a second on an idle machine. */
+const TIMEOUT_MS = 30_000
 
 /**
  * Runs one of the machine's tools to its end, with `input` as its standard input.
@@ -10,7 +12,12 @@ const MAX_COMPLAINT = 2_000
  */
 export function runTool(file: string, args: readonly string[], input = ''): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })
+    const child = spawn(file, args, {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      timeout: TIMEOUT_MS,
+      killSignal: 'SIGKILL',
+    })
     let output = ''
     let complaint = ''
     child.stdout.on('data', (text) => {

@@ -116,7 +116,7 @@ export class PodRunner {
     this.#enter('stopping')
     this.#ending.abort(new Error('the pod is being stopped'))
     await this.#way
-    await Promise.all(this.#containers.map((container) => container.stop(graceMs)))
+    await this.#stopContainers(graceMs)
     await this.#closeSandbox()
     this.#hasFiles = false
     rmSync(join(this.#machine.podsDir, this.order.uid), { recursive: true, force: true })
@@ -140,6 +140,7 @@ export class PodRunner {
         if (signal.aborted) return
         this.#reason = reasonOf(error)
         logger.error('pod cannot be started, trying again', { pod: this.#name, reason: this.#reason })
+        await this.#stopContainers(0)
         await this.#closeSandbox()
         this.#enter('pending')
         await sleep(clock, backoff.next(), signal).catch(() => {})
@@ -189,19 +190,24 @@ export class PodRunner {
     this.#reason = ''
     const dial = (ip: IpAddress, port: number): ReturnType<typeof connectFrom> =>
       connectFrom(nodeNetns, { ip, port }, { source: PROBE_SOURCES[ipFamily(ip)] })
-    this.#containers = containers.map(
-      (plan) =>
-        new RunningContainer({
-          plan,
-          clock,
-          logFile: join(logsDir, 'pods', `${namespace}_${name}_${plan.name}.log`),
-          command: commandInSandbox(tools, sandbox, plan),
-          podIp: this.order.addresses.ips[0] as IpAddress,
-          dial,
-          changed: () => this.#changed(),
-        }),
-    )
+    for (const plan of containers) {
+      const container = new RunningContainer({
+        plan,
+        clock,
+        logFile: join(logsDir, 'pods', `${namespace}_${name}_${plan.name}.log`),
+        command: commandInSandbox(tools, sandbox, plan),
+        podIp: this.order.addresses.ips[0] as IpAddress,
+        dial,
+        changed: () => this.#changed(),
+      })
+      this.#containers = [...this.#containers, container]
+    }
     this.#enter('running')
+  }
+
+  async #stopContainers(graceMs: number): Promise<void> {
+    await Promise.all(this.#containers.map((container) => container.stop(graceMs)))
+    this.#containers = []
   }
 
   async #closeSandbox(): Promise<void> {

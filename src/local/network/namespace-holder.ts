@@ -20,6 +20,7 @@ export interface NamespaceHolder extends Closer {
 const LEARN_PID = 'read -r machine_pid rest < /proc/self/stat'
 const TELL_AND_WAIT = 'echo "$machine_pid"; exec cat > /dev/null'
 const CLOSE_WAIT_MS = 2_000
+const OPEN_WAIT_MS = 30_000
 
 /**
  * Starts `unshare <flags>` with a shell that runs `script` and then holds the namespaces.
@@ -49,15 +50,20 @@ export async function holdNamespaces(
 function firstLine(child: ChildProcessWithoutNullStreams): Promise<number> {
   return new Promise((resolve, reject) => {
     let complaint = ''
+    const late = setTimeout(() => child.kill('SIGKILL'), OPEN_WAIT_MS)
     child.stderr.on('data', (text) => {
       if (complaint.length < 2_000) complaint += text
     })
     child.on('error', (cause) => reject(new MeshError('COMMAND_FAILED', 'unshare cannot be started', { cause })))
     child.on('close', () => {
+      clearTimeout(late)
       const why = complaint.trim() || 'it ended without a word'
       reject(new MeshError('COMMAND_FAILED', `a namespace could not be made: ${why}`))
     })
-    createInterface(child.stdout).once('line', (line) => resolve(Number(line)))
+    createInterface(child.stdout).once('line', (line) => {
+      clearTimeout(late)
+      resolve(Number(line))
+    })
   })
 }
 

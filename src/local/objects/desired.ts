@@ -1,5 +1,6 @@
 import type { KubeObject, ObjectOf, ObjectProblem, ObjectSource } from '#shared/k8s'
 import { formatProblem, objectKey } from '#shared/k8s'
+import type { Closer } from '#shared/lifecycle'
 
 /** A folder of objects, and the folder itself, which is where its pods' commands run. */
 export interface DesiredSource {
@@ -26,7 +27,7 @@ const KINDS = [
 export type DesiredKind = (typeof KINDS)[number]
 
 /** What users want, from all their folders; of two objects of one name the first folder's counts. */
-export class DesiredObjects {
+export class DesiredObjects implements Closer {
   readonly synced: Promise<unknown>
   readonly #sources: readonly DesiredSource[]
   readonly #tables: ReadonlyMap<DesiredSource, ReadonlyMap<string, Map<string, KubeObject>>>
@@ -61,6 +62,10 @@ export class DesiredObjects {
       }
     }
     return [...found.values()].sort((a, b) => (objectKey(a.object) < objectKey(b.object) ? -1 : 1))
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#sources.map(({ source }) => source.close()))
   }
 
   /** What could not be read, and what is hidden by an object of the same name. */

@@ -18,6 +18,8 @@ export interface ProgramPlace {
   readonly distDir: string
   readonly stateDir: string
   readonly extraEnv: readonly ExtraEnv[]
+  /** Whether the kernel has it. */
+  readonly isIpv6Enabled: boolean
 }
 
 export interface IstiodPlace {
@@ -102,7 +104,7 @@ function zdsSocket({ runDir }: NodePlace): string {
 }
 
 function programCommand(
-  { distDir, extraEnv }: ProgramPlace,
+  { distDir, extraEnv, isIpv6Enabled }: ProgramPlace,
   name: ProgramName,
   flags: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -111,7 +113,7 @@ function programCommand(
   return {
     file: process.execPath,
     args: [...flags, join(distDir, name, 'main.js')],
-    env: { ...env, ...Object.fromEntries(extra) },
+    env: { ...env, IPV6_ENABLED: String(isIpv6Enabled), ...Object.fromEntries(extra) },
   }
 }
 

@@ -8,6 +8,8 @@ const ASK_TIMEOUT_MS = 2_000
 /** A dump of a large mesh; past this it is no ztunnel that answers. */
 const MAX_DUMP_BYTES = 256 << 20
 const POLL_MS = 40
+/** The dump of a large mesh takes its time; asking shall take no more than this part of the tunnel's. */
+const MAX_ASKING_PART = 0.2
 
 /** A page of the admin port of the tunnel in `netns`. @throws Error when it does not answer 200 */
 export function askTunnel(netns: Netns, path: string): Promise<string> {
@@ -93,15 +95,17 @@ export class Captures {
   #poll(): void {
     if (this.#isAsking || this.#timer !== undefined || this.#waiting.size === 0) return
     this.#isAsking = true
+    const startedMs = this.#clock.monotonicMs()
     void this.ask().then((serving) => {
       this.#isAsking = false
+      const askedMs = this.#clock.monotonicMs() - startedMs
       for (const uid of serving) {
         const waiting = this.#waiting.get(uid)
         this.#waiting.delete(uid)
         for (const done of waiting ?? []) done()
       }
       if (this.#waiting.size === 0) return
-      this.#timer = this.#clock.setTimer(POLL_MS, () => {
+      this.#timer = this.#clock.setTimer(Math.max(POLL_MS, askedMs / MAX_ASKING_PART), () => {
         this.#timer = undefined
         this.#poll()
       })

@@ -185,6 +185,7 @@ export class Cluster implements Closer {
   async close(): Promise<void> {
     this.#isClosed = true
     this.#timer?.cancel()
+    await this.#settings.serviceProxy.close()
     await Promise.all([...this.#entries.values()].map((entry) => entry.runner.stop(0)))
     await Promise.all(this.#leaving)
   }
