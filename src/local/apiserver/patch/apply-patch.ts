@@ -1,0 +1,51 @@
+import { ApiError, badRequest } from '../api-error.ts'
+import { objectMetaSchema, type Schema } from '../schema/index.ts'
+import type { ApiObject, ApplyPatch, VersionDefinition } from '../types.ts'
+import { isJsonObject, isTooDeep, type JsonObject } from './json-object.ts'
+import { jsonPatch } from './json-patch.ts'
+import { mergePatch } from './merge-patch.ts'
+import { strategicPatch } from './strategic-patch.ts'
+
+/** One patch of an object, by the kind of the request's media type; a custom kind takes no strategic one. */
+export const applyPatch: ApplyPatch = (kind, current, body, definition, version) => {
+  try {
+    if (isTooDeep(body)) throw badRequest('the patch is nested too deeply')
+    if (kind === 'strategic' && definition.origin === 'custom') {
+      throw badRequest('custom resources take no strategic merge patch')
+    }
+    const patched = patchedBy(kind, current, body, version)
+    if (!isJsonObject(patched)) throw new ApiError('Invalid', 'nothing but an object may be left of an object')
+    // Whether it still is an API object is checked by the server, like any other body.
+    return { kind: 'patched', object: patched as ApiObject }
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error
+    const kindOfProblem = error.status.reason === 'Invalid' ? 'inapplicable' : 'malformed'
+    return { kind: kindOfProblem, problem: error.message }
+  }
+}
+
+function patchedBy(
+  kind: Parameters<ApplyPatch>[0],
+  current: ApiObject,
+  body: unknown,
+  version: VersionDefinition,
+): unknown {
+  switch (kind) {
+    case 'json':
+      return jsonPatch(current, body)
+    case 'merge':
+      return mergePatch(current, requireObject(body))
+    case 'strategic':
+      return strategicPatch(current, requireObject(body), withMetadata(version.schema))
+  }
+}
+
+/** `metadata` is the same for all kinds, and seldom spelled out in a schema. */
+function withMetadata(schema: Schema): Schema {
+  return { ...schema, properties: { ...schema.properties, metadata: objectMetaSchema } }
+}
+
+function requireObject(body: unknown): JsonObject {
+  if (!isJsonObject(body)) throw badRequest('the patch is no object')
+  return body
+}
