@@ -8,6 +8,7 @@ import {
   type OnRead,
   PieceQueue,
   type ReadConsumer,
+  resetSocket,
   type Slab,
   SlabWriter,
   SocketReader,
@@ -112,7 +113,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, 
       this.onLost?.(code, reason)
     } else if (socket.closed) this.#finish()
     else if (isEnd) this.#writer.endThenDestroy()
-    else socket.resetAndDestroy()
+    else resetSocket(socket)
   }
 
   // ---- socket → stream

@@ -1,17 +1,37 @@
-import { type AddressInfo, connect, createServer, Socket, type SocketConstructorOpts } from 'node:net'
+import { type AddressInfo, connect, createServer, type Server, Socket, type SocketConstructorOpts } from 'node:net'
 import { type Clock, systemClock } from '#shared/clock'
 import type { OnRead } from './slab.ts'
 
 /*
- * The only file that uses undocumented parts of Node: `socket._handle`, its `useUserBuffer`, the `handle` option of
- * net.Socket and three symbols. They save 13–16 % CPU of a bulk stream (reference/bulk-and-memory §2). Each use is
- * tested on the spot, and 'data' events do the same work when a part is missing; `verifyReadTakeover` tries the
- * whole way on a real socket at start-up.
+ * The only file that uses undocumented parts of Node: `socket._handle`, its `useUserBuffer`, `_server`, the `handle` option
+ * of net.Socket, three symbols, and `onconnection` of a server's handle. They save 13–16 % CPU of a bulk stream
+ * (reference/bulk-and-memory §2), and one of two Sockets of each accepted connection. Each use is tested on the spot,
+ * and events do the same work when a part is missing; `verifyReadTakeover` tries the whole way on a real socket at
+ * start-up.
  */
 
 interface StreamHandle {
+  readonly fd: number
   useUserBuffer(buffer: Uint8Array): void
+  getpeername(into: { address?: string; port?: number }): number
   reading?: boolean
+}
+
+interface ListenHandle {
+  onconnection: (status: number, handle: StreamHandle | undefined) => void
+}
+
+/** A connection that was just accepted, of which nothing has been read. */
+export interface RawConnection {
+  /** Negative once it is closed. */
+  readonly fd: number
+  /** Undefined when the peer is gone already. */
+  readonly remote: { readonly address: string; readonly port: number } | undefined
+  /**
+   * Its socket; called once, by whatever way the connection goes on or ends. Half-open ends are allowed, and reading,
+   * into the buffers of `onread` when there is one, starts with `resume()`.
+   */
+  toSocket(onread?: OnRead): Socket
 }
 
 /** How a socket's bytes come: read by the kernel into our buffers, or copied there from 'data' events. */
@@ -43,11 +63,85 @@ export function takeOverReads(socket: Socket, onread: OnRead): ReadWay {
 }
 
 /**
+ * Hands over what a listening server of TCP accepts, before a Socket is made for it: who decides late what becomes of a
+ * connection would otherwise pay for two. The server itself must have been made with `pauseOnConnect`.
+ */
+export function acceptRaw(server: Server, accept: (connection: RawConnection) => void): void {
+  const listener = (server as unknown as { readonly _handle: ListenHandle | null })._handle
+  const told = listener?.onconnection
+  if (!isTrusted || !listener || typeof told !== 'function') {
+    server.on('connection', (socket) => accept(new PausedConnection(socket)))
+    return
+  }
+  listener.onconnection = (status, handle) => {
+    if (handle !== undefined && typeof handle.useUserBuffer === 'function') accept(new HandleConnection(handle))
+    else told.call(listener, status, handle)
+  }
+}
+
+class HandleConnection implements RawConnection {
+  readonly #handle: StreamHandle
+
+  constructor(handle: StreamHandle) {
+    this.#handle = handle
+  }
+
+  get fd(): number {
+    return this.#handle.fd
+  }
+
+  get remote(): RawConnection['remote'] {
+    const found: { address?: string; port?: number } = {}
+    if (this.#handle.getpeername(found) !== 0) return undefined
+    const { address, port } = found
+    return address === undefined || port === undefined ? undefined : { address, port }
+  }
+
+  toSocket(onread?: OnRead): Socket {
+    return socketOf(this.#handle, onread)
+  }
+}
+
+/** The same from a Socket that Node has made. */
+class PausedConnection implements RawConnection {
+  readonly #socket: Socket
+
+  constructor(socket: Socket) {
+    this.#socket = socket
+    // A peer that resets while we still decide is told to nobody else.
+    socket.on('error', () => socket.destroy())
+  }
+
+  get fd(): number {
+    return (this.#socket as unknown as { readonly _handle: StreamHandle | null })._handle?.fd ?? -1
+  }
+
+  get remote(): RawConnection['remote'] {
+    const { remoteAddress: address, remotePort: port } = this.#socket
+    return address === undefined || port === undefined ? undefined : { address, port }
+  }
+
+  toSocket(onread?: OnRead): Socket {
+    this.#socket.allowHalfOpen = true
+    if (onread === undefined) return this.#socket
+    const adopted = adoptSocket(this.#socket, onread)
+    // The shell that is left has no handle; destroying it lets the server forget it.
+    if (adopted !== this.#socket) this.#socket.destroy()
+    return adopted
+  }
+}
+
+function socketOf(handle: StreamHandle, onread: OnRead | undefined): Socket {
+  const options = { handle, allowHalfOpen: true, manualStart: true, ...(onread === undefined ? {} : { onread }) }
+  return new Socket(options as unknown as SocketConstructorOpts)
+}
+
+/**
  * Moves a just accepted, unread connection (`pauseOnConnect`) into a new socket that reads through `onread`, with
  * half-open ends allowed. The given socket must not be used any more. Reading starts with `resume()`.
  */
 export function adoptSocket(accepted: Socket, onread: OnRead): Socket {
-  const owner = accepted as unknown as { _handle: StreamHandle | null }
+  const owner = accepted as unknown as { _handle: StreamHandle | null; _server: unknown }
   const handle = owner._handle
   if (!isTrusted || typeof handle?.useUserBuffer !== 'function') {
     accepted.allowHalfOpen = true
@@ -55,8 +149,11 @@ export function adoptSocket(accepted: Socket, onread: OnRead): Socket {
     return accepted
   }
   owner._handle = null
-  const options = { handle, allowHalfOpen: true, onread, manualStart: true }
-  return new Socket(options as unknown as SocketConstructorOpts)
+  const adopted = socketOf(handle, onread)
+  // Its server goes on counting it, and closes when it is gone.
+  Object.assign(adopted, { _server: owner._server })
+  owner._server = null
+  return adopted
 }
 
 function readByEvents(socket: Socket, onread: OnRead): void {
@@ -124,17 +221,15 @@ function roundTrip(clock: Clock): Promise<boolean> {
       }
       return { buffer: () => buffer, callback }
     }
-    const server = createServer({ pauseOnConnect: true }, (accepted) => {
-      const adopted = adoptSocket(
-        accepted,
-        collect((received) => adopted.write(received)),
-      )
-      sockets.push(adopted)
-      adopted.on('error', () => finish(false))
-      adopted.resume()
-    })
+    const server = createServer({ pauseOnConnect: true })
     server.on('error', () => finish(false))
     server.listen(0, '127.0.0.1', () => {
+      acceptRaw(server, (accepted) => {
+        const adopted = accepted.toSocket(collect((received) => adopted.write(received)))
+        sockets.push(adopted)
+        adopted.on('error', () => finish(false))
+        adopted.resume()
+      })
       const client = connect((server.address() as AddressInfo).port, '127.0.0.1', () => {
         takeOverReads(
           client,

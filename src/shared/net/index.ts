@@ -1,4 +1,11 @@
-export { adoptSocket, type ReadWay, takeOverReads, verifyReadTakeover } from './adopt-socket.ts'
+export {
+  acceptRaw,
+  adoptSocket,
+  type RawConnection,
+  type ReadWay,
+  takeOverReads,
+  verifyReadTakeover,
+} from './adopt-socket.ts'
 export { type Cidr, cidrContains, cidrContainsBytes, cidrFromBytes, formatCidr, parseCidr } from './cidr.ts'
 export {
   formatSocketAddress,
@@ -21,6 +28,7 @@ export {
   type ReadProxyHeader,
   readProxyHeader,
 } from './proxy-header.ts'
+export { resetSocket } from './reset-socket.ts'
 export type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
 export { hotSlabs, quietReadBuffer, SlabPool, type SlabPoolSettings, smallSlabs } from './slab-pool.ts'
 export { SlabWriter, type TakenListener } from './slab-writer.ts'

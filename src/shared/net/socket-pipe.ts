@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { resetSocket } from './reset-socket.ts'
 import type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
 import { SlabWriter, type TakenListener } from './slab-writer.ts'
 import { type ReadConsumer, SocketReader } from './socket-reader.ts'
@@ -76,7 +77,7 @@ export class SocketPipe {
       side === 'opener' ? [this.#target, this.#forward.writer] : [this.#opener, this.#backward.writer]
     if (other === undefined || other.destroyed) return
     if (this.#outcome.error === undefined) writer.endThenDestroy()
-    else other.resetAndDestroy()
+    else resetSocket(other)
   }
 
   #destroyBoth(): void {

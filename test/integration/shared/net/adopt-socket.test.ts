@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { promisify } from 'node:util'
 import { afterEach, describe, expect, it } from 'vitest'
 import { adoptSocket, type OnRead, takeOverReads, verifyReadTakeover } from '#shared/net'
 import { FakeClock } from '../../../support/fake-clock.ts'
@@ -47,6 +48,21 @@ describe('an adopted socket', () => {
     const chunks: Buffer[] = []
     for await (const chunk of app) chunks.push(chunk as Buffer)
     expect(Buffer.concat(chunks).toString()).toBe('still open this way')
+  })
+
+  it('is counted by its server, which closes when it is gone', async () => {
+    const server = createServer({ pauseOnConnect: true })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const app = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    cleanups.push(() => app.destroy())
+    const [accepted] = (await once(server, 'connection')) as [Socket]
+    const socket = adoptSocket(accepted, collector().onread)
+    const closed = once(server, 'close')
+    server.close()
+    expect(await promisify(server.getConnections.bind(server))()).toBe(1)
+    socket.destroy()
+    await closed
   })
 
   it('reads nothing before it is told to, and stops when the callback says so', async () => {

@@ -1,0 +1,14 @@
+import type { Socket } from 'node:net'
+
+/**
+ * Closes a TCP socket at once, with RST where that is possible, so that its peer does not take what it got for all.
+ *
+ * While a FIN is on its way the kernel's handle cannot be reset: Node's `resetAndDestroy` then fails with EINVAL, leaks the
+ * handle and never tells 'close'. The peer was to get a whole stream in that case, so an ordinary close is no lie. A socket
+ * that is still connecting has nobody to tell.
+ */
+export function resetSocket(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket.connecting || (socket.writableEnded && !socket.writableFinished)) socket.destroy()
+  else socket.resetAndDestroy()
+}
