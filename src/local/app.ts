@@ -14,9 +14,10 @@ import { type ControlledMesh, ControlServer, Progress } from './control/index.ts
 import { ancestorsOf, BoundedLog, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
 import { meshStatus } from './mesh-status.ts'
+import { Narrator } from './narrator.ts'
 import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
 import { DesiredObjects, LiveFolder, localKinds } from './objects/index.ts'
-import { type MeshProgram, MeshPrograms } from './programs/index.ts'
+import { MeshPrograms } from './programs/index.ts'
 import { askTunnel, Captures, Cluster, type PlacedPod, SYSTEM_NAMESPACE, type SystemPod } from './runtime/index.ts'
 import { layoutOf, type StateLayout } from './state-layout.ts'
 
@@ -50,8 +51,6 @@ interface Parts {
 /** How long programs may take to end by themselves on the way down. */
 const DOWN_GRACE_MS = 500
 const TRIM_LOGS_MS = 2_000
-/** A program that keeps ending is told this often on the terminal; the log has every time. */
-const TOLD_ENDINGS = 3
 const TUNNEL_ACCOUNT = 'ztunnel'
 
 /** The whole mesh on one machine: makes each part once, joins them, and takes them down in the other order. */
@@ -62,12 +61,10 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   readonly #layout: StateLayout
   readonly #pids = new MachinePids()
   readonly #startedAt: string
-  /** What was told of each program, by title. */
-  readonly #told = new Map<string, { readonly isReady: boolean; readonly endings: number }>()
+  readonly #narrator: Narrator
   #server: ControlServer | undefined
   #parts: Parts | undefined
   #isSynced = false
-  #wasReady = false
   #isEnding = false
   #trimming: Timer | undefined
 
@@ -76,6 +73,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     this.#control = control
     this.#layout = layoutOf(settings.config.stateDir)
     this.progress = new Progress(settings.clock)
+    this.#narrator = new Narrator(this.progress, settings.logger, settings.clock)
     this.#startedAt = new Date(settings.clock.nowMs()).toISOString()
   }
 
@@ -141,6 +139,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   async close(): Promise<void> {
     this.#isEnding = true
     this.#trimming?.cancel()
+    this.#narrator.stop()
     const parts = this.#parts
     if (parts !== undefined) {
       await parts.desired.close()
@@ -157,7 +156,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { config } = this.#settings
     const tools = findTools(config.path)
     const nodes = await makeNodes(tools, config.nodes, kernelFamilies())
-    this.progress.say('step', `${config.nodes} nodes joined: ${nodes.list.map(({ name }) => name).join(', ')}`)
+    this.progress.say('step', `nodes are joined: ${nodes.list.map(({ name }) => name).join(', ')}`)
     const locals = nodes.list.map((node) => this.#local(node))
     const desired = this.#watchFolders()
     const cluster = this.#makeCluster(tools, nodes, locals, desired)
@@ -250,33 +249,19 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     })
   }
 
-  /** Tells what has become ready since, and once that everything is; called after each change. */
+  /** To be called after every change. */
   #noticed(): void {
     const parts = this.#parts
     if (parts === undefined || this.#isEnding) return
-    for (const program of parts.programs.list) this.#tellChange(program)
-    if (this.#wasReady || !this.#isAllReady(parts)) return
-    this.#wasReady = true
-    this.progress.say('ready', `${parts.cluster.pods.length} pods running`)
-  }
-
-  #tellChange(program: MeshProgram): void {
-    const { title, isReady, endings } = program
-    const told = this.#told.get(title) ?? { isReady: false, endings: 0 }
-    if (isReady && !told.isReady) this.progress.say('step', `${title} is ready`)
-    if (endings > told.endings) {
-      const { reason } = program.status
-      this.#settings.logger.warn('program ended', { program: title, reason, endings })
-      if (endings <= TOLD_ENDINGS)
-        this.progress.say('warning', `${title} ${reason}; see "ambit logs ${program.spec.name}"`)
-    }
-    this.#told.set(title, { isReady, endings })
+    const { programs, cluster } = parts
+    const isReady = this.#isAllReady(parts)
+    this.#narrator.look({ programs: programs.list, cluster, isReady, status: () => this.status() })
   }
 
   get #state(): MeshStatus['state'] {
     if (this.#isEnding) return 'stopping'
     if (this.#parts !== undefined && this.#isAllReady(this.#parts)) return 'ready'
-    return this.#wasReady ? 'degraded' : 'starting'
+    return this.#narrator.hasBeenReady ? 'degraded' : 'starting'
   }
 
   #isAllReady({ programs, cluster }: Parts): boolean {

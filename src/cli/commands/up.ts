@@ -28,6 +28,7 @@ interface UpOptions {
 
 const SOCKET_LOOK_MS = 10
 const SAME_SIGNAL_MS = 300
+const DETACH_PATIENCE_MS = 60_000
 
 export function addUp(program: Command, installation: Installation): void {
   withState(program.command('up'))
@@ -66,14 +67,20 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
   let isGone = false
   const ended = launched.ended.then((text) => Promise.reject(new MeshError('COMMAND_FAILED', text)))
   try {
-    await Promise.race([followProgress(stateDir, () => isGone || ending.hasBegun()), ended])
+    const patience = isDetached ? giveUp(systemClock) : []
+    await Promise.race([followProgress(stateDir, () => isGone || ending.hasBegun()), ended, ...patience])
   } catch (error) {
     if (ending.hasBegun()) return ending.done
+    if (error instanceof NotReadyInTime) {
+      launched.release()
+      throw error
+    }
     // The log stays for who wants to know more; the next "up" clears it away.
     isGone = true
     await endMesh(stateDir, systemClock, () => true)
     throw error
   }
+  if (ending.hasBegun()) return ending.done
   const status = await new ControlClient(stateDir).status()
   const suffix = options.state === DEFAULT_STATE ? '' : ` --state ${options.state}`
   process.stdout.write(`\n${podTable(status.pods)}${hints(isDemo, installation.command, suffix)}`)
@@ -85,6 +92,17 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
   // "ambit down" from elsewhere is as good an end as Ctrl-C here.
   if (end === GOOD_END) return void process.stdout.write('the mesh was taken down\n')
   throw new MeshError('COMMAND_FAILED', `the mesh ended by itself: ${end}`)
+}
+
+/** A mesh that is up, but not ready, and is left so that one can see why. */
+class NotReadyInTime extends MeshError {}
+
+/** Who detaches wants an answer; in the foreground one sees what is waited for. */
+function giveUp(clock: Clock): readonly Promise<never>[] {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const text = `the mesh is not ready after ${DETACH_PATIENCE_MS / 1000} s; "ambit status" says why, "ambit down" ends it`
+  clock.setTimer(DETACH_PATIENCE_MS, () => reject(new NotReadyInTime('COMMAND_FAILED', text)))
+  return [promise]
 }
 
 /** A mesh that could not even be started leaves no claim behind. */
