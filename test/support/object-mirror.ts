@@ -3,7 +3,7 @@ import { type KubeObject, type ObjectSource, objectKey } from '#shared/k8s'
 
 /** What a source has told about some kinds, held against its own rules: nothing twice, nothing that was not there. */
 export class ObjectMirror {
-  readonly objects = new Map<string, KubeObject>()
+  readonly objects: Map<string, KubeObject> = new Map()
   readonly changes: string[] = []
   readonly violations: string[] = []
 

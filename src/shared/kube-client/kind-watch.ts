@@ -108,15 +108,16 @@ export class KindWatch {
   /** @returns how long to wait before the next step */
   async #step(): Promise<number> {
     try {
-      const { history } = this.#parts
-      if (this.#revision === undefined || this.#isShaken) {
-        const epoch = await history.check()
-        if (epoch !== this.#epoch) this.#revision = undefined
-        this.#epoch = epoch
+      const wasShaken = this.#isShaken
+      if (this.#revision === undefined || wasShaken) {
+        const epoch = await this.#parts.history.check()
+        if (epoch === undefined || epoch !== this.#epoch) this.#revision = undefined
+        this.#epoch = epoch ?? this.#epoch
         this.#isShaken = false
       }
+      const isNew = this.#revision === undefined
       this.#revision ??= await this.#list()
-      return await this.#follow(this.#revision)
+      return await this.#follow(this.#revision, isNew || wasShaken)
     } catch (error) {
       return this.#signal.aborted ? 0 : this.#failed(error)
     }
@@ -142,25 +143,48 @@ export class KindWatch {
     }
   }
 
-  /** @returns how long to wait before going on */
-  async #follow(resourceVersion: string): Promise<number> {
+  /**
+   * @param isNewPlace the server may have become another one since it was asked last
+   * @returns how long to wait before going on
+   */
+  async #follow(resourceVersion: string, isNewPlace: boolean): Promise<number> {
     const { client, clock, times } = this.#parts
     const timeoutSeconds = Math.ceil(times.watchSeconds * (1 + clock.random()))
     const sinceMs = clock.monotonicMs()
     const livedMs = (): number => clock.monotonicMs() - sinceMs
+    const lost = new AbortController()
     try {
       await client.watch(resourceOf(this.#target.reader, this.#apiVersion), this.#target, {
         resourceVersion,
         timeoutSeconds,
-        onOpen: () => this.#working(),
-        onEvent: (event) => this.#take(event),
-        signal: this.#signal,
+        onOpen: () => {
+          this.#working()
+          if (isNewPlace) void this.#confirm(lost)
+        },
+        onEvent: (event) => {
+          if (!lost.signal.aborted) this.#take(event)
+        },
+        signal: AbortSignal.any([this.#signal, lost.signal]),
       })
+    } catch (error) {
+      if (!lost.signal.aborted) throw error
     } finally {
       if (livedMs() >= GOOD_WATCH_MS) this.#backoff.reset()
       this.#isShaken = livedMs() < timeoutSeconds * 1000
     }
     return livedMs() >= GOOD_WATCH_MS ? 0 : this.#backoff.next()
+  }
+
+  /** Whoever answers on an open watch tells the history that was listed, or is left. */
+  async #confirm(lost: AbortController): Promise<void> {
+    try {
+      const epoch = await this.#parts.history.check()
+      if (epoch === undefined || epoch === this.#epoch) return
+      this.#revision = undefined
+    } catch {
+      // It cannot be known: watched again, which asks again.
+    }
+    lost.abort()
   }
 
   #take({ type, object }: WatchEvent): void {

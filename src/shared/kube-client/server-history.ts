@@ -20,7 +20,9 @@ export class ServerHistory {
   #epoch = 0
   #uid: string | undefined
   #newest = 0
-  #check: Promise<number> | undefined
+  #current: Promise<unknown> = Promise.resolve()
+  /** A question that has not been asked yet. */
+  #next: Promise<number | undefined> | undefined
 
   constructor(client: Pick<KubeClient, 'listPage'>, logger: Logger, signal: AbortSignal) {
     this.#client = client
@@ -39,36 +41,41 @@ export class ServerHistory {
   }
 
   /**
-   * Asks the server; calls at the same time are one question.
-   * @returns the epoch from now on
+   * Asks the server. Calls at the same time are one question, but none is answered by what was asked before it.
+   * @returns the epoch from now on; undefined when we may not know
    * @throws as `KubeClient.listPage`
    */
-  check(): Promise<number> {
-    this.#check ??= this.#ask().finally(() => {
-      this.#check = undefined
-    })
-    return this.#check
+  check(): Promise<number | undefined> {
+    this.#next ??= this.#current
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined
+        const asked = this.#ask()
+        this.#current = asked
+        return asked
+      })
+    return this.#next
   }
 
-  async #ask(): Promise<number> {
+  async #ask(): Promise<number | undefined> {
     const newestBefore = this.#newest
     const page = await this.#clusterNamespace()
-    // Not allowed to know: what cannot be compared is read anew.
-    if (page === undefined) return ++this.#epoch
+    if (page === undefined) return undefined
     const [namespace] = page.items
     const metadata = isRecord(namespace) && isRecord(namespace.metadata) ? namespace.metadata : {}
     const uid = typeof metadata.uid === 'string' ? metadata.uid : undefined
     const revision = revisionNumber(page.resourceVersion) ?? newestBefore
-    const isOther = this.#uid !== undefined && uid !== undefined && uid !== this.#uid
-    if (isOther || revision < newestBefore) {
+    const isFirst = this.#epoch === 0
+    if (uid !== this.#uid || revision < newestBefore) {
       this.#epoch++
       this.#newest = revision
-      this.#logger.warn('the API server tells another history than before; everything is read anew', {
-        before: newestBefore,
-        now: revision,
-      })
+      if (!isFirst)
+        this.#logger.warn('the API server tells another history than before; everything is read anew', {
+          before: newestBefore,
+          now: revision,
+        })
     }
-    this.#uid = uid ?? this.#uid
+    this.#uid = uid
     return this.#epoch
   }
 
