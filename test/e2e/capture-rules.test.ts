@@ -23,6 +23,7 @@ import {
 } from '../../src/node-agent/redirect/index.ts'
 import { type JoinedNamespaces, joinNamespaces, untilUsable } from '../support/joined-namespaces.ts'
 import { requirePrivileges } from '../support/privileges.ts'
+import { fdOf } from '../support/socket-fd.ts'
 
 const TUNNEL_MARK = 0x539
 const ip = (text: string): IpAddress => parseIp(text) as IpAddress
@@ -55,7 +56,7 @@ describe.runIf(requirePrivileges())('the redirect of a pod', () => {
     options: { mark?: number; transparent?: boolean } = {},
   ) {
     const server = createServer((socket: Socket) => {
-      const { ip: to, port: toPort } = originalDestination(socket)
+      const { ip: to, port: toPort } = originalDestination(fdOf(socket))
       socket.on('error', () => undefined)
       socket.end(
         `${name} for ${formatSocketAddress({ ip: to, port: toPort })} from ${parseIp(socket.remoteAddress ?? '')}`,

@@ -34,11 +34,22 @@ const KIND_KEYS: ReadonlyMap<string, WorkloadType> = new Map([
   ['k8s.job.name', 'job'],
 ])
 
+/** Workloads are replaced when they change, and each is told of with each of its connections. */
+const formatted: WeakMap<BaggageSource, string> = new WeakMap()
+
 /**
  * The `baggage` value about `workload`: of the source in a request, of the destination in an answer. Parts that are
  * unknown, or cannot be told without escaping, are left out.
  */
 export function formatBaggage(workload: BaggageSource): string {
+  const known = formatted.get(workload)
+  if (known !== undefined) return known
+  const text = baggageText(workload)
+  formatted.set(workload, text)
+  return text
+}
+
+function baggageText(workload: BaggageSource): string {
   const parts: readonly (readonly [key: string, value: string])[] = [
     ['k8s.cluster.name', workload.clusterId],
     ['k8s.namespace.name', workload.namespace],

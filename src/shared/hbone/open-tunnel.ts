@@ -1,6 +1,7 @@
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import { type H2ClientConnection, H2ErrorCode, type H2Stream, type HeaderList } from '#shared/http2'
+import type { Cancellation } from '#shared/lifecycle'
 import { headerValue } from './connect-headers.ts'
 import { formatConnectTarget } from './connect-target.ts'
 import { describeRefusal } from './refuse.ts'
@@ -22,14 +23,14 @@ export class StreamRefused extends MeshError {}
  *
  * @param answerTimeoutMs how long the answer may take
  * @throws MeshError `TUNNEL_REFUSED`, `TUNNEL_LOST` (`StreamRefused` when it may be sent again),
- *   `TUNNEL_ANSWER_TIMEOUT`, or the reason of `signal`
+ *   `TUNNEL_ANSWER_TIMEOUT`
  */
 export function openTunnel(
   connection: H2ClientConnection,
   { authority, headers }: ConnectRequest,
   clock: Clock,
   answerTimeoutMs: number,
-  signal: AbortSignal | undefined,
+  cancellation: Cancellation | undefined,
 ): Promise<OpenedTunnel> {
   const { promise, resolve, reject } = Promise.withResolvers<OpenedTunnel>()
   const pump = new H2StreamPump('opener')
@@ -39,7 +40,7 @@ export function openTunnel(
 
   const settle = (): void => {
     timer.cancel()
-    signal?.removeEventListener('abort', onAbort)
+    if (cancellation !== undefined) cancellation.onCancelled = undefined
     pump.onAnswer = undefined
     pump.onLost = undefined
   }
@@ -48,11 +49,10 @@ export function openTunnel(
     pump.abort()
     reject(reason)
   }
-  const onAbort = (): void => giveUp(signal?.reason)
   const timer = clock.setTimer(answerTimeoutMs, () =>
     giveUp(new MeshError('TUNNEL_ANSWER_TIMEOUT', `no answer to CONNECT within ${answerTimeoutMs} ms`)),
   )
-  signal?.addEventListener('abort', onAbort, { once: true })
+  if (cancellation !== undefined) cancellation.onCancelled = () => giveUp(givenUp())
   pump.onLost = (code, reason) => {
     settle()
     const Failure = code === H2ErrorCode.REFUSED_STREAM ? StreamRefused : MeshError
@@ -68,4 +68,8 @@ export function openTunnel(
     resolve({ stream, pump, responseHeaders })
   }
   return promise
+}
+
+export function givenUp(): MeshError {
+  return new MeshError('TUNNEL_LOST', 'given up')
 }

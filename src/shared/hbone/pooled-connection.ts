@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { H2ClientConnection } from '#shared/http2'
-import type { DrainOrder } from '#shared/lifecycle'
+import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import { type OpenedTunnel, openTunnel } from './open-tunnel.ts'
@@ -60,9 +60,13 @@ export class PooledConnection {
     return !this.#isRetired && this.#connection.isUsable && this.#certificate === certificate
   }
 
-  open(request: ConnectRequest, answerTimeoutMs: number, signal: AbortSignal | undefined): Promise<OpenedTunnel> {
+  open(
+    request: ConnectRequest,
+    answerTimeoutMs: number,
+    cancellation: Cancellation | undefined,
+  ): Promise<OpenedTunnel> {
     this.#lastUsedMs = this.#clock.monotonicMs()
-    return openTunnel(this.#connection, request, this.#clock, answerTimeoutMs, signal)
+    return openTunnel(this.#connection, request, this.#clock, answerTimeoutMs, cancellation)
   }
 
   /** Takes no more streams from now on. */

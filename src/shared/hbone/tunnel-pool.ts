@@ -2,9 +2,9 @@ import type { Socket } from 'node:net'
 import { type Clock, systemClock } from '#shared/clock'
 import type { MeshError } from '#shared/errors'
 import { connectH2, type H2Limits } from '#shared/http2'
-import type { DrainOrder } from '#shared/lifecycle'
+import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { WorkloadCertificate } from '#shared/pki'
-import { type OpenedTunnel, StreamRefused } from './open-tunnel.ts'
+import { givenUp, type OpenedTunnel, StreamRefused } from './open-tunnel.ts'
 import { poolKeyText } from './pool-key.ts'
 import { PooledConnection, poolUnavailable } from './pooled-connection.ts'
 import { secureClient } from './tls-client.ts'
@@ -78,21 +78,21 @@ class SharedTunnelPool implements TunnelPool {
     key: PoolKey,
     dialer: TunnelDialer,
     request: ConnectRequest,
-    signal?: AbortSignal,
+    cancellation?: Cancellation,
   ): Promise<TunnelStream> {
     const text = poolKeyText(key)
     for (let attempts = 0; attempts < MAX_ATTEMPTS; ) {
       const certificate = await dialer.certificate()
       if (!this.#isOpen) throw closing()
-      signal?.throwIfAborted()
+      if (cancellation?.isCancelled) throw givenUp()
       const shelf = this.#shelfOf(text)
       const connection = this.#pick(shelf, certificate)
       if (connection === undefined) {
-        await this.#waitForDial(text, shelf, key, dialer, certificate, signal)
+        await this.#waitForDial(text, shelf, key, dialer, certificate, cancellation)
         continue
       }
       attempts++
-      const opened = await this.#open(connection, request, signal)
+      const opened = await this.#open(connection, request, cancellation)
       if (opened !== undefined) return { ...opened, peer: connection.peer }
     }
     throw poolUnavailable(`the peer refuses streams: ${text}`)
@@ -117,10 +117,10 @@ class SharedTunnelPool implements TunnelPool {
   async #open(
     connection: PooledConnection,
     request: ConnectRequest,
-    signal: AbortSignal | undefined,
+    cancellation: Cancellation | undefined,
   ): Promise<OpenedTunnel | undefined> {
     try {
-      return await connection.open(request, this.#settings.answerTimeoutMs, signal)
+      return await connection.open(request, this.#settings.answerTimeoutMs, cancellation)
     } catch (error) {
       if (error instanceof StreamRefused) return undefined
       throw error
@@ -152,7 +152,7 @@ class SharedTunnelPool implements TunnelPool {
     key: PoolKey,
     dialer: TunnelDialer,
     certificate: WorkloadCertificate,
-    signal: AbortSignal | undefined,
+    cancellation: Cancellation | undefined,
   ): Promise<void> {
     if (this.#waiting >= this.#settings.maxWaiting) throw poolUnavailable('too many requests wait for connections')
     // Its last connection may have been retired, and the shelf been dropped with it.
@@ -164,7 +164,7 @@ class SharedTunnelPool implements TunnelPool {
     })
     this.#waiting++
     try {
-      const fresh = await unlessAborted(shelf.dial, signal)
+      const fresh = await unlessCancelled(shelf.dial, cancellation)
       // Without this a peer that allows no streams at all would be dialled again and again.
       if (fresh.isIdle && !fresh.hasRoom(this.#settings.maxStreamsPerConnection))
         throw poolUnavailable(`the peer allows no streams: ${text}`)
@@ -231,15 +231,14 @@ function closing(): MeshError {
   return poolUnavailable('the tunnel pool is closing')
 }
 
-/** The promise's outcome, or the signal's reason when it aborts first. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return promise
-  const { promise: aborted, reject } = Promise.withResolvers<never>()
-  const onAbort = (): void => reject(signal.reason)
-  signal.addEventListener('abort', onAbort, { once: true })
+/** The promise's outcome, unless it is given up before. */
+async function unlessCancelled<T>(promise: Promise<T>, cancellation: Cancellation | undefined): Promise<T> {
+  if (cancellation === undefined) return promise
+  const { promise: cancelled, reject } = Promise.withResolvers<never>()
+  cancellation.onCancelled = () => reject(givenUp())
   try {
-    return await Promise.race([promise, aborted])
+    return await Promise.race([promise, cancelled])
   } finally {
-    signal.removeEventListener('abort', onAbort)
+    cancellation.onCancelled = undefined
   }
 }

@@ -1,7 +1,7 @@
 import { MeshError } from '#shared/errors'
 import { H2ErrorCode, type H2Stream, type H2StreamHandler, type HeaderList } from '#shared/http2'
 import type { SpiffeId } from '#shared/model'
-import type { SocketAddress } from '#shared/net'
+import type { OnRead, SocketAddress } from '#shared/net'
 import { headerValue } from './connect-headers.ts'
 import { parseConnectTarget } from './connect-target.ts'
 import { type RefusalStatus, refusalStatus } from './refuse.ts'
@@ -70,10 +70,9 @@ class IncomingTunnel implements TunnelRequest {
   readonly #stream: H2Stream
   readonly #pump: H2StreamPump
   readonly #origin: TunnelOrigin
-  #abandoned: AbortController | undefined
-  /** Why the stream is gone; undefined while it is there. */
-  #lostReason: string | undefined
+  #isLost = false
   #isAnswered = false
+  onCancelled: (() => void) | undefined
 
   constructor(stream: H2Stream, pump: H2StreamPump, target: ConnectTarget, headers: HeaderList, origin: TunnelOrigin) {
     this.#stream = stream
@@ -81,9 +80,9 @@ class IncomingTunnel implements TunnelRequest {
     this.target = target
     this.headers = headers
     this.#origin = origin
-    pump.onLost = (_code, reason) => {
-      this.#lostReason = reason
-      if (!this.#isAnswered) this.#abandoned?.abort(lost(reason))
+    pump.onLost = () => {
+      this.#isLost = true
+      if (!this.#isAnswered) this.onCancelled?.()
     }
   }
 
@@ -99,11 +98,12 @@ class IncomingTunnel implements TunnelRequest {
     return this.#origin.acceptedOn
   }
 
-  /** Made when somebody asks, as most tunnels are answered before anybody has to wait. */
-  get signal(): AbortSignal {
-    this.#abandoned ??= new AbortController()
-    if (this.#lostReason !== undefined) this.#abandoned.abort(lost(this.#lostReason))
-    return this.#abandoned.signal
+  get onread(): OnRead {
+    return this.#pump.onread
+  }
+
+  get isCancelled(): boolean {
+    return this.#isLost
   }
 
   accept(headers: HeaderList = []): StreamPump {
@@ -121,8 +121,4 @@ class IncomingTunnel implements TunnelRequest {
     if (this.#isAnswered) throw new Error('a tunnel request is answered once')
     this.#isAnswered = true
   }
-}
-
-function lost(reason: string): MeshError {
-  return new MeshError('TUNNEL_LOST', reason)
 }

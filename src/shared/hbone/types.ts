@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { H2Stream, HeaderList } from '#shared/http2'
-import type { Closer, Drainable } from '#shared/lifecycle'
+import type { Cancellation, Closer, Drainable } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { ByteMeter, CopyResult, IpAddress, OnRead, SocketAddress } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
@@ -48,19 +48,27 @@ export interface TunnelPool extends Drainable, Closer {
   /**
    * One CONNECT over a pooled connection of that key; dials when there is none.
    *
-   * @param signal gives the request up, not the dial, which others may wait for; its reason is thrown
+   * @param cancellation gives the request up, not the dial, which others may wait for
    * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (TCP, 10 s), `TUNNEL_HANDSHAKE_FAILED`,
    *   `TUNNEL_HANDSHAKE_TIMEOUT` (TLS, 10 s), `PEER_UNVERIFIED`, `TUNNEL_REFUSED` (an answer other than 200, its
    *   message `http status: …`), `TUNNEL_ANSWER_TIMEOUT` (30 s), `TUNNEL_LOST`, `TUNNEL_POOL_UNAVAILABLE` (bounds
-   *   reached, closing), and what `dialer` throws
+   *   reached, closing), `TUNNEL_LOST` when cancelled, and what `dialer` throws
    */
-  connect(key: PoolKey, dialer: TunnelDialer, request: ConnectRequest, signal?: AbortSignal): Promise<TunnelStream>
+  connect(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    cancellation?: Cancellation,
+  ): Promise<TunnelStream>
   /** Pooled connections, for dumps and metrics. */
   readonly connectionCount: number
 }
 
-/** One accepted CONNECT, before it is answered. It is answered exactly once, by `accept` or `refuse`. */
-export interface TunnelRequest {
+/**
+ * One accepted CONNECT, before it is answered. It is answered exactly once, by `accept` or `refuse`. It is cancelled when
+ * the peer goes away or resets the stream while we are deciding.
+ */
+export interface TunnelRequest extends Cancellation {
   readonly peer: SpiffeId
   /** TCP peer of the tunnel connection. */
   readonly source: SocketAddress
@@ -68,12 +76,12 @@ export interface TunnelRequest {
   readonly acceptedOn: SocketAddress
   readonly target: ConnectTarget
   readonly headers: HeaderList
+  /** Of the pump that `accept` gives: for the socket that is dialled before the answer. */
+  readonly onread: OnRead
   /** 200 with these headers; then the pump carries bytes. */
   accept(headers?: HeaderList): StreamPump
   /** END_STREAM with this status, no body. */
   refuse(status: RefusalStatus): void
-  /** The peer has gone away or reset the stream while we were deciding. */
-  readonly signal: AbortSignal
 }
 
 /**

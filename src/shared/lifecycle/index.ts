@@ -1,3 +1,4 @@
+export { type Cancellation, Canceller } from './cancellation.ts'
 export type { Closer } from './closer.ts'
 export { Drain, type Drainable, type DrainOrder, IMMEDIATE_DRAIN } from './drain.ts'
 export { drainDeadlineMs } from './drain-deadline.ts'

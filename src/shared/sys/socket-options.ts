@@ -22,12 +22,10 @@ export type SocketOption =
   | 'TCP_KEEPIDLE'
   | 'TCP_KEEPINTVL'
   | 'TCP_KEEPCNT'
-  | 'IP_FREEBIND'
   | 'IP_TRANSPARENT'
   | 'IP_BIND_ADDRESS_NO_PORT'
   | 'IPV6_V6ONLY'
   | 'IPV6_TRANSPARENT'
-  | 'IPV6_FREEBIND'
 
 /** Level and name of each (asm-generic/socket.h, linux/in.h, linux/in6.h, linux/tcp.h). */
 const optionNumbers: Readonly<Record<SocketOption, readonly [level: number, name: number]>> = {
@@ -39,12 +37,10 @@ const optionNumbers: Readonly<Record<SocketOption, readonly [level: number, name
   TCP_KEEPIDLE: [SOL_TCP, 4],
   TCP_KEEPINTVL: [SOL_TCP, 5],
   TCP_KEEPCNT: [SOL_TCP, 6],
-  IP_FREEBIND: [SOL_IP, 15],
   IP_TRANSPARENT: [SOL_IP, 19],
   IP_BIND_ADDRESS_NO_PORT: [SOL_IP, 24],
   IPV6_V6ONLY: [SOL_IPV6, 26],
   IPV6_TRANSPARENT: [SOL_IPV6, 75],
-  IPV6_FREEBIND: [SOL_IPV6, 78],
 }
 
 /** A non-blocking TCP socket of that address's family, made in `netns`: it stays there for life. */
@@ -52,6 +48,9 @@ export function tcpSocketIn(netns: Netns, ip: IpAddress): number {
   const family = ipFamily(ip) === 6 ? AF_INET6 : AF_INET
   return netns.run(() => check(libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket'))
 }
+
+/** Read within the call: memory of its own for each would be moved out of the heap for the kernel. */
+const optionValue = new Int32Array(1)
 
 /** @throws MeshError `SYSCALL_FAILED` */
 export function setOption(fd: number, option: SocketOption, value: number): void {
@@ -61,7 +60,8 @@ export function setOption(fd: number, option: SocketOption, value: number): void
 /** The same, giving -1 where the kernel refuses. */
 export function trySetOption(fd: number, option: SocketOption, value: number): number {
   const [level, name] = optionNumbers[option]
-  return libc.setsockopt(fd, level, name, Int32Array.of(value), 4)
+  optionValue[0] = value
+  return libc.setsockopt(fd, level, name, optionValue, 4)
 }
 
 /** Probes a silent peer; seconds are the kernel's unit, and it takes 1 to 32,767 of them. */

@@ -10,6 +10,10 @@ const DEFAULT_BACKLOG = 128
 /** Of both protocols: netfilter_ipv4.h SO_ORIGINAL_DST, ip6_tables.h IP6T_SO_ORIGINAL_DST. */
 const SO_ORIGINAL_DST = 80
 
+/** Filled and read within one call: memory of its own for each would be moved out of the heap for the kernel. */
+const answer = new Uint8Array(SOCKADDR_BYTES)
+const answerBytes = new Uint32Array(1)
+
 /**
  * A listening TCP socket in `netns`, for `net.Server.listen({ fd })`, which then owns it.
  *
@@ -56,22 +60,21 @@ export function connectFrom(netns: Netns, target: SocketAddress, options: DialOp
 /**
  * Where an accepted connection was going before the redirect in its namespace.
  *
+ * @param fd of the connection, from `RawConnection.fd`
  * @returns the address that conntrack remembers (IPv4, then IPv6), else the local address: then it was not redirected.
  *   IPv4-mapped addresses come back as IPv4
  * @throws MeshError `SYSCALL_FAILED` when the socket is already closed
  */
-export function originalDestination(socket: Socket): SocketAddress {
-  const fd = fdOf(socket)
-  const address = new Uint8Array(SOCKADDR_BYTES)
-  const length = new Uint32Array([SOCKADDR_BYTES])
-  if (libc.getsockopt(fd, SOL_IP, SO_ORIGINAL_DST, address, length) < 0) {
-    length[0] = SOCKADDR_BYTES
-    if (libc.getsockopt(fd, SOL_IPV6, SO_ORIGINAL_DST, address, length) < 0) {
-      length[0] = SOCKADDR_BYTES
-      check(libc.getsockname(fd, address, length), 'getsockname')
+export function originalDestination(fd: number): SocketAddress {
+  answerBytes[0] = SOCKADDR_BYTES
+  if (libc.getsockopt(fd, SOL_IP, SO_ORIGINAL_DST, answer, answerBytes) < 0) {
+    answerBytes[0] = SOCKADDR_BYTES
+    if (libc.getsockopt(fd, SOL_IPV6, SO_ORIGINAL_DST, answer, answerBytes) < 0) {
+      answerBytes[0] = SOCKADDR_BYTES
+      check(libc.getsockname(fd, answer, answerBytes), 'getsockname')
     }
   }
-  const found = decodeSockaddr(address)
+  const found = decodeSockaddr(answer)
   if (found === undefined) throw new SyscallError('original destination of a socket that is not TCP', 'EAFNOSUPPORT')
   return found
 }
@@ -82,8 +85,8 @@ function bindForeign(fd: number, source: IpAddress, target: IpAddress): void {
     throw new SyscallError(`bind to ${source} for a connection to ${target}`, 'EAFNOSUPPORT')
   }
   const isIpv6 = ipFamily(source) === 6
+  // It allows the foreign address and the way back; FREEBIND would add nothing.
   setOption(fd, isIpv6 ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', 1)
-  setOption(fd, isIpv6 ? 'IPV6_FREEBIND' : 'IP_FREEBIND', 1)
   setOption(fd, 'IP_BIND_ADDRESS_NO_PORT', 1)
   const address = encodeSockaddr(source, 0)
   check(libc.bind(fd, address, address.length), `bind to the source ${source}`)
@@ -98,13 +101,6 @@ function constructorOptions(fd: number, { onread }: DialOptions): SocketConstruc
     ...(onread === undefined ? {} : { onread }),
   }
   return options
-}
-
-/** libuv's descriptor of a socket; Node gives no documented way to it. */
-function fdOf(socket: Socket): number {
-  const fd = (socket as unknown as { readonly _handle?: { readonly fd?: number } | null })._handle?.fd
-  if (fd === undefined || fd < 0) throw new SyscallError('original destination of a closed socket', 'EBADF')
-  return fd
 }
 
 function closedOnError<T>(fd: number, prepare: (fd: number) => T): T {

@@ -38,7 +38,7 @@ export interface ListenOptions {
 /** Options of a connection made from a namespace. */
 export interface DialOptions {
   readonly mark?: number
-  /** A foreign source address (IP_TRANSPARENT + IP_FREEBIND, port 0). */
+  /** A foreign source address (IP_TRANSPARENT, port 0). */
   readonly source?: IpAddress
   /** Reads into buffers of the caller's from the first byte on. */
   readonly onread?: OnRead

@@ -1,30 +1,31 @@
 import type { Socket } from 'node:net'
-import { adoptSocket, type OnRead } from '#shared/net'
+import type { OnRead, RawConnection } from '#shared/net'
 import type { AcceptedSocket } from './types.ts'
 
-/** A connection just accepted with `pauseOnConnect`. */
-export class PausedSocket implements AcceptedSocket {
-  readonly #socket: Socket
+/** A connection just accepted, for which no Socket has been made before it is known what becomes of it. */
+export class UnreadSocket implements AcceptedSocket {
+  readonly #connection: RawConnection
 
-  constructor(socket: Socket) {
-    this.#socket = socket
-    // A peer that resets while we still decide is told to nobody else.
-    socket.on('error', () => socket.destroy())
+  constructor(connection: RawConnection) {
+    this.#connection = connection
   }
 
   adopt(onread: OnRead): Socket {
-    const adopted = adoptSocket(this.#socket, onread)
-    // The shell that is left has no handle; destroying it lets the server forget it.
-    if (adopted !== this.#socket) this.#socket.destroy()
-    return adopted
+    return this.#connection.toSocket(onread)
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy()
+    discarded(this.#connection).resetAndDestroy()
   }
 
   close(): void {
-    this.#socket.end()
-    this.#socket.destroySoon()
+    const socket = discarded(this.#connection)
+    socket.end()
+    socket.destroySoon()
   }
+}
+
+/** The socket of a connection that nobody wants: whatever it still says is of no interest. */
+export function discarded(connection: RawConnection): Socket {
+  return connection.toSocket().on('error', () => {})
 }

@@ -1,10 +1,10 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer, Drainable, DrainOrder } from '#shared/lifecycle'
-import { type IpAddress, parseIp, type SocketAddress } from '#shared/net'
+import { acceptRaw, type IpAddress, parseIp, type RawConnection, type SocketAddress } from '#shared/net'
 import { listenIn, originalDestination } from '#shared/sys'
 import type { Counter, Logger } from '#shared/telemetry'
-import { PausedSocket } from './accepted-socket.ts'
+import { discarded, UnreadSocket } from './accepted-socket.ts'
 import type { CaptureHandlers, CaptureSettings, LocalPod } from './types.ts'
 
 /** Default of `maxWork`. */
@@ -38,9 +38,9 @@ export class PodListeners implements Closer, Drainable {
     const { settings, handlers } = options
     const opened: Server[] = []
     try {
-      opened.push(this.#listen(settings.outboundPort, (socket) => this.#captured(socket, handlers.outbound)))
-      opened.push(this.#listen(settings.plaintextPort, (socket) => this.#captured(socket, handlers.plaintext)))
-      opened.push(this.#listen(settings.hbonePort, (socket) => this.#tunnel(socket)))
+      opened.push(this.#listen(settings.outboundPort, (accepted) => this.#captured(accepted, handlers.outbound)))
+      opened.push(this.#listen(settings.plaintextPort, (accepted) => this.#captured(accepted, handlers.plaintext)))
+      opened.push(this.#listen(settings.hbonePort, (accepted) => this.#tunnel(accepted)))
     } catch (error) {
       for (const server of opened) server.close()
       throw error
@@ -61,7 +61,7 @@ export class PodListeners implements Closer, Drainable {
     await this.drain({ mode: 'immediate', deadlineMs: 0 })
   }
 
-  #listen(port: number, accept: (socket: Socket) => void): Server {
+  #listen(port: number, accept: (accepted: RawConnection) => void): Server {
     const { settings, log, maxWork = MAX_POD_WORK } = this.#options
     const keepAlive = port === settings.hbonePort ? undefined : settings.keepAlive
     const fd = listenIn(this.pod.netns, {
@@ -74,40 +74,45 @@ export class PodListeners implements Closer, Drainable {
       ...(keepAlive === undefined ? {} : { keepAlive }),
     })
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
-    server.on('connection', (socket) => {
-      if (this.pod.work.size < maxWork) accept(socket)
-      else this.#overflow(socket)
-    })
     server.on('error', (error) => log.error('listener failed', { pod: this.pod.uid, port, error: error.message }))
     server.listen({ fd, backlog: BACKLOG })
+    acceptRaw(server, (accepted) => {
+      if (this.pod.work.size < maxWork) accept(accepted)
+      else this.#overflow(accepted)
+    })
     return server
   }
 
-  #captured(socket: Socket, handle: CaptureHandlers['outbound']): void {
-    const source = addressOf(socket.remoteAddress, socket.remotePort)
+  #captured(accepted: RawConnection, handle: CaptureHandlers['outbound']): void {
+    const source = sourceOf(accepted)
     // Gone again before it was looked at.
-    if (source === undefined) return void socket.destroy()
+    if (source === undefined) return void discarded(accepted).destroy()
     let target: SocketAddress
     try {
-      target = originalDestination(socket)
+      target = originalDestination(accepted.fd)
     } catch (error) {
       this.#options.log.debug('no original destination', { pod: this.pod.uid, error: reasonOf(error) })
-      return void socket.destroy()
+      return void discarded(accepted).destroy()
     }
-    handle({ pod: this.pod, source, originalDestination: target, accepted: new PausedSocket(socket) })
+    handle({ pod: this.pod, source, originalDestination: target, accepted: new UnreadSocket(accepted) })
   }
 
-  #tunnel(socket: Socket): void {
-    const source = addressOf(socket.remoteAddress, socket.remotePort)
+  #tunnel(accepted: RawConnection): void {
+    const source = sourceOf(accepted)
+    const socket = accepted.toSocket()
     const acceptedOn = addressOf(socket.localAddress, socket.localPort)
     if (source === undefined || acceptedOn === undefined) return void socket.destroy()
     this.#options.handlers.tunnel({ pod: this.pod, source, acceptedOn, socket })
   }
 
-  #overflow(socket: Socket): void {
+  #overflow(accepted: RawConnection): void {
     this.#options.overflows.value++
-    socket.resetAndDestroy()
+    discarded(accepted).resetAndDestroy()
   }
+}
+
+function sourceOf({ remote }: RawConnection): SocketAddress | undefined {
+  return addressOf(remote?.address, remote?.port)
 }
 
 /** Node writes link-local addresses with their zone, which means nothing to policies and logs. */

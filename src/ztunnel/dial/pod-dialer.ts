@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
+import type { Cancellation } from '#shared/lifecycle'
 import { formatSocketAddress, type IpAddress, type OnRead, type SocketAddress } from '#shared/net'
 import { connectFrom, type DialOptions, type KeepAlive } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
@@ -63,10 +64,10 @@ export class PodDialer {
   /**
    * A connected socket of which nothing has been read: it is paused, and reading starts with `resume()`.
    *
-   * @param signals any of them gives up
+   * @param cancellations any of them gives up
    * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (10 s), `SYSCALL_FAILED`; the socket is gone
    */
-  async connect(pod: LocalPod, dial: Dial, ...signals: readonly AbortSignal[]): Promise<Socket> {
+  async connect(pod: LocalPod, dial: Dial, ...cancellations: readonly Cancellation[]): Promise<Socket> {
     const { promise, resolve, reject } = Promise.withResolvers<Socket>()
     const socket = this.start(pod, dial)
     socket.pause()
@@ -83,7 +84,7 @@ export class PodDialer {
     }
     const onError = (cause: Error): void =>
       fail(new MeshError('UPSTREAM_CONNECT_FAILED', plainReason(cause), { cause }))
-    const onAbort = (): void => fail(new MeshError('UPSTREAM_CONNECT_FAILED', 'given up'))
+    const giveUp = (): void => fail(new MeshError('UPSTREAM_CONNECT_FAILED', 'given up'))
     const timer = this.#options.clock.setTimer(CONNECT_TIMEOUT_MS, () => {
       const text = `no answer from ${formatSocketAddress(dial.target)} within ${CONNECT_TIMEOUT_MS / 1000} s`
       fail(new MeshError('UPSTREAM_CONNECT_TIMEOUT', text))
@@ -92,12 +93,12 @@ export class PodDialer {
       timer.cancel()
       socket.off('connect', onConnect)
       socket.off('error', onError)
-      for (const signal of signals) signal.removeEventListener('abort', onAbort)
+      for (const cancellation of cancellations) cancellation.onCancelled = undefined
     }
     socket.once('connect', onConnect)
     socket.once('error', onError)
-    if (signals.some(({ aborted }) => aborted)) onAbort()
-    else for (const signal of signals) signal.addEventListener('abort', onAbort)
+    for (const cancellation of cancellations) cancellation.onCancelled = giveUp
+    if (cancellations.some(({ isCancelled }) => isCancelled)) giveUp()
     return promise
   }
 }

@@ -13,7 +13,6 @@ import {
 import type { H2Limits } from '#shared/http2'
 import type { DrainOrder } from '#shared/lifecycle'
 import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
-import { takeOverReads } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
 import type { Authorizer } from '../authz/index.ts'
 import type { CapturedTunnel, PodWork } from '../capture/index.ts'
@@ -150,12 +149,7 @@ export class Inbound {
       return this.#failedEarly(captured, planned.reason)
     }
 
-    const cutting = new AbortController()
-    const connection = this.#open({ captured, workload }, request, planned, {
-      startedMs,
-      forwardedHost,
-      cut: () => cutting.abort(),
-    })
+    const connection = this.#open({ captured, workload }, request, planned, { startedMs, forwardedHost })
     if (connection === undefined) {
       request.refuse(503)
       return this.#failedEarly(captured, 'too many connections')
@@ -165,7 +159,7 @@ export class Inbound {
       request.refuse(401)
       return connection.ended({ error: verdict.reason, flag: 'DENY' })
     }
-    return this.#deliver({ captured, workload }, request, planned, connection, cutting.signal)
+    return this.#deliver({ captured, workload }, request, planned, connection)
   }
 
   /** Application socket first, then 200. */
@@ -174,12 +168,11 @@ export class Inbound {
     request: TunnelRequest,
     planned: DeliverPlan,
     connection: OpenConnection,
-    cut: AbortSignal,
   ): Promise<void> {
     const { dialer, isBaggageUsed } = this.#options
     const { dial, sourceIp, proxiedDestination } = planned
-    const wanted = { target: dial, source: sourceIp }
-    const dialled = await dialer.connect(captured.pod, wanted, cut, request.signal).then(
+    const wanted = { target: dial, source: sourceIp, onread: request.onread }
+    const dialled = await dialer.connect(captured.pod, wanted, connection, request).then(
       (socket) => ({ socket }),
       (error: unknown) => ({ error }),
     )
@@ -192,11 +185,10 @@ export class Inbound {
       socket.write(proxyHeader({ source: captured.source, destination: proxiedDestination, peer: request.peer }))
     }
     const pump = request.accept(isBaggageUsed ? answerHeaders(workload) : [])
-    takeOverReads(socket, pump.onread)
     connection.follow(pump.meter)
     const copied = pump.bind(socket)
-    cut.addEventListener('abort', () => pump.abort())
-    if (cut.aborted) pump.abort()
+    connection.onCancelled = () => pump.abort()
+    if (connection.isCancelled) pump.abort()
     connection.ended(copyOutcome(await copied))
   }
 
@@ -204,7 +196,7 @@ export class Inbound {
     { captured, workload }: ServedTunnel,
     request: TunnelRequest,
     planned: DeliverPlan,
-    about: { readonly startedMs: number; readonly forwardedHost: string | undefined; readonly cut: () => void },
+    about: { readonly startedMs: number; readonly forwardedHost: string | undefined },
   ): OpenConnection<InboundConnectionRecord> | undefined {
     const { view, network, isBaggageUsed, reporter } = this.#options
     const { pod, source, acceptedOn } = captured
@@ -214,7 +206,6 @@ export class Inbound {
     return reporter.open({
       pod,
       startedMs: about.startedMs,
-      cut: about.cut,
       record: {
         direction: 'inbound',
         podUid: pod.uid,

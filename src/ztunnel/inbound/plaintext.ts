@@ -33,28 +33,27 @@ export class PlaintextInbound {
     const planned = planPlaintext(view, { workload, source, originalDestination, ownPorts })
     if (planned.kind === 'refuse') return this.#refuse(captured, planned.reason)
 
-    const cutting = new AbortController()
-    const connection = this.#open(captured, workload, planned, startedMs, () => cutting.abort())
+    const connection = this.#open(captured, workload, planned, startedMs)
     if (connection === undefined) return this.#refuse(captured, 'too many connections')
     const verdict = this.#options.authorizer.authorize(workload, connection.record.facts)
     if (verdict.kind === 'denied') {
       captured.accepted.close()
       return connection.ended({ error: verdict.reason, flag: 'DENY' })
     }
-    return this.#deliver(captured, planned, connection, cutting.signal)
+    return this.#deliver(captured, planned, connection)
   }
 
   async #deliver(
     { pod, accepted }: CapturedConnection,
     planned: DeliverPlan,
     connection: OpenConnection,
-    cut: AbortSignal,
   ): Promise<void> {
     const pipe = new SocketPipe()
     const dial = { target: planned.dial, source: planned.sourceIp, onread: pipe.targetOnread }
     try {
-      const target = await this.#options.dialer.connect(pod, dial, cut)
-      cut.addEventListener('abort', () => pipe.abort())
+      const target = await this.#options.dialer.connect(pod, dial, connection)
+      connection.onCancelled = () => pipe.abort()
+      if (connection.isCancelled) pipe.abort()
       connection.follow(pipe.meter)
       connection.ended(copyOutcome(await pipe.bind(accepted.adopt(pipe.openerOnread), target)))
     } catch (error) {
@@ -70,7 +69,6 @@ export class PlaintextInbound {
     workload: Workload,
     planned: DeliverPlan,
     startedMs: number,
-    cut: () => void,
   ): OpenConnection<InboundConnectionRecord> | undefined {
     const { pod, source, originalDestination } = captured
     const { view, network, reporter } = this.#options
@@ -79,7 +77,6 @@ export class PlaintextInbound {
     return reporter.open({
       pod,
       startedMs,
-      cut,
       record: {
         direction: 'inbound',
         podUid: pod.uid,

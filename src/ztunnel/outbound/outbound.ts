@@ -121,8 +121,7 @@ export class Outbound {
     const { captured, workload } = leaving
     const source = workloadIdentity(workload)
     if (source === undefined) return this.#refuse(captured, `workload ${workload.uid} has no identity`)
-    const cutting = new AbortController()
-    const connection = this.#open(leaving, planned, source, () => cutting.abort())
+    const connection = this.#open(leaving, planned, source)
     if (connection === undefined) return this.#refuse(captured, 'too many connections')
     const headers = connectHeaders({
       workload,
@@ -143,11 +142,11 @@ export class Outbound {
     try {
       const pool = this.#poolOf(captured.pod)
       const request = { authority: planned.authority, headers }
-      const { pump } = await pool.connect(key, tunnelDialer, request, cutting.signal)
-      cutting.signal.addEventListener('abort', () => pump.abort())
+      const { pump } = await pool.connect(key, tunnelDialer, request, connection)
+      connection.onCancelled = () => pump.abort()
       connection.follow(pump.meter)
       const copied = pump.bind(captured.accepted.adopt(pump.onread))
-      if (cutting.signal.aborted) pump.abort()
+      if (connection.isCancelled) pump.abort()
       connection.ended(copyOutcome(await copied))
     } catch (error) {
       turnAway(captured.accepted, connection)
@@ -158,17 +157,16 @@ export class Outbound {
   async #passThrough(leaving: Leaving, planned: PassthroughPlan): Promise<void> {
     const { dialer, hbonePort } = this.#options
     const { captured } = leaving
-    const cutting = new AbortController()
-    const connection = this.#open(leaving, planned, undefined, () => cutting.abort())
+    const connection = this.#open(leaving, planned, undefined)
     if (connection === undefined) return this.#refuse(captured, 'too many connections')
     const pipe = new SocketPipe()
     try {
       const dial = { target: planned.target, onread: pipe.targetOnread }
-      const target = await dialer.connect(captured.pod, dial, cutting.signal)
-      cutting.signal.addEventListener('abort', () => pipe.abort())
+      const target = await dialer.connect(captured.pod, dial, connection)
+      connection.onCancelled = () => pipe.abort()
       connection.follow(pipe.meter)
       const copied = pipe.bind(captured.accepted.adopt(pipe.openerOnread), target)
-      if (cutting.signal.aborted) pipe.abort()
+      if (connection.isCancelled) pipe.abort()
       connection.ended(copyOutcome(await copied))
     } catch (error) {
       turnAway(captured.accepted, connection)
@@ -181,7 +179,6 @@ export class Outbound {
     { captured, workload, startedMs }: Leaving,
     planned: TunnelPlan | PassthroughPlan,
     identity: SpiffeId | undefined,
-    cut: () => void,
   ): OpenConnection | undefined {
     const { source, originalDestination, pod } = captured
     const { destination } = planned
@@ -191,7 +188,6 @@ export class Outbound {
     return this.#options.reporter.open({
       pod,
       startedMs,
-      cut,
       record: {
         direction: 'outbound',
         podUid: pod.uid,

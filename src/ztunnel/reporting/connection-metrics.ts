@@ -79,6 +79,7 @@ export class ConnectionMetrics {
   readonly #sockets: Family<Gauge>
   readonly #live = new Set<LiveConnection>()
   readonly #series = new Map<string, Series>()
+  readonly #numbers = new ObjectNumbers()
 
   constructor(metrics: Metrics) {
     const family = (name: string, help: string): Family<Counter> => metrics.counters(name, help, LABELS)
@@ -94,8 +95,7 @@ export class ConnectionMetrics {
   }
 
   opened(labels: ConnectionLabels): CountedConnection {
-    const values = labelValues(labels)
-    const series = this.#seriesOf(values)
+    const series = this.#seriesOf(labels)
     const sockets = this.#sockets.with(labels.reporter)
     series.opened.value++
     sockets.value++
@@ -103,10 +103,11 @@ export class ConnectionMetrics {
       if (!this.#live.delete(connection)) return
       sockets.value--
       if (flag === '-') {
-        series.closed ??= this.#closed.with(...values)
+        series.closed ??= this.#closed.with(...labelValues(labels))
         series.closed.value++
         return
       }
+      const values = labelValues(labels)
       values[FLAG_AT] = flag
       this.#closed.with(...values).value++
       this.#failed.with(...values).value++
@@ -116,10 +117,11 @@ export class ConnectionMetrics {
   }
 
   /** One look-up for each connection instead of one for each counter. */
-  #seriesOf(values: readonly string[]): Series {
-    const key = values.join('\0')
+  #seriesOf(labels: ConnectionLabels): Series {
+    const key = this.#keyOf(labels)
     const known = this.#series.get(key)
     if (known !== undefined) return known
+    const values = labelValues(labels)
     const series: Series = {
       opened: this.#opened.with(...values),
       received: this.#received.with(...values),
@@ -130,6 +132,29 @@ export class ConnectionMetrics {
     if (this.#series.size >= MAX_REMEMBERED) this.#series.clear()
     this.#series.set(key, series)
     return series
+  }
+
+  /** Workloads and services are replaced when they change, so that their numbers say as much as all their labels. */
+  #keyOf(labels: ConnectionLabels): string {
+    const { reporter, source, sourcePrincipal, destination, destinationPrincipal, service, isMutualTls } = labels
+    if (source !== undefined && !('uid' in source)) return labelValues(labels).join('\0')
+    const numbers = this.#numbers
+    const parties = `${numbers.of(source)} ${sourcePrincipal} ${numbers.of(destination)} ${destinationPrincipal}`
+    return `${reporter} ${parties} ${numbers.of(service)} ${isMutualTls}`
+  }
+}
+
+/** Tells objects apart by a number each; 0 is no object. */
+class ObjectNumbers {
+  readonly #numbers = new WeakMap<object, number>()
+  #last = 0
+
+  of(object: object | undefined): number {
+    if (object === undefined) return 0
+    const known = this.#numbers.get(object)
+    if (known !== undefined) return known
+    this.#numbers.set(object, ++this.#last)
+    return this.#last
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '#shared/clock'
+import type { Cancellation } from '#shared/lifecycle'
 import type { ByteMeter } from '#shared/net'
 import type { AccessLog, AccessSubject, ConnectionFlag, EarlyDenial } from '#shared/telemetry'
 import type { LocalPod, PodWork } from '../capture/index.ts'
@@ -22,8 +23,6 @@ export interface Opening<R extends ConnectionRecord> {
   readonly labels: ConnectionLabels
   /** When it was accepted, on the steady clock. */
   readonly startedMs: number
-  /** Ends it at once, for a policy change or a drain; it then must be `ended` as `outcomeOf` says. */
-  readonly cut: (reason: ConnectionCloseReason) => void
 }
 
 export interface ConnectionReporterOptions {
@@ -50,17 +49,23 @@ export class ConnectionReporter {
 
   /** @returns undefined when there are too many connections: it is to be turned away */
   open<R extends ConnectionRecord>(opening: Opening<R>): OpenConnection<R> | undefined {
-    const entry = this.#options.table.add(opening.record, opening.cut)
-    return entry && new OpenConnection(this.#options, opening, entry)
+    let connection: OpenConnection<R> | undefined
+    const entry = this.#options.table.add(opening.record, () => connection?.onCancelled?.())
+    if (entry !== undefined) connection = new OpenConnection(this.#options, opening, entry)
+    return connection
   }
 }
 
-/** A live connection's books. */
-export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> implements PodWork {
+/**
+ * A live connection's books. It is cancelled by policy changes and drains: whoever carries it then ends it at once, and
+ * it must still be `ended`.
+ */
+export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> implements PodWork, Cancellation {
   readonly #options: ConnectionReporterOptions
   readonly #opening: Opening<R>
   readonly #entry: Connection<R>
   readonly #counted: CountedConnection
+  onCancelled: (() => void) | undefined
   #meter = NO_BYTES
   #isEnded = false
 
@@ -73,7 +78,11 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
     opening.pod.work.enter(this)
   }
 
-  /** Set once it was cut: its owner stops before its next step. */
+  get isCancelled(): boolean {
+    return this.closedBy !== undefined
+  }
+
+  /** Why it was cancelled; undefined while it was not. */
   get closedBy(): ConnectionCloseReason | undefined {
     return this.#entry.closedBy
   }

@@ -29,6 +29,8 @@ export class CidrVips {
 
   /** The best visible one: of the client's namespace, then the longer prefix, then canonical, then the oldest. */
   find(network: string, ip: IpAddress, clientNamespace: string): Service | undefined {
+    // Most meshes have none, and this is asked for each connection.
+    if (this.#lengths[4].size === 0 && this.#lengths[16].size === 0) return undefined
     const bytes = ipToBytes(ip)
     const longestFirst = [...this.#lengths[bytes.length === 4 ? 4 : 16].keys()].sort((a, b) => b - a)
     let best: Service | undefined

@@ -14,6 +14,7 @@ import {
   type TunnelRequest,
   type TunnelStream,
 } from '#shared/hbone'
+import { Canceller } from '#shared/lifecycle'
 import { spiffeId } from '#shared/model'
 import type { IpAddress } from '#shared/net'
 import { createCsr, type WorkloadCertificate } from '#shared/pki'
@@ -207,18 +208,17 @@ describe('our pool and our acceptor', () => {
     expect(text).toBe('early')
   })
 
-  it('tell the server by its signal when the client gives up before the answer', async () => {
+  it('tell the server when the client gives up before the answer', async () => {
     const requests: TunnelRequest[] = []
     const server = await tunnelServer((incoming) => requests.push(incoming))
-    const abort = new AbortController()
+    const canceller = new Canceller()
     const dialer = new TestDialer(server.address, web)
     const pool = poolOf()
-    const asked = pool.connect(keyOf(web.id, server.address, cart.id), dialer, request, abort.signal)
+    const asked = pool.connect(keyOf(web.id, server.address, cart.id), dialer, request, canceller)
     await until(() => requests.length === 1)
-    const signal = requests[0]?.signal
-    abort.abort(new Error('the application has gone'))
-    await expect(asked).rejects.toThrow('the application has gone')
-    await until(() => signal?.aborted === true)
+    canceller.cancel()
+    await expect(asked).rejects.toMatchObject({ code: 'TUNNEL_LOST', message: 'given up' })
+    await until(() => requests[0]?.isCancelled === true)
     requests[0]?.refuse(503)
   })
 })

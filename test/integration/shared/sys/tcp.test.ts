@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cidr, type IpAddress, parseCidr, parseIp } from '#shared/net'
 import { connectFrom, createNetns, currentNetns, listenIn, type Netns, originalDestination, Routes } from '#shared/sys'
 import { requirePrivileges } from '../../../support/privileges.ts'
+import { fdOf } from '../../../support/socket-fd.ts'
 
 const ip = (text: string): IpAddress => parseIp(text) as IpAddress
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length
@@ -69,7 +70,7 @@ describe.runIf(requirePrivileges())('sockets in another network namespace', () =
     expect(await textOf(socket)).toBe('hello')
     const peer = accepted[0]
     expect(parseIp(peer?.remoteAddress ?? '')).toBe(source)
-    expect(originalDestination(peer as Socket)).toEqual({ ip: target, port })
+    expect(originalDestination(fdOf(peer))).toEqual({ ip: target, port })
   })
 
   it('reads into the caller’s buffers from the first byte on', async () => {

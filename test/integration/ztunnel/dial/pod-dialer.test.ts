@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
-import { Drain } from '#shared/lifecycle'
+import { Canceller, Drain } from '#shared/lifecycle'
 import type { IpAddress, SocketAddress } from '#shared/net'
 import { currentNetns } from '#shared/sys'
 import type { LocalPod } from '../../../../src/ztunnel/capture/index.ts'
@@ -90,10 +90,12 @@ describe.runIf(requirePrivileges())('PodDialer', () => {
 
   it('gives up when it is told to, before or while it dials', async () => {
     const dialer = new PodDialer(OPTIONS)
-    await expect(dialer.connect(pod, { target }, AbortSignal.abort())).rejects.toThrow('given up')
-    const stop = new AbortController()
-    const dialled = dialer.connect(pod, { target: { ip: ip('192.0.2.1'), port: 80 } }, stop.signal)
-    stop.abort()
+    const stopped = new Canceller()
+    stopped.cancel()
+    await expect(dialer.connect(pod, { target }, stopped)).rejects.toThrow('given up')
+    const stop = new Canceller()
+    const dialled = dialer.connect(pod, { target: { ip: ip('192.0.2.1'), port: 80 } }, stop)
+    stop.cancel()
     await expect(dialled).rejects.toMatchObject({ code: 'UPSTREAM_CONNECT_FAILED' })
   })
 })

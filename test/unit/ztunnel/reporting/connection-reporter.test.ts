@@ -7,6 +7,7 @@ import { type ConnectionRecord, ConnectionTable } from '../../../../src/ztunnel/
 import {
   ConnectionMetrics,
   ConnectionReporter,
+  type OpenConnection,
   type Opening,
   type Outcome,
   partyOf,
@@ -42,11 +43,9 @@ function reporterOf(limit?: number) {
     work,
     belongings: [],
   }
-  const cuts: string[] = []
   const opening = (direction: 'inbound' | 'outbound'): Opening<ConnectionRecord> => ({
     pod,
     startedMs: clock.monotonicMs(),
-    cut: (reason) => cuts.push(reason),
     record: {
       direction: 'outbound',
       podUid: pod.uid,
@@ -80,7 +79,7 @@ function reporterOf(limit?: number) {
       .split('\n')
       .filter((line) => line.startsWith('istio_tcp_'))
       .map((line) => line.replace(/\{.*response_flags="([^"]*)".*\}/, ' $1').replace(/\{.*\}/, ''))
-  return { clock, reporter, table, work, lines, metrics, opening, cuts, counted }
+  return { clock, reporter, table, work, lines, metrics, opening, counted }
 }
 
 describe('ConnectionReporter', () => {
@@ -161,11 +160,13 @@ describe('ConnectionReporter', () => {
     ['pod-removed', 'connection closed due to connection drain', '-', 0],
     ['certificate-revoked', 'connection closed: peer certificate revoked by CRL', 'CERT_REVOKED', 1],
   ] as const)('tells of a %s whatever its owner saw of it', (reason, text, flag, failed) => {
-    const { reporter, opening, counted, lines, table, cuts } = reporterOf()
-    const connection = reporter.open(opening('outbound'))
+    const { reporter, opening, counted, lines, table } = reporterOf()
+    const connection = reporter.open(opening('outbound')) as OpenConnection
+    let cancelled = 0
+    connection.onCancelled = () => cancelled++
     for (const entry of table.list()) entry.close(reason)
-    expect(cuts).toEqual([reason])
-    connection?.ended({ error: 'io error: reset', flag: 'CONNECT' })
+    expect([cancelled, connection.closedBy]).toEqual([1, reason])
+    connection.ended({ error: 'io error: reset', flag: 'CONNECT' })
     expect(lines[0]).toContain(`error="${text}"`)
     expect(counted()).toContain(`istio_tcp_connections_closed_total ${flag} 1`)
     expect(counted().filter((line) => line.includes('failed')).length).toBe(failed)
@@ -181,10 +182,9 @@ describe('ConnectionReporter', () => {
   })
 
   it('cuts a connection that comes after everything else was cut', async () => {
-    const { reporter, opening, work, cuts } = reporterOf()
+    const { reporter, opening, work } = reporterOf()
     await work.drain({ mode: 'immediate', deadlineMs: 0 })
-    reporter.open(opening('outbound'))
-    expect(cuts).toEqual(['drain'])
+    expect(reporter.open(opening('outbound'))).toMatchObject({ isCancelled: true, closedBy: 'drain' })
   })
 
   it('turns a connection away when the table is full', () => {
