@@ -104,6 +104,8 @@ export interface ResourceDefinition {
   readonly selectableFields: ReadonlyMap<string, (object: ApiObject) => string>
   /** Whether `metadata.generation` counts; the fields besides metadata and status that move it are all the others. */
   readonly hasGeneration: boolean
+  /** How names must look (RFC 1123 subdomain or label, RFC 1035 label for Services); default `subdomain`. */
+  readonly nameRule?: 'subdomain' | 'label' | 'service' | 'path-segment'
   /** Without fields that the schema does not know. */
   prune(object: ApiObject, version: VersionDefinition): ApiObject
   defaulted(object: ApiObject, version: VersionDefinition): ApiObject
@@ -116,8 +118,19 @@ export interface ResourceDefinition {
    * @throws ApiError
    */
   prepare?(object: ApiObject, old: ApiObject | undefined, context: RequestContext, access: ObjectAccess): ApiObject
+  /** What deleting means beyond removing; undefined: an object goes at once when it has no finalizers. */
+  readonly deletion?: DeletionRules
   /** Runs right after each change of an object in memory, before its answer (a CRD makes its resource known). */
   written?(change: WrittenChange, access: ObjectAccess): void
+}
+
+export interface DeletionRules {
+  /** How long the object stays with its deletionTimestamp; 0: it goes at once. */
+  graceSeconds(object: ApiObject, asked: number | undefined): number
+  /** What changes besides the deletionTimestamp (a Namespace's phase). */
+  begun?(object: ApiObject): ApiObject
+  /** Whether something besides finalizers keeps the object (a Namespace's spec.finalizers). */
+  isHeld?(object: ApiObject): boolean
 }
 
 export type WrittenChange =

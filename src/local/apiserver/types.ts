@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex, Readable, Writable } from 'node:stream'
+import type { Clock } from '#shared/clock'
 import type { ApiObject, ManagedFieldsEntry } from '../store/index.ts'
 import type { FieldProblem, ResourceDefinition, ResourceRegistry, VersionDefinition } from './definition-types.ts'
 import type { ObjectAccess, PatchKind, RequestAttributes, RequestContext, UserInfo } from './request-types.ts'
@@ -141,7 +142,7 @@ export type CreateOpenApi = (registry: ResourceRegistry) => OpenApi
  * `validate` refuses what is no structural schema, and whose `written` puts definitions into the registry, or removes
  * them with all their objects; written in `crd/`. At start the server calls `written` once for each stored CRD.
  */
-export type CreateCrdDefinition = (registry: ResourceRegistry) => ResourceDefinition
+export type CreateCrdDefinition = (registry: ResourceRegistry, clock: Clock) => ResourceDefinition
 
 // ---- streams/ ----------------------------------------------------------------------------------------------------
 
@@ -220,6 +221,8 @@ export interface Credentials {
   readonly clientCertificate: { readonly commonName: string; readonly organizations: readonly string[] } | undefined
   /** From `Authorization: Bearer`, or the WebSocket subprotocol that browsers use. */
   readonly bearerToken: string | undefined
+  /** Whom a token must be for; undefined: this API. */
+  readonly audiences?: readonly string[]
 }
 
 export interface Authenticator {

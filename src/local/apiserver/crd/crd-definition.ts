@@ -11,7 +11,8 @@ import { prune, validateValue, withDefaults } from './structural/index.ts'
 
 const CREATED: Column = {
   name: 'Created At',
-  type: 'date',
+  // The time itself; a date would be shown as an age.
+  type: 'string',
   priority: 0,
   description: 'When it was created.',
   cell: ({ metadata }) => metadata.creationTimestamp ?? null,

@@ -1,1 +1,2 @@
+export { objectMetaSchema } from './object-meta.ts'
 export type * from './types.ts'

@@ -1,0 +1,1 @@
+export { type BuiltinServices, installBuiltins } from './install.ts'

@@ -1,0 +1,8 @@
+export { Admission } from './admission.ts'
+export { type Listing, listObjects } from './lister.ts'
+export { readObject } from './read-object.ts'
+export { ObjectRemover, type Removal } from './remover.ts'
+export { scaleOf, withScale } from './scale.ts'
+export { hasStatus, inVersion, keyOf, type Scope } from './scope.ts'
+export { type WatchEvent, watchObjects } from './watcher.ts'
+export { ObjectWriter, type Proposal, type Written } from './writer.ts'

@@ -1,0 +1,116 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Clock, systemClock } from '#shared/clock'
+import { parseIp } from '#shared/net'
+import { createCrdDefinition } from '../../src/local/apiserver/crd/index.ts'
+import {
+  type ApiServer,
+  apiServerDefaults,
+  type FieldManagement,
+  type ServerParts,
+  startApiServer,
+  writeKubeconfig,
+} from '../../src/local/apiserver/index.ts'
+import { createOpenApi } from '../../src/local/apiserver/openapi/index.ts'
+import { applyPatch } from '../../src/local/apiserver/patch/index.ts'
+import { decodeProtobuf } from '../../src/local/apiserver/protobuf/index.ts'
+import { openStore, type Store, storeDefaults } from '../../src/local/store/index.ts'
+import { quietLogger } from './quiet-logger.ts'
+
+/** Keeps no managed fields. */
+const untracked: FieldManagement = {
+  apply: (current, applied) => ({ kind: 'applied', object: { ...current, ...applied } }),
+  track: () => [],
+}
+
+const parts: ServerParts = {
+  applyPatch,
+  fieldManagement: untracked,
+  decodeProtobuf,
+  createOpenApi,
+  createCrdDefinition,
+  createStreams: () => {
+    throw new Error('no streams here')
+  },
+}
+
+export interface TestApi {
+  readonly server: ApiServer
+  readonly store: Store
+  readonly dir: string
+  readonly kubeconfig: string
+  close(): Promise<void>
+}
+
+/** A server on a free port of loopback, in memory unless a folder is given. */
+export async function startTestApi(options: { readonly dir?: string; readonly clock?: Clock } = {}): Promise<TestApi> {
+  const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'ambit-kube-'))
+  const clock = options.clock ?? systemClock
+  const kept = options.dir === undefined ? undefined : dir
+  const store = await openStore(
+    { ...storeDefaults, sync: 'never', dir: kept === undefined ? undefined : join(dir, 'store') },
+    clock,
+    quietLogger,
+  )
+  const host = parseIp('127.0.0.1')
+  if (host === undefined) throw new Error('no loopback')
+  const settings = { ...apiServerDefaults, host, port: 0, pkiDir: kept === undefined ? undefined : join(dir, 'pki') }
+  const server = await startApiServer(settings, store, parts, undefined, clock, quietLogger)
+  const kubeconfig = join(dir, 'kubeconfig')
+  writeKubeconfig(kubeconfig, {
+    server: server.url,
+    caPem: server.caPem,
+    user: 'admin',
+    credential: { kind: 'certificate', pair: server.issueClient('admin', 'system:masters') },
+  })
+  return {
+    server,
+    store,
+    dir,
+    kubeconfig,
+    close: async () => {
+      await server.close()
+      await store.close()
+      if (options.dir === undefined) rmSync(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+export interface KubectlResult {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs the real kubectl against a test server. */
+export function kubectl(
+  api: Pick<TestApi, 'kubeconfig' | 'dir'>,
+  args: readonly string[],
+  input = '',
+): Promise<KubectlResult> {
+  return new Promise((resolve, reject) => {
+    const env = { PATH: process.env.PATH, HOME: api.dir, KUBECONFIG: api.kubeconfig }
+    const child = spawn('kubectl', args, { env, stdio: 'pipe' })
+    const output = { stdout: '', stderr: '' }
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output.stdout += text
+    })
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      output.stderr += text
+    })
+    child.once('error', reject)
+    child.once('close', (code) => resolve({ code: code ?? -1, ...output }))
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
+  })
+}
+
+/** Whether tests with kubectl can run; where they must, its absence is a failure. */
+export function hasKubectl(): boolean {
+  const isThere = spawnSync('kubectl', ['version', '--client'], { stdio: 'ignore' }).status === 0
+  if (!isThere && process.env.MESH_E2E === 'require') throw new Error('kubectl is needed and not there')
+  if (!isThere) console.warn('SKIPPED: kubectl is not installed')
+  return isThere
+}
