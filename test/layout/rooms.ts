@@ -20,7 +20,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   zds: ['errors', 'clock', 'lifecycle', 'telemetry', 'sys', 'model'],
   admin: ['errors', 'lifecycle', 'net', 'telemetry'],
   document: [],
-  k8s: ['errors', 'clock', 'lifecycle', 'telemetry', 'document'],
+  k8s: ['errors', 'clock', 'config', 'lifecycle', 'telemetry', 'document'],
   'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s'],
   control: ['errors'],
 }
@@ -57,6 +57,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     host: [],
     store: [],
     apiserver: ['store'],
+    controllers: ['apiserver'],
     network: ['host'],
     kubelet: ['host', 'network'],
     objects: ['host', 'network', 'kubelet'],

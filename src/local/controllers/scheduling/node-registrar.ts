@@ -1,0 +1,68 @@
+import { isDeepStrictEqual } from 'node:util'
+import { withCondition } from '../core/conditions.ts'
+import type { Environment } from '../core/controller.ts'
+import { NODES, refOf, typeOf } from '../core/kinds.ts'
+import type { Condition, NodeObject } from '../core/shapes.ts'
+
+/** A node as the runtime knows it. */
+export interface NodeFacts {
+  readonly name: string
+  readonly labels: Readonly<Record<string, string>>
+  readonly addresses: readonly string[]
+  readonly podCidrs: readonly string[]
+  readonly isReady: boolean
+  /** In one sentence; shown in the Ready condition. */
+  readonly message: string
+  readonly capacity: Readonly<Record<string, string>>
+  readonly nodeInfo: Readonly<Record<string, string>>
+}
+
+const MANAGER = 'kubelet'
+
+/**
+ * Writes a node's object and status. Nodes of one machine live and end with the process that writes this, so there is
+ * no lease that could run out: who knows that a node is not ready says so.
+ */
+export async function registerNode({ access, clock }: Environment, facts: NodeFacts): Promise<void> {
+  const labels = { 'kubernetes.io/hostname': facts.name, ...facts.labels }
+  const spec = { podCIDR: facts.podCidrs[0] ?? '', podCIDRs: facts.podCidrs }
+  const current = access.get(refOf(NODES, '', facts.name)) as NodeObject | undefined
+  const node = (current ??
+    (await access.create(
+      { ...typeOf(NODES), metadata: { name: facts.name, labels }, spec },
+      { fieldManager: MANAGER },
+    ))) as NodeObject
+  const kept = { ...node.metadata.labels, ...labels }
+  const hasMoved =
+    !isDeepStrictEqual(kept, node.metadata.labels) || !isDeepStrictEqual(spec.podCIDRs, node.spec?.podCIDRs)
+  const placed = hasMoved
+    ? ((await access.patch(refOf(NODES, '', facts.name), 'merge', { metadata: { labels }, spec })) as NodeObject)
+    : node
+  const status = {
+    ...placed.status,
+    conditions: readyCondition(placed.status?.conditions, facts, clock.nowMs()),
+    addresses: [
+      ...facts.addresses.map((address) => ({ type: 'InternalIP', address })),
+      { type: 'Hostname', address: facts.name },
+    ],
+    capacity: facts.capacity,
+    allocatable: facts.capacity,
+    nodeInfo: facts.nodeInfo,
+  }
+  if (isDeepStrictEqual(status, placed.status)) return
+  await access.patch(
+    refOf(NODES, '', facts.name),
+    'merge',
+    { status },
+    { subresource: 'status', fieldManager: MANAGER },
+  )
+}
+
+function readyCondition(
+  old: readonly Condition[] | undefined,
+  { isReady, message }: NodeFacts,
+  nowMs: number,
+): readonly Condition[] {
+  const reason = isReady ? 'KubeletReady' : 'KubeletNotReady'
+  return withCondition(old, { type: 'Ready', status: isReady ? 'True' : 'False', reason, message }, nowMs)
+}
