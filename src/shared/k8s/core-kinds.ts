@@ -15,7 +15,7 @@ import {
   text,
   textMap,
 } from '#shared/document'
-import type { EndpointSlice, Pod, PodStatus, Service, ServicePort, ServiceSpec } from './types.ts'
+import type { ConfigMap, EndpointSlice, Pod, PodStatus, Service, ServicePort, ServiceSpec } from './types.ts'
 
 const MAX_PORT = 65_535
 
@@ -146,4 +146,8 @@ export const endpointSliceBody: KindBody<Pick<EndpointSlice, 'addressType' | 'en
     endpoints: endpoints.map(({ conditions, ...rest }) => ({ ...rest, ready: conditions.ready ?? true })),
     ports,
   }
+}
+
+export const configMapBody: KindBody<Pick<ConfigMap, 'data'>> = (document, report) => {
+  return { data: textMap(document.data ?? undefined, ['data'], report) }
 }

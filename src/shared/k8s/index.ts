@@ -5,8 +5,9 @@ export {
   type EnrolmentBar,
   type EnrolmentFacts,
 } from './enrolment.ts'
-export { type KindReader, meshKinds } from './kinds.ts'
+export { configMapKind, type KindReader, meshKinds } from './kinds.ts'
 export { ObjectTable, objectKey } from './object-table.ts'
+export { decideOrigin, type ObjectOrigin, type OriginSettings, originSettings } from './origin.ts'
 export { type ObjectId, type ReadApiObject, readApiObject } from './read-object.ts'
 export { type ReadObjects, readObjects } from './read-objects.ts'
 export type * from './types.ts'

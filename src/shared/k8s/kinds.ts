@@ -1,4 +1,4 @@
-import { endpointSliceBody, type KindBody, podBody, serviceBody } from './core-kinds.ts'
+import { configMapBody, endpointSliceBody, type KindBody, podBody, serviceBody } from './core-kinds.ts'
 import { authorizationPolicyBody, peerAuthenticationBody } from './policy-kinds.ts'
 import type { KubeObject } from './types.ts'
 
@@ -46,3 +46,12 @@ export const meshKinds: readonly KindReader[] = [
     body: authorizationPolicyBody,
   },
 ]
+
+/** Not of the mesh: followed by who keeps some of them. */
+export const configMapKind: KindReader = {
+  kind: 'ConfigMap',
+  apiVersions: ['v1'],
+  namespaced: true,
+  resource: 'configmaps',
+  body: configMapBody,
+}

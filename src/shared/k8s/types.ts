@@ -70,6 +70,7 @@ export interface ObjectsByKind {
   readonly EndpointSlice: EndpointSlice
   readonly PeerAuthentication: PeerAuthentication
   readonly AuthorizationPolicy: AuthorizationPolicy
+  readonly ConfigMap: ConfigMap
 }
 
 export interface Namespace extends KubeObject {
@@ -172,6 +173,11 @@ export interface SliceEndpoint {
   readonly ready: boolean
   readonly nodeName: string
   readonly targetRef: { readonly kind: string; readonly namespace: string; readonly name: string } | undefined
+}
+
+export interface ConfigMap extends KubeObject {
+  readonly kind: 'ConfigMap'
+  readonly data: Readonly<Record<string, string>>
 }
 
 export type MtlsMode = 'UNSET' | 'DISABLE' | 'PERMISSIVE' | 'STRICT'

@@ -36,8 +36,8 @@ const MERGE_TYPE = 'application/merge-patch+json'
 const APPLY_TYPE = 'application/apply-patch+yaml'
 
 /** @throws MeshError `CONFIG_INVALID` when there is no usable kubeconfig; whether the server is there shows later */
-export function openKubeClient(access: KubeAccess, settings: KubeClientSettings): KubeClient {
-  return new ApiClient(openLogin(access), settings)
+export async function openKubeClient(access: KubeAccess, settings: KubeClientSettings): Promise<KubeClient> {
+  return new ApiClient(await openLogin(access), settings)
 }
 
 /** The client over any way to log in. */

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { isIPv6 } from 'node:net'
-import { type Cluster, KubeConfig } from '@kubernetes/client-node'
+import type { Cluster, KubeConfig } from '@kubernetes/client-node'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { KubeAccess } from './types.ts'
 
@@ -16,9 +16,17 @@ export interface KubeLogin {
 
 const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
 
-/** @throws MeshError `CONFIG_INVALID` naming the file, and what is wrong with it */
-export function openLogin(access: KubeAccess): KubeLogin {
-  const config = access.kind === 'kubeconfig' ? readFiles(access.files, access.context) : inCluster(access)
+type NewConfig = () => KubeConfig
+
+/**
+ * The client library is loaded only here and now: it takes some 30 MB, and a program may not need it.
+ * @throws MeshError `CONFIG_INVALID` naming the file, and what is wrong with it
+ */
+export async function openLogin(access: KubeAccess): Promise<KubeLogin> {
+  const library = await import('@kubernetes/client-node')
+  const create: NewConfig = () => new library.KubeConfig()
+  const config =
+    access.kind === 'kubeconfig' ? readFiles(create, access.files, access.context) : inCluster(create(), access)
   const cluster = config.getCurrentCluster() as Cluster
   return {
     server: serverUrl(cluster),
@@ -31,13 +39,13 @@ export function openLogin(access: KubeAccess): KubeLogin {
   }
 }
 
-function readFiles(files: readonly string[], context: string | undefined): KubeConfig {
+function readFiles(create: NewConfig, files: readonly string[], context: string | undefined): KubeConfig {
   const where = files.join(', ')
   // As kubectl: of several files some may be missing.
   const found = files.length === 1 ? files : files.filter((file) => existsSync(file))
   if (found.length === 0) throw invalid(`there is no kubeconfig at ${where === '' ? 'an empty path' : where}`)
-  const config = new KubeConfig()
-  for (const file of found) merge(config, readFile(file))
+  const config = create()
+  for (const file of found) merge(config, readFile(create(), file))
   if (context !== undefined) config.setCurrentContext(context)
   const name = config.getCurrentContext()
   if (!name) throw invalid(`${where} has no current context: choose one with kubectl config use-context`)
@@ -46,8 +54,7 @@ function readFiles(files: readonly string[], context: string | undefined): KubeC
   return config
 }
 
-function readFile(file: string): KubeConfig {
-  const config = new KubeConfig()
+function readFile(config: KubeConfig, file: string): KubeConfig {
   try {
     config.loadFromFile(file)
   } catch (cause) {
@@ -65,8 +72,7 @@ function merge(into: KubeConfig, from: KubeConfig): void {
 }
 
 /** The token is a file that the kubelet renews; the client library reads it again. */
-function inCluster({ host, port }: Extract<KubeAccess, { kind: 'in-cluster' }>): KubeConfig {
-  const config = new KubeConfig()
+function inCluster(config: KubeConfig, { host, port }: Extract<KubeAccess, { kind: 'in-cluster' }>): KubeConfig {
   config.loadFromClusterAndUser(
     {
       name: 'in-cluster',

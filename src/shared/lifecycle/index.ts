@@ -3,6 +3,7 @@ export type { Closer } from './closer.ts'
 export { Drain, type Drainable, type DrainOrder, IMMEDIATE_DRAIN } from './drain.ts'
 export { drainDeadlineMs } from './drain-deadline.ts'
 export { Readiness } from './readiness.ts'
+export { Reconciler, type ReconcilerSettings } from './reconciler.ts'
 export {
   type MainControl,
   type MainLog,

