@@ -60,19 +60,31 @@ export function compileProblem(rule: ValidationRule): RuleProblem | undefined {
   const { reason, messageExpression } = rule
   if (reason !== undefined && !REASONS.some((each) => each === reason))
     return { field: 'reason', text: reason, why: `must be one of ${REASONS.join(', ')}` }
-  return (
-    expressionProblem('rule', rule.rule, 'bool') ??
-    (messageExpression === undefined ? undefined : expressionProblem('messageExpression', messageExpression, 'string'))
-  )
+  try {
+    // Kept for when the rule first runs.
+    const { expression, message } = compile(rule)
+    return (
+      typeProblem('rule', rule.rule, expression, 'bool') ??
+      (message === undefined ? undefined : typeProblem('messageExpression', messageExpression ?? '', message, 'string'))
+    )
+  } catch (error) {
+    return failureOf(rule, error)
+  }
 }
 
-function expressionProblem(field: string, text: string, type: string): RuleProblem | undefined {
+function typeProblem(field: string, text: string, { type }: Expression, wanted: string): RuleProblem | undefined {
+  if (type === wanted || type === 'dyn') return undefined
+  return { field, text, why: `must evaluate to a ${wanted}, evaluates to ${type}` }
+}
+
+/** Which of the two expressions does not compile. */
+function failureOf(rule: ValidationRule, error: unknown): RuleProblem {
+  const why = `compilation failed: ${error instanceof Error ? error.message : String(error)}`
   try {
-    const found = compileExpression(text).type
-    if (found === type || found === 'dyn') return undefined
-    return { field, text, why: `must evaluate to a ${type}, evaluates to ${found}` }
-  } catch (error) {
-    return { field, text, why: `compilation failed: ${error instanceof Error ? error.message : String(error)}` }
+    compileExpression(rule.rule)
+    return { field: 'messageExpression', text: rule.messageExpression ?? '', why }
+  } catch {
+    return { field: 'rule', text: rule.rule, why }
   }
 }
 
