@@ -103,11 +103,11 @@ export class ObjectWriter {
       await this.#store.settled()
       return { object: current, kind: 'unchanged' }
     }
-    if (isGone(next, scope)) {
-      const result = (): WriteResult => this.#store.delete(keyOf(scope, name), stored.revision)
-      return this.#keep(scope, next, stored.object, result)
-    }
-    return this.#keep(scope, next, stored.object, () => this.#store.update(keyOf(scope, name), next, stored.revision))
+    // The last one who held an object that was to be deleted has let go.
+    const write = isGone(next, scope)
+      ? (): WriteResult => this.#store.delete(keyOf(scope, name), stored.revision)
+      : (): WriteResult => this.#store.update(keyOf(scope, name), next, stored.revision)
+    return this.#keep(scope, next, stored.object, write)
   }
 
   /** Everything between what the client sent and what is stored. */
@@ -159,17 +159,15 @@ export class ObjectWriter {
     const result = write()
     if (result.kind !== 'written') return undefined
     const stored = result.stored.object
-    this.told(
-      scope,
-      old === undefined ? { kind: 'created', object: stored, old } : { kind: 'updated', object: stored, old },
-    )
+    if (old === undefined) this.told(scope, { kind: 'created', object: stored, old })
+    else this.told(scope, { kind: isGone(object, scope) ? 'deleted' : 'updated', object: stored, old })
     await result.durable
     return { object: inVersion(stored, scope), kind }
   }
 
+  /** Lets the definition know of a change that has been made. */
   told({ definition }: Pick<Scope, 'definition'>, change: WrittenChange): void {
-    const isRemoved = change.kind === 'updated' && isGone(change.object, { definition })
-    definition.written?.(isRemoved ? { ...change, kind: 'deleted' } : change, this.#access())
+    definition.written?.(change, this.#access())
   }
 
   #freeName(scope: Scope, prefix: string): string {
