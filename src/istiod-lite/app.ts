@@ -1,7 +1,8 @@
 import { AdminServer, metricsRoutes, only } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
-import { type ObjectSource, watchFolder } from '#shared/k8s'
+import type { ObjectSource } from '#shared/k8s'
+import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
@@ -17,13 +18,14 @@ import {
   type ServingNames,
   servingCertificate,
   type TokenAuthenticator,
+  TokenReviewer,
 } from './ca/index.ts'
 import { Graph } from './collections/index.ts'
-import type { IstiodConfig } from './config.ts'
+import { type IstiodConfig, originOf } from './config.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
 import { PushServer } from './push/index.ts'
-import { collectObjects } from './sources/index.ts'
+import { collectObjects, openObjects, RootConfigMaps } from './sources/index.ts'
 
 export interface IstiodParts {
   readonly clock: Clock
@@ -101,17 +103,19 @@ class IstiodProgram implements Istiod {
     this.#readiness.add('grpc')
 
     const authority = openAuthority(config, this.#clock)
-    const { tokenJwks: file, tokenAudience: audience, tokenIssuer: issuer } = config
-    const authenticator = new JwksAuthenticator({ file, audience, issuer, clock: this.#clock })
-    await authenticator.check()
-
-    const objects = watchFolder(config.kubeDir, { clock: this.#clock, logger: this.#logger('objects') })
+    const logger = this.#logger('objects')
+    const { objects, client } = await openObjects(originOf(config), { clock: this.#clock, logger })
+    if (client !== undefined) this.#closers.push(client)
+    this.#closers.unshift(objects)
+    const authenticator = await this.#authenticator(client)
     const sources = collectObjects(this.#graph, objects)
-    const mesh = wireMesh(this.#graph, sources.collections, config)
-    this.#closers.push(sources, objects)
+    const captureSign = client === undefined ? 'labels' : 'annotation'
+    const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
+    this.#closers.unshift(sources)
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
     await this.#startHttp(objects, mesh)
+    if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
 
@@ -126,6 +130,27 @@ class IstiodProgram implements Istiod {
     await this.#push?.close()
     await Promise.all([this.#rpc?.close(), this.#http?.close(), this.#monitoring?.close()])
     for (const closer of this.#closers.splice(0)) await closer.close()
+  }
+
+  /** A key set that is given counts; without one the cluster is asked. */
+  async #authenticator(client: KubeClient | undefined): Promise<TokenAuthenticator> {
+    const { tokenJwks: file, tokenAudience: audience, tokenIssuer: issuer } = this.#config
+    const clock = this.#clock
+    if (file !== undefined) {
+      const authenticator = new JwksAuthenticator({ file, audience, issuer, clock })
+      await authenticator.check()
+      return authenticator
+    }
+    if (client === undefined) throw new MeshError('CONFIG_INVALID', 'nobody says whose a token is')
+    return new TokenReviewer({ client, audience, clock })
+  }
+
+  #writeRoots(objects: ObjectSource, client: KubeClient, { rootPem }: Authority): void {
+    const roots = new RootConfigMaps({ objects, client, rootPem, clock: this.#clock, logger: this.#logger('roots') })
+    this.#closers.unshift(roots)
+    void objects.synced.then(() => {
+      if (!this.#isClosed) roots.start()
+    })
   }
 
   /** Nobody is answered from a state that is not whole: what is missing in it would be taken for deleted. */

@@ -1,5 +1,6 @@
 import {
   boolean,
+  ConfigError,
   type ConfigSpec,
   duration,
   integer,
@@ -12,13 +13,18 @@ import {
   setting,
   text,
 } from '#shared/config'
-import { DEFAULT_EXCLUDED_NAMESPACES } from '#shared/k8s'
+import {
+  DEFAULT_EXCLUDED_NAMESPACES,
+  decideOrigin,
+  type ObjectOrigin,
+  type OriginSettings,
+  originSettings,
+} from '#shared/k8s'
 import { type IpAddress, parseIp } from '#shared/net'
 import type { LogFormat } from '#shared/telemetry'
 
 /** Settings of the control plane. Times are in ms. Istio's own names where Istio has them. */
-export interface IstiodConfig {
-  readonly kubeDir: string
+export interface IstiodConfig extends OriginSettings {
   readonly stateDir: string
   readonly clusterId: string
   readonly trustDomain: string
@@ -32,7 +38,7 @@ export interface IstiodConfig {
   readonly monitoringBind: 'localhost' | 'all'
   readonly isIpv6Enabled: boolean
   readonly isXdsAuthRequired: boolean
-  readonly tokenJwks: string
+  readonly tokenJwks: string | undefined
   readonly tokenIssuer: string | undefined
   readonly tokenAudience: string
   readonly trustedNodeAccounts: ReadonlySet<string>
@@ -72,11 +78,7 @@ const listenPort = integer(0, 65_535, 'port')
 
 export const istiodSettings: ConfigSpec<IstiodConfig> = {
   settings: {
-    kubeDir: required(
-      text,
-      'AMBIT_KUBE_DIR',
-      'Folder of Kubernetes YAML that the mesh is made from; watched, with the folders right below it.',
-    ),
+    ...originSettings,
     stateDir: required(text, 'AMBIT_STATE_DIR', "Folder of the CA's key and root; made with mode 0700 when missing."),
     clusterId: setting(text, 'CLUSTER_ID', 'Kubernetes', 'First part of the uid of every workload.'),
     trustDomain: setting(text, 'TRUST_DOMAIN', 'cluster.local', 'First part of every identity.'),
@@ -112,10 +114,11 @@ export const istiodSettings: ConfigSpec<IstiodConfig> = {
     ),
     isIpv6Enabled: setting(boolean, 'IPV6_ENABLED', true, 'Listen on IPv6 too.'),
     isXdsAuthRequired: setting(boolean, 'XDS_AUTH', true, 'xDS clients need a token; the CA always wants one.'),
-    tokenJwks: required(
-      text,
+    tokenJwks: setting(
+      optionalText,
       'AMBIT_TOKEN_JWKS',
-      'File with the JSON Web Key Set of those who may issue service-account tokens; read again when it changes.',
+      undefined,
+      'File with the JSON Web Key Set of those who may issue service-account tokens; read again when it changes. Unset, the cluster is asked (TokenReview); a folder has nobody to ask and needs it.',
     ),
     tokenIssuer: setting(
       optionalText,
@@ -201,5 +204,16 @@ export function readIstiodConfig(
   env: Readonly<Record<string, string | undefined>>,
   argv: readonly string[] = [],
 ): IstiodConfig {
-  return readConfig(istiodSettings, env, argv)
+  const config = readConfig(istiodSettings, env, argv)
+  originOf(config)
+  return config
+}
+
+/** @throws ConfigError when settings name no place for objects, or two, or nobody who knows tokens */
+export function originOf(config: IstiodConfig): ObjectOrigin {
+  const origin = decideOrigin(config)
+  if (origin.kind === 'undecided') throw new ConfigError([origin.problem])
+  if (origin.kind === 'folder' && config.tokenJwks === undefined)
+    throw new ConfigError([{ name: 'AMBIT_TOKEN_JWKS', value: undefined, reason: 'must be set with AMBIT_KUBE_DIR' }])
+  return origin
 }

@@ -11,14 +11,14 @@ import {
 } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
-import { watchFolder } from '#shared/k8s'
 import { type Closer, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { missingPrivileges, privilegeAdvice, raiseFileLimit } from '#shared/sys'
 import { type Log, type Metrics, registerProcessMetrics } from '#shared/telemetry'
-import type { NodeAgentConfig } from './config.ts'
+import { type NodeAgentConfig, originOf } from './config.ts'
 import { Handover } from './handover/index.ts'
+import { PodMarks } from './marks/index.ts'
 import { FolderResolver } from './netns/index.ts'
-import { PodWatch } from './pods/index.ts'
+import { openObjects, PodWatch } from './pods/index.ts'
 
 /** The readiness task: pods are known, each was looked at, and tunnels may connect. */
 const READINESS_TASK = 'pods of this node'
@@ -50,8 +50,12 @@ export async function startNodeAgent(config: NodeAgentConfig, context: NodeAgent
   try {
     const readiness = new Readiness()
     readiness.add(READINESS_TASK)
-    const source = watchFolder(config.kubeDir, { clock, logger: log.logger('kube') })
-    parts.push(source)
+    const { nodeName } = config
+    const { objects, client } = await openObjects(originOf(config), nodeName, { clock, logger: log.logger('kube') })
+    if (client !== undefined) parts.push(client)
+    parts.push(objects)
+    const marks = client && new PodMarks({ objects, client, clock, logger: log.logger('marks') })
+    if (marks !== undefined) parts.push(marks)
     const resolver = new FolderResolver(config.netnsDir, clock, log.logger('netns'))
     parts.push(resolver)
     mkdirSync(dirname(config.inpodUds), { recursive: true })
@@ -63,17 +67,18 @@ export async function startNodeAgent(config: NodeAgentConfig, context: NodeAgent
       metrics,
       verifyIntervalMs: config.verifyIntervalMs,
       netnsTimeoutMs: config.netnsTimeoutMs,
+      onMark: (uid, mark) => marks?.set(uid, mark),
     })
     parts.push(handover)
     parts.push(
-      new PodWatch(source, enrolmentOf(config), (plan) => handover.plan(plan)),
+      new PodWatch(objects, enrolmentOf(config), (plan) => handover.plan(plan)),
       ...(await listen(config, context, readiness, handover)),
     )
-    void source.synced
+    void objects.synced
       .then(() => handover.open())
       .then(() => {
         readiness.done(READINESS_TASK)
-        log.logger('app').info('node agent is ready', { node: config.nodeName, pods: handover.pods.length })
+        log.logger('app').info('node agent is ready', { node: nodeName, pods: handover.pods.length })
       })
       .catch((error: unknown) => {
         control.stop({ reason: reasonOf(error), exitCode: 1 })

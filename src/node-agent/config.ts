@@ -1,5 +1,6 @@
 import {
   boolean,
+  ConfigError,
   type ConfigSpec,
   duration,
   integer,
@@ -10,13 +11,13 @@ import {
   setting,
   text,
 } from '#shared/config'
+import { decideOrigin, type ObjectOrigin, type OriginSettings, originSettings } from '#shared/k8s'
 import type { LogFormat } from '#shared/telemetry'
 
 /** Settings of the node agent. Times are in ms. */
-export interface NodeAgentConfig {
+export interface NodeAgentConfig extends OriginSettings {
   readonly nodeName: string
   readonly inpodUds: string
-  readonly kubeDir: string
   readonly netnsDir: string
   readonly excludedNamespaces: string
   readonly isDnsCaptured: boolean
@@ -44,11 +45,7 @@ export const nodeAgentSettings: ConfigSpec<NodeAgentConfig> = {
       '/var/run/ztunnel/ztunnel.sock',
       'Socket on which tunnels are told about pods; made here.',
     ),
-    kubeDir: required(
-      notEmpty,
-      'AMBIT_KUBE_DIR',
-      'Folder of Kubernetes YAML that says which pods there are; it is watched.',
-    ),
+    ...originSettings,
     netnsDir: required(
       notEmpty,
       'AMBIT_NETNS_DIR',
@@ -108,5 +105,14 @@ export function readNodeAgentConfig(
   env: Readonly<Record<string, string | undefined>>,
   argv: readonly string[],
 ): NodeAgentConfig {
-  return readConfig(nodeAgentSettings, env, argv)
+  const config = readConfig(nodeAgentSettings, env, argv)
+  originOf(config)
+  return config
+}
+
+/** @throws ConfigError when settings name no place for objects, or two */
+export function originOf(config: OriginSettings): ObjectOrigin {
+  const origin = decideOrigin(config)
+  if (origin.kind === 'undecided') throw new ConfigError([origin.problem])
+  return origin
 }

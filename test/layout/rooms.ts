@@ -43,7 +43,8 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     pods: [],
     netns: [],
     redirect: [],
-    handover: ['pods', 'netns', 'redirect'],
+    marks: [],
+    handover: ['pods', 'netns', 'redirect', 'marks'],
   },
   'istiod-lite': {
     collections: [],

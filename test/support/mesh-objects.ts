@@ -7,6 +7,7 @@ export const meshSettings: MeshSettings = {
   clusterDomain: 'cluster.local',
   rootNamespace: 'istio-system',
   excludedNamespaces: DEFAULT_EXCLUDED_NAMESPACES,
+  captureSign: 'labels',
 }
 
 /** YAML of a ready, enrolled pod unless told otherwise. */

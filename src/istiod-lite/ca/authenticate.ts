@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
+import { claimsRecord, claimText, refused } from './claims.ts'
 
 /** A pod that proved who it is with its service account's token. Node names are as the token says, signed. */
 export interface Caller {
@@ -14,7 +15,7 @@ export interface Caller {
   readonly nodeName: string | undefined
 }
 
-/** Says whose a token is. The Kubernetes TokenReview call will be another. */
+/** Says whose a token is. */
 export interface TokenAuthenticator {
   /** @throws MeshError `CERTIFICATE_REFUSED` with the reason, which is for the log and not for the caller */
   authenticate(token: string | undefined): Promise<Caller>
@@ -93,32 +94,17 @@ export class JwksAuthenticator implements TokenAuthenticator {
 
 /** The claims of a bound service-account token (Kubernetes "Bound service account tokens"). */
 function callerOf(payload: JWTPayload): Caller {
-  const kubernetes = record(payload['kubernetes.io'])
-  const namespace = textOf(kubernetes, 'namespace')
-  const serviceAccount = textOf(record(kubernetes.serviceaccount), 'name')
+  const kubernetes = claimsRecord(payload['kubernetes.io'])
+  const namespace = claimText(kubernetes, 'namespace')
+  const serviceAccount = claimText(claimsRecord(kubernetes.serviceaccount), 'name')
   if (payload.sub !== `system:serviceaccount:${namespace}:${serviceAccount}`)
     throw refused('the subject and the claims of the token name different accounts')
-  const pod = record(kubernetes.pod)
-  const node = kubernetes.node === undefined ? undefined : textOf(record(kubernetes.node), 'name')
-  return { namespace, serviceAccount, podName: textOf(pod, 'name'), podUid: textOf(pod, 'uid'), nodeName: node }
-}
-
-function record(value: unknown): Readonly<Record<string, unknown>> {
-  if (typeof value !== 'object' || value === null) throw refused('the token is no bound service-account token')
-  return value as Readonly<Record<string, unknown>>
-}
-
-function textOf(claims: Readonly<Record<string, unknown>>, name: string): string {
-  const value = claims[name]
-  if (typeof value !== 'string' || value === '' || value.length > 253) throw refused(`the token has no claim ${name}`)
-  return value
+  const pod = claimsRecord(kubernetes.pod)
+  const node = kubernetes.node === undefined ? undefined : claimText(claimsRecord(kubernetes.node), 'name')
+  return { namespace, serviceAccount, podName: claimText(pod, 'name'), podUid: claimText(pod, 'uid'), nodeName: node }
 }
 
 /** Enough to find a token's origin in two logs, and nothing of the token. */
 function fingerprint(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 12)
-}
-
-function refused(reason: string, cause?: unknown): MeshError {
-  return new MeshError('CERTIFICATE_REFUSED', reason, { cause })
 }

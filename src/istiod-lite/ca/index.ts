@@ -3,3 +3,4 @@ export { type Authority, type AuthoritySettings, openAuthority } from './authori
 export { registerCaMetrics } from './ca-metrics.ts'
 export { type CaParts, type CaSettings, certificateIssuer } from './issue.ts'
 export { keepServing, type ServingNames, servingCertificate } from './serving-certificate.ts'
+export { type ReviewSettings, TokenReviewer } from './token-review.ts'

@@ -9,6 +9,11 @@ export interface MeshSettings {
   readonly rootNamespace: string
   /** Namespaces whose pods are never enrolled. */
   readonly excludedNamespaces: ReadonlySet<string>
+  /**
+   * What says that a tunnel answers for a pod: what node agents write on it, as on a cluster, or, where nobody can write
+   * it, the labels by which every agent decides.
+   */
+  readonly captureSign: 'annotation' | 'labels'
 }
 
 export function serviceHostname(name: string, namespace: string, settings: MeshSettings): string {

@@ -65,13 +65,10 @@ export function podWorkload(pod: Pod, facts: PodFacts): Workload | undefined {
   }
 }
 
-/**
- * Whether a tunnel answers for the pod. The node agent's own word counts where there is one; where no agent writes it,
- * the labels by which every agent decides.
- */
+/** Whether a tunnel answers for the pod. The node agent's own word counts, wherever there is one. */
 function isCaptured(pod: Pod, facts: PodFacts): boolean {
   const told = pod.metadata.annotations[REDIRECTION]
-  if (told !== undefined) return told === 'enabled'
+  if (told !== undefined || facts.settings.captureSign === 'annotation') return told === 'enabled'
   const enrolment = decideEnrolment(
     {
       namespace: pod.metadata.namespace,

@@ -1,1 +1,3 @@
 export { collectObjects, type ObjectCollections } from './object-collections.ts'
+export { type OpenedObjects, openObjects } from './open-objects.ts'
+export { RootConfigMaps } from './root-config-maps.ts'

@@ -3,6 +3,7 @@ import { reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
 import type { Logger, Metrics } from '#shared/telemetry'
 import { serveZds, type ZdsServer } from '#shared/zds'
+import type { PodMark } from '../marks/index.ts'
 import { claim, type NetnsResolver } from '../netns/index.ts'
 import type { EnrolledPod, PodPlan } from '../pods/index.ts'
 import { isRedirected, removeRedirect } from '../redirect/index.ts'
@@ -17,6 +18,8 @@ export interface HandoverOptions {
   readonly metrics: Metrics
   readonly verifyIntervalMs: number
   readonly netnsTimeoutMs: number
+  /** Told how far a pod is captured whenever that changes for others. */
+  readonly onMark: (uid: string, mark: PodMark) => void
 }
 
 /**
@@ -101,6 +104,7 @@ export class Handover implements Closer {
       tunnels: () => this.#server,
       onRepair: () => this.#metrics.repairs.value++,
       onFailure: () => this.#metrics.failures.value++,
+      onMark: (mark) => this.#options.onMark(pod.uid, mark),
       onGone: () => this.#captures.delete(pod.uid),
     })
     this.#captures.set(pod.uid, capture)
@@ -111,14 +115,15 @@ export class Handover implements Closer {
     const { resolver, logger } = this.#options
     try {
       const netns = claim(resolver.find(uid), ips)
-      if (netns === undefined) return
       try {
-        if (!isRedirected(netns)) return
-        removeRedirect(netns)
-        logger.info('pod that no longer belongs to the mesh is left', { uid })
+        if (netns !== undefined && isRedirected(netns)) {
+          removeRedirect(netns)
+          logger.info('pod that no longer belongs to the mesh is left', { uid })
+        }
       } finally {
-        netns.close()
+        netns?.close()
       }
+      this.#options.onMark(uid, 'none')
     } catch (error) {
       this.#metrics.failures.value++
       logger.error('pod that does not belong to the mesh cannot be looked at', { uid, reason: reasonOf(error) })

@@ -3,6 +3,7 @@ import { MeshError, reasonOf } from '#shared/errors'
 import type { Netns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
 import type { WorkloadInfo, ZdsPod, ZdsServer } from '#shared/zds'
+import type { PodMark } from '../marks/index.ts'
 import { claim, type NetnsResolver } from '../netns/index.ts'
 import type { EnrolledPod } from '../pods/index.ts'
 import { applyRedirect, removeRedirect } from '../redirect/index.ts'
@@ -42,6 +43,8 @@ export interface CaptureOptions {
   readonly netnsTimeoutMs: number
   readonly onRepair: () => void
   readonly onFailure: () => void
+  /** For others to see how far the pod is captured. */
+  readonly onMark: (mark: PodMark) => void
   /** The pod is let go; a new capture may begin. */
   readonly onGone: () => void
 }
@@ -71,6 +74,7 @@ export class PodCapture {
   #redirectedAs: EnrolledPod | undefined
   #state: CaptureState = 'waiting-for-namespace'
   #reason = ''
+  #mark: PodMark | undefined
   #repairs = 0
   #waitsSinceMs: number
   #looked: () => void = () => {}
@@ -243,6 +247,8 @@ export class PodCapture {
     // It may have been wanted again while the tunnels were told.
     if (this.#isWanted) return 0
     logger.info('pod is left', this.#names())
+    // Last: a pod that says nothing is of no interest to an agent that starts.
+    if (!this.#hasEnded) this.#options.onMark('none')
     this.#options.onGone()
     return undefined
   }
@@ -266,6 +272,15 @@ export class PodCapture {
       this.#options.logger.info(`pod: ${state}`, { ...this.#names(), reason: reason || undefined })
     this.#state = state
     this.#reason = reason
+    if (state === 'captured') this.#tellMark('enabled')
+    // A tunnel that is being exchanged is back soon: what has been captured stays so for others.
+    else if (state === 'waiting-for-tunnel' && this.#mark === undefined) this.#tellMark('pending')
+  }
+
+  #tellMark(mark: PodMark): void {
+    if (mark === this.#mark) return
+    this.#mark = mark
+    this.#options.onMark(mark)
   }
 
   #names(): { readonly pod: string; readonly uid: string } {

@@ -64,6 +64,8 @@ function readCall(caller: CallFacts, bytes: Buffer, signal: AbortSignal): Certif
 function statusFor(error: unknown): RpcStatus {
   const code: ErrorCode | undefined = error instanceof MeshError ? error.code : undefined
   if (code === 'CERTIFICATE_REFUSED') return { code: rpcCodes.unauthenticated, message: 'request authenticate failure' }
+  if (code === 'KUBE_API_UNREACHABLE' || code === 'KUBE_API_REFUSED')
+    return { code: rpcCodes.unavailable, message: 'who calls cannot be found out now' }
   if (code === 'CERTIFICATE_LIMIT_EXCEEDED') return { code: rpcCodes.resourceExhausted, message: 'too many requests' }
   if (code === 'CSR_INVALID' || code === 'RESOURCE_INVALID')
     return { code: rpcCodes.invalidArgument, message: reasonOf(error).slice(0, 512) }

@@ -72,6 +72,7 @@ describe.runIf(requirePrivileges())('the hand-over of pods to tunnels', () => {
   let handover: Handover
   const namespaces: Netns[] = []
   const tunnels: Tunnel[] = []
+  const marks: string[] = []
 
   beforeEach(() => {
     root = mkdtempSync(join(tmpdir(), 'ambit-agent-'))
@@ -84,6 +85,7 @@ describe.runIf(requirePrivileges())('the hand-over of pods to tunnels', () => {
     for (const { client } of tunnels.splice(0)) await client.close()
     await stopAgent()
     for (const netns of namespaces.splice(0)) netns.close()
+    marks.splice(0)
     rmSync(root, { recursive: true, force: true })
   })
 
@@ -98,6 +100,7 @@ describe.runIf(requirePrivileges())('the hand-over of pods to tunnels', () => {
       metrics,
       verifyIntervalMs,
       netnsTimeoutMs: 200,
+      onMark: (uid, mark) => void marks.push(`${uid} ${mark}`),
     })
   }
 

@@ -1,0 +1,1 @@
+export { type PodMark, PodMarks, type PodMarksParts } from './pod-marks.ts'
