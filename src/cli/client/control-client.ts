@@ -1,6 +1,5 @@
 import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { type ControlError, type MeshStatus, openSocketPath, type ProgressEvent } from '#shared/control'
 import { MeshError } from '#shared/errors'
 
@@ -32,7 +31,14 @@ export class ControlClient {
   /** Every event since the start, then live, up to `ready` or `failed`. */
   async *progress(): AsyncGenerator<ProgressEvent> {
     const response = await this.#ask('GET', '/progress')
-    for await (const line of createInterface(response)) yield JSON.parse(line) as ProgressEvent
+    response.setEncoding('utf8')
+    let rest = ''
+    // Read here and not by node:readline, which lets the end of a broken response go unhandled.
+    for await (const chunk of response) {
+      const lines = (rest + chunk).split('\n')
+      rest = lines.pop() ?? ''
+      for (const line of lines) yield JSON.parse(line) as ProgressEvent
+    }
   }
 
   async #text(method: string, path: string): Promise<string> {

@@ -154,6 +154,7 @@ async function followProgress(stateDir: string, isEnding: () => boolean): Promis
     process.stdout.write(`${seconds} s  ${kind === 'warning' ? '! ' : ''}${text}\n`)
     if (kind === 'ready') return
   }
+  if (isEnding()) return
   throw new MeshError('COMMAND_FAILED', 'the supervisor went away before the mesh was ready')
 }
 
@@ -163,6 +164,8 @@ async function* eventsOf(client: ControlClient, isEnding: () => boolean): Return
       yield* client.progress()
       return
     } catch (error) {
+      // What is taken down hangs up on us.
+      if (isEnding()) return
       // The socket is there as soon as the supervisor has started; that it never is, its end tells.
       if (!(error instanceof MeshError && error.code === 'NOT_FOUND'))
         throw new Error(reasonOf(error), { cause: error })
