@@ -44,19 +44,38 @@ export interface TestApi {
   close(): Promise<void>
 }
 
-/** A server on a free port of loopback, in memory unless a folder is given. */
-export async function startTestApi(options: { readonly dir?: string; readonly clock?: Clock } = {}): Promise<TestApi> {
+/** A server on loopback, on a free port unless one is given, in memory unless a folder is. */
+export async function startTestApi(
+  options: {
+    readonly dir?: string
+    readonly clock?: Clock
+    readonly maxWatches?: number
+    readonly historyEvents?: number
+  } = {},
+): Promise<TestApi> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'ambit-kube-'))
   const clock = options.clock ?? systemClock
   const kept = options.dir === undefined ? undefined : dir
   const store = await openStore(
-    { ...storeDefaults, sync: 'never', dir: kept === undefined ? undefined : join(dir, 'store') },
+    {
+      ...storeDefaults,
+      historyEvents: options.historyEvents ?? storeDefaults.historyEvents,
+      sync: 'never',
+      dir: kept === undefined ? undefined : join(dir, 'store'),
+    },
     clock,
     quietLogger,
   )
   const host = parseIp('127.0.0.1')
   if (host === undefined) throw new Error('no loopback')
-  const settings = { ...apiServerDefaults, host, port: 0, pkiDir: kept === undefined ? undefined : join(dir, 'pki') }
+  const maxWatches = options.maxWatches ?? apiServerDefaults.maxWatches
+  const settings = {
+    ...apiServerDefaults,
+    maxWatches,
+    host,
+    port: 0,
+    pkiDir: kept === undefined ? undefined : join(dir, 'pki'),
+  }
   const server = await startApiServer(settings, store, parts, undefined, clock, quietLogger)
   const kubeconfig = join(dir, 'kubeconfig')
   writeKubeconfig(kubeconfig, {

@@ -177,7 +177,11 @@ const session: readonly Step[] = [
   { run: 'delete -n shop -f -', input: deployment(3), stdout: 'deployment.apps "web" deleted\nservice "web" deleted' },
   { run: 'delete deploy --all -n shop', stdout: 'deployment.apps "two" deleted' },
   { run: 'delete crd widgets.demo.dev', stdout: /deleted/ },
-  { run: 'get wd -n shop', code: 1, stderr: /the server doesn't have a resource type "wd"|could not find the requested resource/ },
+  {
+    run: 'get wd -n shop',
+    code: 1,
+    stderr: /the server doesn't have a resource type "wd"|could not find the requested resource/,
+  },
   { run: 'get events -A', stderr: 'No resources found' },
 ]
 
