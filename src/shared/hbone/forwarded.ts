@@ -21,16 +21,27 @@ export function formatForwarded(source: SocketAddress, serviceHostname: string |
 
 /** Reads a peer's value; the first part of each kind counts, and what cannot be read is absent. */
 export function parseForwarded(value: string | undefined): Forwarded {
-  if (value === undefined || value.length > MAX_CHARS || !/^[\x20-\x7e]*$/.test(value)) {
-    return { source: undefined, host: undefined }
-  }
-  const parts = value.split(';').map((part) => part.trim())
+  const parts = partsOf(value)
   const source = parts.find((part) => part.startsWith('for='))
-  const host = parts.find((part) => part.startsWith('host='))
   return {
     source: source === undefined ? undefined : parseSocketAddress(unquoted(source.slice('for='.length))),
-    host: (host === undefined ? '' : unquoted(host.slice('host='.length))) || undefined,
+    host: hostAmong(parts),
   }
+}
+
+/** Only the host of `parseForwarded`, where nobody asks for the source. */
+export function forwardedHost(value: string | undefined): string | undefined {
+  return hostAmong(partsOf(value))
+}
+
+function partsOf(value: string | undefined): readonly string[] {
+  if (value === undefined || value.length > MAX_CHARS || !/^[\x20-\x7e]*$/.test(value)) return []
+  return value.split(';').map((part) => part.trim())
+}
+
+function hostAmong(parts: readonly string[]): string | undefined {
+  const host = parts.find((part) => part.startsWith('host='))
+  return (host === undefined ? '' : unquoted(host.slice('host='.length))) || undefined
 }
 
 function unquoted(text: string): string {

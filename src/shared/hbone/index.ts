@@ -2,7 +2,7 @@ export { acceptTunnels, type TunnelServerConnection, type TunnelServerSettings }
 export { type Baggage, type BaggageSource, formatBaggage, parseBaggage } from './baggage.ts'
 export { answerHeaders, type ConnectFacts, connectHeaders, headerValue, headerValues } from './connect-headers.ts'
 export { formatConnectTarget, parseConnectTarget } from './connect-target.ts'
-export { type Forwarded, parseForwarded } from './forwarded.ts'
+export { type Forwarded, forwardedHost, parseForwarded } from './forwarded.ts'
 export { HandshakeGate, type HandshakeGateSettings } from './handshake-gate.ts'
 export { type RefusalStatus, refusalStatus } from './refuse.ts'
 export { H2StreamPump } from './stream-pump.ts'

@@ -38,8 +38,11 @@ export function parseTraceparent(value: string | undefined): Traceparent | undef
   return { traceId, spanId, flags: Number.parseInt(flags, 16) }
 }
 
+/** `00` to `ff`: an id is made for each connection, and `toString(16)` leaves compiled code. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
 /** Eight hex digits, never all zero, as an id must not be. */
 function word(clock: Clock): string {
   const number = Math.floor(clock.random() * 2 ** 32) || 1
-  return number.toString(16).padStart(8, '0')
+  return `${HEX[number >>> 24]}${HEX[(number >>> 16) & 0xff]}${HEX[(number >>> 8) & 0xff]}${HEX[number & 0xff]}`
 }

@@ -1,4 +1,4 @@
-import { write, writeSync } from 'node:fs'
+import { fstatSync, write, writeSync } from 'node:fs'
 import type { Clock, Timer } from '#shared/clock'
 
 /** Where finished lines go. */
@@ -16,6 +16,9 @@ const MAX_WAITING_LINES = 10_000
  */
 const MAX_CHUNK_CHARACTERS = 4096
 
+/** The same for a regular file, where nobody reads and no write waits. */
+const MAX_FILE_CHUNK_CHARACTERS = 64 * 1024
+
 /** How long a line may wait for others to be written with: each write wakes another thread, which costs more than a line. */
 const GATHER_MS = 10
 
@@ -24,11 +27,13 @@ const RETRY_MS = 5
 
 /**
  * Writes lines to a descriptor without making the event loop wait, never dropping one: when `MAX_WAITING_LINES` wait,
- * the next line is written at once together with them, however long the reader takes.
+ * the next line is written at once together with them, however long the reader takes. A file takes what it gets without
+ * waiting for anybody, so that it is written without another thread, which would cost more than the lines.
  */
 export class LineWriter implements LineOutput {
   readonly #fd: number
   readonly #clock: Clock
+  readonly #isFile: boolean
   #waiting: string[] = []
   #waitingCharacters = 0
   #isWriting = false
@@ -41,6 +46,7 @@ export class LineWriter implements LineOutput {
   constructor(fd: number, clock: Clock) {
     this.#fd = fd
     this.#clock = clock
+    this.#isFile = isRegularFile(fd)
   }
 
   line(text: string): void {
@@ -50,7 +56,8 @@ export class LineWriter implements LineOutput {
     if (this.#waiting.length >= MAX_WAITING_LINES) {
       this.backPressureCount++
       this.flushNow()
-    } else if (this.#waitingCharacters >= MAX_CHUNK_CHARACTERS) this.#pump()
+    } else if (this.#waitingCharacters >= (this.#isFile ? MAX_FILE_CHUNK_CHARACTERS : MAX_CHUNK_CHARACTERS))
+      this.#pump()
     else this.#gathering ??= this.#clock.setTimer(GATHER_MS, () => this.#pump(), true)
   }
 
@@ -86,6 +93,7 @@ export class LineWriter implements LineOutput {
     this.#gathering?.cancel()
     this.#gathering = undefined
     if (this.#isWriting) return
+    if (this.#isFile) this.flushNow()
     if (this.#waiting.length === 0) {
       this.#settle()
       return
@@ -138,6 +146,15 @@ export class LineWriter implements LineOutput {
 
   #settle(): void {
     for (const resolve of this.#flushed.splice(0)) resolve()
+  }
+}
+
+/** False also for a descriptor that is gone: the first write tells. */
+function isRegularFile(fd: number): boolean {
+  try {
+    return fstatSync(fd).isFile()
+  } catch {
+    return false
   }
 }
 

@@ -6,7 +6,7 @@ import {
   formatConnectTarget,
   HandshakeGate,
   headerValue,
-  parseForwarded,
+  forwardedHost as readForwardedHost,
   type TunnelRequest,
   type TunnelServerConnection,
 } from '#shared/hbone'
@@ -133,7 +133,7 @@ export class Inbound {
     const { pod, source, acceptedOn } = captured
     const startedMs = clock.monotonicMs()
     const workload = view.localWorkload(pod.info) ?? atAccept
-    const forwardedHost = parseForwarded(headerValue(request.headers, 'forwarded')).host
+    const forwardedHost = readForwardedHost(headerValue(request.headers, 'forwarded'))
     const planned = planTunnelled(view, {
       workload,
       network,

@@ -1,3 +1,5 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -5,43 +7,74 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
 import { LineWriter } from '#shared/telemetry'
 
-describe('LineWriter', () => {
+/** Somewhere to write to, and how to read what arrived there. */
+interface Sink {
+  readonly fd: number
+  /** Closes it, and gives all that came. */
+  arrived(): Promise<string>
+}
+
+function fileSink(folder: string): Sink {
+  const file = join(folder, 'log')
+  const fd = openSync(file, 'w')
+  const arrived = async (): Promise<string> => {
+    closeSync(fd)
+    return readFileSync(file, 'utf8')
+  }
+  return { fd, arrived }
+}
+
+/** A pipe with a reader behind it, as in a container. */
+function pipeSink(folder: string): Sink {
+  const [pipe, file] = [join(folder, 'pipe'), join(folder, 'read')]
+  execFileSync('mkfifo', [pipe])
+  const reader = spawn('sh', ['-c', 'exec cat "$1" > "$2"', 'reader', pipe, file])
+  const fd = openSync(pipe, 'w')
+  const arrived = async (): Promise<string> => {
+    closeSync(fd)
+    if (reader.exitCode === null) await once(reader, 'exit')
+    return readFileSync(file, 'utf8')
+  }
+  return { fd, arrived }
+}
+
+describe.each([
+  ['a file', fileSink],
+  ['a pipe', pipeSink],
+])('LineWriter into %s', (_name, openSink) => {
   let folder = ''
-  let file = ''
-  let fd = -1
+  let sink: Sink
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'ambit-lines-'))
-    file = join(folder, 'log')
-    fd = openSync(file, 'w')
+    sink = openSink(folder)
   })
-  afterEach(() => {
-    closeSync(fd)
-    rmSync(folder, { recursive: true })
-  })
+  afterEach(() => rmSync(folder, { recursive: true }))
 
   it('writes lines in order, however many and however long', async () => {
-    const writer = new LineWriter(fd, systemClock)
+    const writer = new LineWriter(sink.fd, systemClock)
     const lines = Array.from({ length: 500 }, (_, i) => `${i}:${'x'.repeat((i * 37) % 6000)}\n`)
     for (const line of lines) writer.line(line)
     await writer.flush()
-    expect(readFileSync(file, 'utf8')).toBe(lines.join(''))
+    expect(await sink.arrived()).toBe(lines.join(''))
   })
 
   it('makes its callers wait, and counts it, when too many lines wait; none is lost', async () => {
-    const writer = new LineWriter(fd, systemClock)
+    const writer = new LineWriter(sink.fd, systemClock)
     for (let i = 0; i < 25_000; i++) writer.line('a\n')
     expect(writer.backPressureCount).toBe(2)
     await writer.flush()
-    expect(readFileSync(file, 'utf8')).toBe('a\n'.repeat(25_000))
+    expect(await sink.arrived()).toBe('a\n'.repeat(25_000))
   })
 
-  it('hands over everything before it returns when the process is about to end', () => {
-    const writer = new LineWriter(fd, systemClock)
+  it('hands over everything before it returns when the process is about to end', async () => {
+    const writer = new LineWriter(sink.fd, systemClock)
     writer.line('last words\n')
     writer.flushNow()
-    expect(readFileSync(file, 'utf8')).toBe('last words\n')
+    expect(await sink.arrived()).toBe('last words\n')
   })
+})
 
+describe('LineWriter', () => {
   it('goes on without a log when the descriptor is gone for good', async () => {
     const writer = new LineWriter(987_654, systemClock)
     writer.line('lost\n')
