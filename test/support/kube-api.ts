@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '#shared/clock'
 import { parseIp } from '#shared/net'
+import { fieldManagement } from '../../src/local/apiserver/apply/index.ts'
 import { createCrdDefinition } from '../../src/local/apiserver/crd/index.ts'
 import {
   type ApiServer,
   apiServerDefaults,
-  type FieldManagement,
   type ServerParts,
   startApiServer,
   writeKubeconfig,
@@ -19,15 +19,9 @@ import { decodeProtobuf } from '../../src/local/apiserver/protobuf/index.ts'
 import { openStore, type Store, storeDefaults } from '../../src/local/store/index.ts'
 import { quietLogger } from './quiet-logger.ts'
 
-/** Keeps no managed fields. */
-const untracked: FieldManagement = {
-  apply: (current, applied) => ({ kind: 'applied', object: { ...current, ...applied } }),
-  track: () => [],
-}
-
 const parts: ServerParts = {
   applyPatch,
-  fieldManagement: untracked,
+  fieldManagement,
   decodeProtobuf,
   createOpenApi,
   createCrdDefinition,
@@ -49,6 +43,7 @@ export async function startTestApi(
   options: {
     readonly dir?: string
     readonly clock?: Clock
+    readonly port?: number
     readonly maxWatches?: number
     readonly historyEvents?: number
   } = {},
@@ -73,7 +68,7 @@ export async function startTestApi(
     ...apiServerDefaults,
     maxWatches,
     host,
-    port: 0,
+    port: options.port ?? 0,
     pkiDir: kept === undefined ? undefined : join(dir, 'pki'),
   }
   const server = await startApiServer(settings, store, parts, undefined, clock, quietLogger)

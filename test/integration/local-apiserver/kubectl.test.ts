@@ -151,6 +151,22 @@ const session: readonly Step[] = [
   },
   { run: 'get --raw /healthz', stdout: 'ok' },
   { run: 'get --raw /readyz', stdout: 'ok' },
+  { run: 'apply --server-side -n shop -f -', input: deployment(4), stdout: 'deployment.apps/web serverside-applied' },
+  {
+    run: 'apply --server-side -n shop --field-manager=other -f -',
+    input: deployment(7),
+    code: 1,
+    stderr: /conflict with "kubectl".*:\s*\.spec\.replicas/,
+  },
+  {
+    run: 'apply --server-side -n shop --field-manager=other --force-conflicts -f -',
+    input: deployment(7),
+    stdout: 'deployment.apps/web serverside-applied',
+  },
+  {
+    run: 'get deploy web -n shop --show-managed-fields -o jsonpath={.metadata.managedFields[*].manager}',
+    stdout: /other/,
+  },
   { run: 'explain pod.spec.containers.image', stdout: /FIELD: image <string>/ },
   { run: 'explain deploy.spec.strategy --recursive', stdout: /rollingUpdate/ },
   { run: 'apply -f -', input: crd, stdout: 'customresourcedefinition.apiextensions.k8s.io/widgets.demo.dev created' },
