@@ -39,8 +39,14 @@ export function asNew(object: ApiObject, scope: Scope, name: string, clock: Cloc
 /** The changed object with what a client cannot change taken from the one that is there. */
 export function asChanged(changed: ApiObject, old: ApiObject, scope: Scope): ApiObject {
   if (scope.context.subresource === 'status') {
-    const { managedFields } = changed.metadata
-    const metadata = { ...old.metadata, ...(managedFields === undefined ? {} : { managedFields }) }
+    const { managedFields, labels, annotations } = changed.metadata
+    const { labels: oldLabels, annotations: oldAnnotations, ...kept } = old.metadata
+    // Kubernetes' own kinds take marks along with a status, custom ones do not (apiextensions' status strategy).
+    const marks =
+      scope.definition.origin === 'builtin'
+        ? { labels, annotations }
+        : { labels: oldLabels, annotations: oldAnnotations }
+    const metadata = { ...kept, ...given({ ...marks, managedFields: managedFields ?? kept.managedFields }) }
     return { ...withoutStatus(old), metadata, ...statusOf(changed) }
   }
   const metadata = keepingServerFields(changed.metadata, old.metadata)
@@ -107,4 +113,10 @@ function withoutStatus(object: ApiObject): ApiObject {
 
 function statusOf(object: ApiObject): { readonly status?: unknown } {
   return object.status === undefined ? {} : { status: object.status }
+}
+
+/** Without the keys that are undefined. */
+function given<T extends object>(record: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  const entries = Object.entries(record).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> }
 }
