@@ -105,7 +105,7 @@ export interface ApplyScope {
 export type ApplyOutcome =
   /** Object with its new `metadata.managedFields`; before defaulting and validation. */
   | { readonly kind: 'applied'; readonly object: ApiObject }
-  /** 409; causes have reason FieldManagerConflict, message `conflict with "m" using v1: .spec.x` and the field. */
+  /** 409; causes have reason FieldManagerConflict, message `conflict with "m" using v1` and the field `.spec.x`. */
   | { readonly kind: 'conflict'; readonly causes: readonly StatusCause[] }
   | { readonly kind: 'malformed'; readonly problem: string }
 

@@ -1,5 +1,6 @@
 import type { Clock } from '#shared/clock'
 import { ApiError, badRequest, invalid, notFound } from '../api-error.ts'
+import { conflictMessage } from '../apply/index.ts'
 import { type Proposal, readObject, type Scope } from '../objects/index.ts'
 import type { ApiObject, PatchKind, ServerParts } from '../types.ts'
 import { readBody } from './body.ts'
@@ -78,11 +79,7 @@ function proposeApply(
   )
   if (outcome.kind === 'malformed') throw badRequest(outcome.problem)
   if (outcome.kind === 'conflict') {
-    const { length } = outcome.causes
-    const lines = outcome.causes.map(({ message }) => message).join('\n')
-    throw new ApiError('Conflict', `Apply failed with ${length} conflict${length === 1 ? '' : 's'}: ${lines}`, {
-      causes: outcome.causes,
-    })
+    throw new ApiError('Conflict', conflictMessage(outcome.causes), { causes: outcome.causes })
   }
   return { object: outcome.object, duplicates: body.duplicates, hasManagedFields: true }
 }

@@ -1,5 +1,5 @@
 import { ApiError, badRequest } from '../api-error.ts'
-import { objectMetaSchema, type Schema } from '../schema/index.ts'
+import { objectSchema } from '../schema/index.ts'
 import type { ApiObject, ApplyPatch, VersionDefinition } from '../types.ts'
 import { isJsonObject, isTooDeep, type JsonObject } from './json-object.ts'
 import { jsonPatch } from './json-patch.ts'
@@ -36,13 +36,8 @@ function patchedBy(
     case 'merge':
       return mergePatch(current, requireObject(body))
     case 'strategic':
-      return strategicPatch(current, requireObject(body), withMetadata(version.schema))
+      return strategicPatch(current, requireObject(body), objectSchema(version.schema))
   }
-}
-
-/** `metadata` is the same for all kinds, and seldom spelled out in a schema. */
-function withMetadata(schema: Schema): Schema {
-  return { ...schema, properties: { ...schema.properties, metadata: objectMetaSchema } }
 }
 
 function requireObject(body: unknown): JsonObject {
