@@ -1,5 +1,5 @@
 // The server of the benches: as little work per byte as Node can do, so that what is measured is the path.
-// node server.ts PORT — the first byte of a connection says what it wants:
+// node server.ts PORT COUNT listens on COUNT ports from PORT on — the first byte of a connection says what it wants:
 //   'G' an HTTP-like request of REQUEST_BYTES, answered with RESPONSE_BYTES, again and again
 //   'U' upload: everything is read and thrown away; at the end the byte count comes back as 8 bytes
 //   'D' download: 8 bytes follow, the count of bytes to send
@@ -9,7 +9,16 @@ import { BULK_CHUNK_BYTES, REQUEST_BYTES, RESPONSE_BYTES } from './protocol.ts'
 const response = Buffer.alloc(RESPONSE_BYTES, 'r')
 const chunk = Buffer.alloc(BULK_CHUNK_BYTES, 'd')
 
-createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
+const [port = '8080', count = '1'] = process.argv.slice(2)
+for (let i = 0; i < Number(count); i++) {
+  createServer({ noDelay: true, allowHalfOpen: true }, serve).listen({
+    port: Number(port) + i,
+    host: '::',
+    backlog: 4096,
+  })
+}
+
+function serve(socket: Socket): void {
   socket.on('error', () => socket.destroy())
   socket.once('data', (first) => {
     switch (first[0]) {
@@ -23,7 +32,7 @@ createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
         return socket.destroy()
     }
   })
-}).listen({ port: Number(process.argv[2] ?? 8080), host: '::', backlog: 4096 })
+}
 
 function answer(socket: Socket, first: Buffer): void {
   let pending = 0

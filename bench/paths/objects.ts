@@ -1,4 +1,10 @@
 /**
+ * The server's ports. Each measurement takes the next one: a closed connection keeps its pair of addresses and ports for a
+ * minute (TIME_WAIT), and 28,000 of them to one port make the kernel search for a free one.
+ */
+export const PORTS: readonly number[] = Array.from({ length: 32 }, (_, i) => 8080 + i)
+
+/**
  * Two namespaces with the same client on node-a and server on node-b; one is enrolled, the other is not. An
  * AuthorizationPolicy makes the tunnel decide about every connection, as it would in a real mesh.
  */
@@ -13,7 +19,7 @@ spec:
   action: ALLOW
   rules:
     - from: [{ source: { principals: [cluster.local/ns/meshed/sa/client] } }]
-      to: [{ operation: { ports: ['8080'] } }]
+      to: [{ operation: { ports: ${JSON.stringify(PORTS.map(String))} } }]
 `
   return [...pods, policy].join('---')
 }
@@ -43,6 +49,6 @@ metadata: { name: ${namespace}, labels: ${labels} }
     account('client'),
     account('server'),
     pod('client', 'node-a', ['sleep', 'infinity']),
-    pod('server', 'node-b', ['node', serverProgram, '8080']),
+    pod('server', 'node-b', ['node', serverProgram, String(PORTS[0]), String(PORTS.length)]),
   ].join('---')
 }

@@ -4,7 +4,7 @@ import { describeMachine, isBusy, type Machine } from '../report/machine.ts'
 import { type Spread, spreadOf } from '../report/statistics.ts'
 import { addressOf, type Mesh, meshUp } from '../topology/mesh.ts'
 import { cpuUs, type Memory, memoryOf } from '../topology/processes.ts'
-import { pathsYaml } from './objects.ts'
+import { PORTS, pathsYaml } from './objects.ts'
 
 /** `direct` = pods that are not enrolled; `tunnel` = two hops of HBONE, everything on; same nodes, same programs. */
 export type PathName = 'direct' | 'tunnel'
@@ -72,6 +72,8 @@ interface Bench {
   /** Pids of the tunnels by node. */
   readonly tunnels: ReadonlyMap<string, number>
   readonly servers: Readonly<Record<PathName, string>>
+  /** The server's ports in turn. */
+  readonly nextPort: () => number
 }
 
 /** Runs every case on both paths, alternating, `rounds` times. */
@@ -86,6 +88,7 @@ export async function benchPaths(rounds: number, seconds: number, say: (line: st
       tunnels: new Map(
         status.programs.flatMap((each) => (each.name === 'ztunnel' ? [[each.node ?? '', each.pid ?? 0] as const] : [])),
       ),
+      nextPort: portsInTurn(),
       servers: { direct: addressOf(status, 'bare', 'server'), tunnel: addressOf(status, 'meshed', 'server') },
     }
     const remember = (moment: string): void => {
@@ -97,7 +100,7 @@ export async function benchPaths(rounds: number, seconds: number, say: (line: st
       client,
       'idle',
       bench.servers.tunnel,
-      '8080',
+      String(PORTS[0]),
       String(IDLE_CONNECTIONS),
     ])
     await idle.line()
@@ -130,14 +133,27 @@ export async function benchPaths(rounds: number, seconds: number, say: (line: st
   }
 }
 
+function portsInTurn(): () => number {
+  let turn = 0
+  return () => PORTS[turn++ % PORTS.length] ?? 0
+}
+
 async function measure(
-  { mesh, tunnels, servers }: Bench,
+  { mesh, tunnels, servers, nextPort }: Bench,
   each: Case,
   path: PathName,
   seconds: number,
 ): Promise<Sample> {
   const before = new Map([...tunnels].map(([node, pid]) => [node, cpuUs(pid)]))
-  const command = ['node', client, each.mode, servers[path], '8080', String(each.connections), String(seconds)]
+  const command = [
+    'node',
+    client,
+    each.mode,
+    servers[path],
+    String(nextPort()),
+    String(each.connections),
+    String(seconds),
+  ]
   const printed = await mesh.exec(namespaceOf[path], 'client', command)
   const load = JSON.parse(printed) as LoadResult
   const units = each.unit === 'Gbit/s' ? (load.totalBytes * 8) / 1e9 : load.totalCount
