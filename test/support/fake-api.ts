@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { KubeLogin } from '../../src/shared/kube-client/kube-config.ts'
+import type { KubeLogin } from '../../src/shared/kube-client/login.ts'
 
 type Json = Record<string, unknown>
 

@@ -2,7 +2,7 @@ import type { Clock } from '#shared/clock'
 import { isRecord } from '#shared/document'
 import { MeshError, reasonOf } from '#shared/errors'
 import { isStatus } from './api-error.ts'
-import { type KubeLogin, openLogin } from './kube-config.ts'
+import type { KubeLogin } from './login.ts'
 import { collectionPath, objectPath, withQuery } from './paths.ts'
 import { Transport } from './transport.ts'
 import type {
@@ -37,7 +37,9 @@ const APPLY_TYPE = 'application/apply-patch+yaml'
 
 /** @throws MeshError `CONFIG_INVALID` when there is no usable kubeconfig; whether the server is there shows later */
 export async function openKubeClient(access: KubeAccess, settings: KubeClientSettings): Promise<KubeClient> {
-  return new ApiClient(await openLogin(access), settings)
+  // The client library takes some 40 MB, which a program whose objects come from a folder need not carry.
+  const { openLogin } = await import('./kube-config.ts')
+  return new ApiClient(openLogin(access), settings)
 }
 
 /** The client over any way to log in. */

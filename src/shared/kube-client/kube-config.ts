@@ -1,32 +1,16 @@
 import { existsSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { isIPv6 } from 'node:net'
-import type { Cluster, KubeConfig } from '@kubernetes/client-node'
+import { type Cluster, KubeConfig } from '@kubernetes/client-node'
 import { MeshError, reasonOf } from '#shared/errors'
+import type { KubeLogin } from './login.ts'
 import type { KubeAccess } from './types.ts'
-
-/** Where the server is, and what proves to it who we are. */
-export interface KubeLogin {
-  readonly server: URL
-  /** A proxy's agent must be used as it is; without a proxy the agent is ours. */
-  readonly isProxied: boolean
-  /** Certificates, tokens and headers for one request; asked for anew each time, since they change while we run. */
-  options(): Promise<RequestOptions>
-}
 
 const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
 
-type NewConfig = () => KubeConfig
-
-/**
- * The client library is loaded only here and now: it takes some 30 MB, and a program may not need it.
- * @throws MeshError `CONFIG_INVALID` naming the file, and what is wrong with it
- */
-export async function openLogin(access: KubeAccess): Promise<KubeLogin> {
-  const library = await import('@kubernetes/client-node')
-  const create: NewConfig = () => new library.KubeConfig()
-  const config =
-    access.kind === 'kubeconfig' ? readFiles(create, access.files, access.context) : inCluster(create(), access)
+/** @throws MeshError `CONFIG_INVALID` naming the file, and what is wrong with it */
+export function openLogin(access: KubeAccess): KubeLogin {
+  const config = access.kind === 'kubeconfig' ? readFiles(access.files, access.context) : inCluster(access)
   const cluster = config.getCurrentCluster() as Cluster
   return {
     server: serverUrl(cluster),
@@ -39,13 +23,13 @@ export async function openLogin(access: KubeAccess): Promise<KubeLogin> {
   }
 }
 
-function readFiles(create: NewConfig, files: readonly string[], context: string | undefined): KubeConfig {
+function readFiles(files: readonly string[], context: string | undefined): KubeConfig {
   const where = files.join(', ')
   // As kubectl: of several files some may be missing.
   const found = files.length === 1 ? files : files.filter((file) => existsSync(file))
   if (found.length === 0) throw invalid(`there is no kubeconfig at ${where === '' ? 'an empty path' : where}`)
-  const config = create()
-  for (const file of found) merge(config, readFile(create(), file))
+  const config = new KubeConfig()
+  for (const file of found) merge(config, readFile(file))
   if (context !== undefined) config.setCurrentContext(context)
   const name = config.getCurrentContext()
   if (!name) throw invalid(`${where} has no current context: choose one with kubectl config use-context`)
@@ -54,7 +38,8 @@ function readFiles(create: NewConfig, files: readonly string[], context: string 
   return config
 }
 
-function readFile(config: KubeConfig, file: string): KubeConfig {
+function readFile(file: string): KubeConfig {
+  const config = new KubeConfig()
   try {
     config.loadFromFile(file)
   } catch (cause) {
@@ -72,7 +57,8 @@ function merge(into: KubeConfig, from: KubeConfig): void {
 }
 
 /** The token is a file that the kubelet renews; the client library reads it again. */
-function inCluster(config: KubeConfig, { host, port }: Extract<KubeAccess, { kind: 'in-cluster' }>): KubeConfig {
+function inCluster({ host, port }: Extract<KubeAccess, { kind: 'in-cluster' }>): KubeConfig {
+  const config = new KubeConfig()
   config.loadFromClusterAndUser(
     {
       name: 'in-cluster',

@@ -4,7 +4,7 @@ import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
 import { refusal } from './api-error.ts'
-import type { KubeLogin } from './kube-config.ts'
+import type { KubeLogin } from './login.ts'
 
 export interface ApiRequest {
   readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
