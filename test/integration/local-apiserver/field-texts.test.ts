@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { unknownFields } from '../../../src/local/apiserver/crd/index.ts'
 import type { Schema } from '../../../src/local/apiserver/index.ts'
 import { textsByKind, withTexts } from '../../../src/local/apiserver/openapi/texts/index.ts'
 import { startTestApi, type TestApi } from '../../support/kube-api.ts'
@@ -51,4 +52,15 @@ test('the fields that users ask about most have a text', () => {
   const pod = withTexts('Pod', schemaOf('Pod') ?? {})
   const silent = Object.entries(fieldAt(pod, 'spec')?.properties ?? {}).filter(([, each]) => !each.description)
   expect(silent).toEqual([])
+})
+
+test('a misspelt field of a template is found, also in its metadata', () => {
+  const pods = { metadata: { lables: {} }, spec: { containers: [{ name: 'a', imagePulPolicy: 'Always' }] } }
+  expect(unknownFields({ spec: { template: pods } }, schemaOf('Deployment') ?? {}, true)).toEqual([
+    'spec.template.metadata.lables',
+    'spec.template.spec.containers[0].imagePulPolicy',
+  ])
+  expect(unknownFields({ spec: { jobTemplate: pods } }, schemaOf('CronJob') ?? {}, true)).toContain(
+    'spec.jobTemplate.metadata.lables',
+  )
 })
