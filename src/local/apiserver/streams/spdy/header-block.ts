@@ -49,7 +49,8 @@ export class HeaderEncoder {
   #hasBegun = false
 
   encodeEmpty(): Buffer {
-    const noPairs = Buffer.from([0, 4, 0, 0xfb, 0xff, 0, 0, 0, 0])
+    // A stored block of the four bytes of a count of 0, then an empty one: Go hands bytes on only at such a flush.
+    const noPairs = Buffer.from([0, 4, 0, 0xfb, 0xff, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff])
     if (this.#hasBegun) return noPairs
     this.#hasBegun = true
     // zlib: deflate, 32 KiB window, a preset dictionary.
