@@ -237,7 +237,7 @@ export const lease: ResourceDefinition = define({
 
 export const serviceAccountSchema: ReturnType<typeof kind> = kind('A ServiceAccount is the identity of pods.', {
   secrets: listMap(['name'], objectReference),
-  imagePullSecrets: listMap(['name'], localObjectReference),
+  imagePullSecrets: list(localObjectReference),
   automountServiceAccountToken: flag,
 })
 

@@ -92,4 +92,4 @@ const volume: Schema = object(
   ['name'],
 )
 
-export const volumes: Schema = listMap(['name'], retainKeys(volume))
+export const volumes: Schema = retainKeys(listMap(['name'], volume))
