@@ -106,7 +106,9 @@ function filled(spec: Readonly<Record<string, unknown>>): object {
     ...(['NodePort', 'LoadBalancer'].includes(String(spec.type)) && spec.externalTrafficPolicy === undefined
       ? { externalTrafficPolicy: 'Cluster' }
       : {}),
-    ...(clusterIp === undefined || clusterIp === '' ? {} : { clusterIP: clusterIp, clusterIPs: [clusterIp] }),
+    ...(clusterIp === undefined || clusterIp === ''
+      ? {}
+      : { clusterIP: clusterIp, clusterIPs: [clusterIp, ...listAt(spec, 'clusterIPs').slice(1)] }),
   }
 }
 
