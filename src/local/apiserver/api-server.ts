@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
@@ -99,9 +100,10 @@ export async function startApiServer(
     authorizer,
     openApi: parts.createOpenApi(registry),
     streams: backend === undefined ? undefined : parts.createStreams(backend, clock),
-    staticPaths: new StaticPaths(tokens, () => isListening),
+    staticPaths: new StaticPaths(tokens, () => isListening && store.isWritable),
   })
-  const server = httpsServer(authority, settings, handler)
+  const upgraded = new Set<Duplex>()
+  const server = httpsServer(authority, settings, handler, upgraded)
   await listen(server, settings)
   isListening = true
   const eventExpiry = new EventExpiry(access, clock)
@@ -120,13 +122,19 @@ export async function startApiServer(
     close: () => {
       isListening = false
       eventExpiry.stop()
-      closing ??= end(server, watches, clock)
+      closing ??= end(server, upgraded, watches, clock)
       return closing
     },
   }
 }
 
-function httpsServer(authority: ApiAuthority, settings: ApiServerSettings, handler: RequestHandler): Server {
+/** @param upgraded gets the connections of exec and port-forward, which the server itself forgets */
+function httpsServer(
+  authority: ApiAuthority,
+  settings: ApiServerSettings,
+  handler: RequestHandler,
+  upgraded: Set<Duplex>,
+): Server {
   const { certificatePem, privateKeyPem } = authority.issueServing([settings.host, ...settings.addresses])
   const server = createServer(
     {
@@ -147,7 +155,11 @@ function httpsServer(authority: ApiAuthority, settings: ApiServerSettings, handl
     (request, response) => void handler.handle(request, response),
   )
   server.maxConnections = settings.maxConnections
-  server.on('upgrade', (request, socket, head) => void handler.upgrade(request, socket, head))
+  server.on('upgrade', (request, socket, head) => {
+    upgraded.add(socket)
+    socket.once('close', () => upgraded.delete(socket))
+    void handler.upgrade(request, socket, head)
+  })
   // A client that says no valid TLS; its socket has been closed.
   server.on('tlsClientError', () => undefined)
   return server
@@ -162,10 +174,11 @@ function listen(server: Server, { host, port }: ApiServerSettings): Promise<void
   })
 }
 
-/** Watches end at once, requests get a moment, then connections go. */
-async function end(server: Server, watches: WatchHandler, clock: Clock): Promise<void> {
+/** Watches and streams of pods end at once, requests get a moment, then connections go. */
+async function end(server: Server, upgraded: ReadonlySet<Duplex>, watches: WatchHandler, clock: Clock): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   watches.endAll()
+  for (const socket of upgraded) socket.destroy()
   server.closeIdleConnections()
   const timer = clock.setTimer(DRAIN_MS, () => server.closeAllConnections(), true)
   await closed
