@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
@@ -11,6 +10,7 @@ import { InProcessAccess } from './access.ts'
 import { ApiAuthority, createAuthenticator, type KeyPair, RbacAuthorizer, ServiceAccountTokens } from './auth/index.ts'
 import { installBuiltins } from './builtin/index.ts'
 import { EventExpiry } from './event-expiry.ts'
+import type { OpenStreams } from './http/open-streams.ts'
 import { RequestHandler } from './http/request-handler.ts'
 import { StaticPaths } from './http/static-paths.ts'
 import { WatchHandler } from './http/watch-handler.ts'
@@ -102,8 +102,7 @@ export async function startApiServer(
     streams: backend === undefined ? undefined : parts.createStreams(backend, clock),
     staticPaths: new StaticPaths(tokens, () => isListening && store.isWritable),
   })
-  const upgraded = new Set<Duplex>()
-  const server = httpsServer(authority, settings, handler, upgraded)
+  const server = httpsServer(authority, settings, handler)
   await listen(server, settings)
   isListening = true
   const eventExpiry = new EventExpiry(access, clock)
@@ -122,19 +121,13 @@ export async function startApiServer(
     close: () => {
       isListening = false
       eventExpiry.stop()
-      closing ??= end(server, upgraded, watches, clock)
+      closing ??= end(server, handler.streams, watches, clock)
       return closing
     },
   }
 }
 
-/** @param upgraded gets the connections of exec and port-forward, which the server itself forgets */
-function httpsServer(
-  authority: ApiAuthority,
-  settings: ApiServerSettings,
-  handler: RequestHandler,
-  upgraded: Set<Duplex>,
-): Server {
+function httpsServer(authority: ApiAuthority, settings: ApiServerSettings, handler: RequestHandler): Server {
   const { certificatePem, privateKeyPem } = authority.issueServing([settings.host, ...settings.addresses])
   const server = createServer(
     {
@@ -155,11 +148,7 @@ function httpsServer(
     (request, response) => void handler.handle(request, response),
   )
   server.maxConnections = settings.maxConnections
-  server.on('upgrade', (request, socket, head) => {
-    upgraded.add(socket)
-    socket.once('close', () => upgraded.delete(socket))
-    void handler.upgrade(request, socket, head)
-  })
+  server.on('upgrade', (request, socket, head) => void handler.upgrade(request, socket, head))
   // A client that says no valid TLS; its socket has been closed.
   server.on('tlsClientError', () => undefined)
   return server
@@ -175,10 +164,10 @@ function listen(server: Server, { host, port }: ApiServerSettings): Promise<void
 }
 
 /** Watches and streams of pods end at once, requests get a moment, then connections go. */
-async function end(server: Server, upgraded: ReadonlySet<Duplex>, watches: WatchHandler, clock: Clock): Promise<void> {
+async function end(server: Server, streams: OpenStreams, watches: WatchHandler, clock: Clock): Promise<void> {
   const closed = new Promise<void>((resolve) => server.close(() => resolve()))
   watches.endAll()
-  for (const socket of upgraded) socket.destroy()
+  await streams.endAll()
   server.closeIdleConnections()
   const timer = clock.setTimer(DRAIN_MS, () => server.closeAllConnections(), true)
   await closed
