@@ -21,7 +21,6 @@ describe.skipIf(!hasKubectl())('controllers behind kubectl', () => {
       ranges: ['10.96.0.0/16', 'fd00:10:96::/112'].map((text) => parseCidr(text)!),
       nodePorts: { first: 30_000, last: 32_767 },
     })
-    api.server.addAdmission(addresses.hook)
     for (const name of ['node-a', 'node-b']) {
       await registerNode(environment, {
         name,
@@ -34,6 +33,20 @@ describe.skipIf(!hasKubectl())('controllers behind kubectl', () => {
         nodeInfo: { kubeletVersion: 'v1.33.0' },
       })
     }
+    // As from a state whose services nobody gave addresses to.
+    for (const [name, clusterIP] of [
+      ['lacking', ''],
+      ['foreign', '192.0.2.1'],
+    ]) {
+      const spec = { ports: [{ port: 80 }], ...(clusterIP === '' ? {} : { clusterIP }) }
+      await access.create({
+        apiVersion: 'v1',
+        kind: 'Service',
+        metadata: { name: name ?? '', namespace: 'default' },
+        spec,
+      })
+    }
+    api.server.addAdmission(addresses.hook)
     closers = [
       startControllers({
         ...environment,
@@ -126,6 +139,14 @@ describe.skipIf(!hasKubectl())('controllers behind kubectl', () => {
     const name = `svc-${Object.keys(spec).join('-').toLowerCase()}-${has.length}`
     await apply({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'shop' }, spec })
     expect(await ok('get', 'svc', '-n', 'shop', name, '-o', 'jsonpath={.spec.clusterIPs}')).toBe(has)
+  })
+
+  it('repairs at its start a service without address, and tells of one whose address is of no range', async () => {
+    const ip = await ok('get', 'svc', 'lacking', '-o', 'jsonpath={.spec.clusterIP}')
+    expect(ip).toMatch(/^10\.96\./)
+    expect(await ok('events', '--for=svc/foreign')).toContain(
+      'cluster IP 192.0.2.1 is in no range of service addresses',
+    )
   })
 
   it('refuses an address that another service has', async () => {

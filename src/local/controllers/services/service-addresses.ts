@@ -206,34 +206,34 @@ export class ServiceAddresses {
     return [...this.#pools.values()].find((pool) => pool.contains(ip))
   }
 
-  /** Whether a stored service lacks an address, or has one that is another's: it must be written anew. */
-  isBroken(service: Service): boolean {
+  /** How a stored service stands: after a start with other ranges, or from a state that was put together by hand. */
+  check(service: Service): AddressState {
     const { type = 'ClusterIP', clusterIP, ports = [] } = service.spec
-    if (type === 'ExternalName') return false
+    if (type === 'ExternalName') return { kind: 'whole' }
     const { ips } = holdingOf(service)
     const key = keyOf(service)
-    const hasForeign = ips.some((ip) => this.#poolOf(ip)?.ownerOf(ip) !== key)
-    const lacksPort =
-      type === 'NodePort' && ports.some(({ nodePort }) => !nodePort || this.#ports.ownerOf(nodePort) !== key)
-    return lacksPort || (clusterIP !== 'None' && (ips.length === 0 || hasForeign))
-  }
-
-  /** Without what it cannot keep, so that the hook gives it new ones. */
-  withoutBroken(service: Service): Service {
-    const key = keyOf(service)
-    const { clusterIP: _, clusterIPs: __, ...spec } = service.spec
-    const isHeadless = service.spec.clusterIP === 'None'
-    const ips = holdingOf(service).ips.filter((ip) => this.#poolOf(ip)?.ownerOf(ip) === key)
-    const kept = isHeadless ? ['None'] : ips.length === (service.spec.clusterIPs ?? []).length ? ips : []
-    const ports = (spec.ports ?? []).map((port) =>
-      port.nodePort !== undefined && this.#ports.ownerOf(port.nodePort) !== key ? withoutNodePort(port) : port,
-    )
-    return {
-      ...service,
-      spec: { ...spec, ports, ...(kept.length === 0 ? {} : { clusterIP: kept[0] ?? '', clusterIPs: kept }) },
+    for (const ip of ips) {
+      const pool = this.#poolOf(ip)
+      if (pool === undefined)
+        return { kind: 'foreign', problem: `cluster IP ${ip} is in no range of service addresses` }
+      const owner = pool.ownerOf(ip)
+      if (owner !== key) return { kind: 'foreign', problem: `cluster IP ${ip} belongs to ${owner ?? 'nobody'}` }
     }
+    for (const { nodePort } of ports) {
+      const owner = nodePort ? this.#ports.ownerOf(nodePort) : key
+      if (owner !== key) return { kind: 'foreign', problem: `node port ${nodePort} belongs to ${owner ?? 'nobody'}` }
+    }
+    const lacksPort = type === 'NodePort' && ports.some(({ nodePort }) => !nodePort)
+    const isLacking = lacksPort || (clusterIP !== 'None' && ips.length === 0)
+    return isLacking ? { kind: 'lacking' } : { kind: 'whole' }
   }
 }
+
+/** `lacking` is filled by writing the service again; `foreign` cannot be changed in place, as users rely on an address. */
+export type AddressState =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'lacking' }
+  | { readonly kind: 'foreign'; readonly problem: string }
 
 interface Holding {
   readonly ips: readonly IpAddress[]
