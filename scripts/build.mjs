@@ -42,5 +42,10 @@ for (const room of existsSync(assets) ? readdirSync(assets) : []) {
   }
 }
 
+// The supervisor installs the mesh's kinds into its API.
+const definitions = join(root, 'daemonset', 'crds')
+mkdirSync(join(next, 'local', 'crds'), { recursive: true })
+for (const file of readdirSync(definitions)) copyFileSync(join(definitions, file), join(next, 'local', 'crds', file))
+
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(next, join(root, 'dist'))

@@ -1,4 +1,6 @@
 export { ApiError } from './api-error.ts'
 export { type ApiServer, type ApiServerSettings, apiServerDefaults, startApiServer } from './api-server.ts'
+export { installMeshCrds, readMeshCrds } from './crd/index.ts'
 export { type KubeconfigContents, kubeconfigText, writeKubeconfig } from './kubeconfig.ts'
+export { apiParts } from './parts.ts'
 export type * from './types.ts'
