@@ -26,6 +26,9 @@ await build({
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
+  // The text of a program stays in its memory for as long as it runs; names stay, for stack traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
   sourcemap: 'linked',
   logLevel: 'warning',
 })
@@ -41,11 +44,6 @@ for (const room of existsSync(assets) ? readdirSync(assets) : []) {
     for (const file of readdirSync(from)) copyFileSync(join(from, file), join(to, file))
   }
 }
-
-// The supervisor installs the mesh's kinds into its API.
-const definitions = join(root, 'daemonset', 'crds')
-mkdirSync(join(next, 'local', 'crds'), { recursive: true })
-for (const file of readdirSync(definitions)) copyFileSync(join(definitions, file), join(next, 'local', 'crds', file))
 
 rmSync(join(root, 'dist'), { recursive: true, force: true })
 renameSync(next, join(root, 'dist'))

@@ -1,6 +1,5 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { type Clock, sleep, type Timer } from '#shared/clock'
 import { type ExecRequest, identify, type MeshStatus, newRunRecord, writeRunRecord } from '#shared/control'
 import { reasonOf } from '#shared/errors'
@@ -14,6 +13,7 @@ import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
 import { ancestorsOf, BoundedLog, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
+import { MESH_CRD_FOLDER } from './mesh-crds.ts'
 import { meshStatus } from './mesh-status.ts'
 import { Narrator } from './narrator.ts'
 import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
@@ -53,8 +53,6 @@ interface Parts {
 /** How long programs may take to end by themselves on the way down. */
 const DOWN_GRACE_MS = 500
 const TRIM_LOGS_MS = 2_000
-/** Beside the programs in `dist/`. */
-const DEFINITIONS = 'crds/'
 const CA_AUDIENCE = 'istio-ca'
 
 /** The whole mesh on one machine: makes each part once, joins them, and takes them down in the other order. */
@@ -184,7 +182,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   }
 
   #openApi(nodes: Nodes): Promise<ClusterApi> {
-    const { clock, logger, config, distDir } = this.#settings
+    const { clock, logger, config } = this.#settings
     const { folders, kubeconfig } = this.#layout
     return openClusterApi({
       clock,
@@ -195,7 +193,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       pkiDir: folders.pki,
       accountsDir: folders.accounts,
       kubeconfig,
-      definitions: pathToFileURL(join(distDir, 'local', DEFINITIONS)),
+      definitions: MESH_CRD_FOLDER,
     })
   }
 

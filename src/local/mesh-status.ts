@@ -1,4 +1,12 @@
-import type { ContainerStatus, MeshState, MeshStatus, NodeStatus, PodStatus, ServiceStatus, StatusProblem } from '#shared/control'
+import type {
+  ContainerStatus,
+  MeshState,
+  MeshStatus,
+  NodeStatus,
+  PodStatus,
+  ServiceStatus,
+  StatusProblem,
+} from '#shared/control'
 import { AMBIT_VERSION } from '#shared/control'
 import type { Pod } from '#shared/k8s'
 import { spiffeId } from '#shared/model'

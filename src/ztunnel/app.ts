@@ -34,6 +34,7 @@ import { caEndpoint, nodeIdentity, xdsEndpoint } from './control-plane.ts'
 import { PodDialer } from './dial/index.ts'
 import { CertificateManager, fetchFrom } from './identity/index.ts'
 import { Inbound, type InboundOptions, PlaintextInbound } from './inbound/index.ts'
+import { keepHeapTrimmed } from './memory.ts'
 import { registerBuild, xdsObserver } from './metrics.ts'
 import { HostnameResolver, Outbound } from './outbound/index.ts'
 import { prefetchCertificates } from './prefetch.ts'
@@ -231,6 +232,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     () => {}, // closed before it was in sync
   )
   readiness.done('proxy')
+  const trims = keepHeapTrimmed(clock)
   logger.info('started', { node: config.nodeName, control_plane: config.xdsAddress ?? 'none' })
 
   return {
@@ -241,7 +243,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
       await registry.drain(order)
     },
     async close() {
-      await Promise.all([ads?.close(), certificates.close(), ca.close()])
+      await Promise.all([ads?.close(), certificates.close(), ca.close(), trims.close()])
     },
   }
 }

@@ -41,6 +41,7 @@ export class FakeApi {
   readonly #watches = new Set<OpenWatch>()
   readonly #pages = new Map<string, { readonly rest: readonly Stored[]; readonly revision: number }>()
   readonly #faults: Fault[] = []
+  readonly #refused = new Map<string, number>()
   /** Items of a page at most, whatever the client asks for. */
   pageLimit = 500
 
@@ -162,6 +163,12 @@ export class FakeApi {
     this.endWatches()
   }
 
+  /** Every request to a resource is answered so; undefined: no longer. */
+  refuse(resource: string, code: number | undefined): void {
+    if (code === undefined) this.#refused.delete(resource)
+    else this.#refused.set(resource, code)
+  }
+
   fail(...faults: readonly Fault[]): void {
     this.#faults.push(...faults)
   }
@@ -183,6 +190,8 @@ export class FakeApi {
     const fault = this.#faults.shift()
     if (fault !== undefined) return this.#break(fault, response)
     const resource = url.pathname.split('/').at(-1) ?? ''
+    const refusal = this.#refused.get(resource)
+    if (refusal !== undefined) return status(response, refusal, 'Refused')
     if (!this.#served.has(resource)) return status(response, 404, 'NotFound')
     if (url.searchParams.get('watch') === 'true') this.#watch(resource, url.searchParams, response)
     else this.#list(resource, url.searchParams, response)

@@ -4,31 +4,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Clock, systemClock } from '#shared/clock'
 import { parseIp } from '#shared/net'
-import { fieldManagement } from '../../src/local/apiserver/apply/index.ts'
-import { createCrdDefinition } from '../../src/local/apiserver/crd/index.ts'
 import {
   type ApiServer,
   apiServerDefaults,
-  type ServerParts,
+  type PodBackend,
+  serverParts,
   startApiServer,
   writeKubeconfig,
 } from '../../src/local/apiserver/index.ts'
-import { createOpenApi } from '../../src/local/apiserver/openapi/index.ts'
-import { applyPatch } from '../../src/local/apiserver/patch/index.ts'
-import { decodeProtobuf } from '../../src/local/apiserver/protobuf/index.ts'
 import { openStore, type Store, storeDefaults } from '../../src/local/store/index.ts'
 import { quietLogger } from './quiet-logger.ts'
-
-const parts: ServerParts = {
-  applyPatch,
-  fieldManagement,
-  decodeProtobuf,
-  createOpenApi,
-  createCrdDefinition,
-  createStreams: () => {
-    throw new Error('no streams here')
-  },
-}
 
 export interface TestApi {
   readonly server: ApiServer
@@ -46,6 +31,8 @@ export async function startTestApi(
     readonly port?: number
     readonly maxWatches?: number
     readonly historyEvents?: number
+    /** Where exec, logs and port-forward end; without it they are answered with 503. */
+    readonly backend?: PodBackend
   } = {},
 ): Promise<TestApi> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), 'ambit-kube-'))
@@ -71,7 +58,7 @@ export async function startTestApi(
     port: options.port ?? 0,
     pkiDir: kept === undefined ? undefined : join(dir, 'pki'),
   }
-  const server = await startApiServer(settings, store, parts, undefined, clock, quietLogger)
+  const server = await startApiServer(settings, store, serverParts, options.backend, clock, quietLogger)
   const kubeconfig = join(dir, 'kubeconfig')
   writeKubeconfig(kubeconfig, {
     server: server.url,
@@ -103,9 +90,10 @@ export function kubectl(
   api: Pick<TestApi, 'kubeconfig' | 'dir'>,
   args: readonly string[],
   input = '',
+  more: Readonly<Record<string, string>> = {},
 ): Promise<KubectlResult> {
   return new Promise((resolve, reject) => {
-    const env = { PATH: process.env.PATH, HOME: api.dir, KUBECONFIG: api.kubeconfig }
+    const env = { PATH: process.env.PATH, HOME: api.dir, KUBECONFIG: api.kubeconfig, ...more }
     const child = spawn('kubectl', args, { env, stdio: 'pipe' })
     const output = { stdout: '', stderr: '' }
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -3,8 +3,9 @@ import { definitionOf } from '../../src/local/apiserver/crd/custom-definition.ts
 import { createCrdDefinition, readMeshCrds, unknownFields } from '../../src/local/apiserver/crd/index.ts'
 import type { ApiObject, FieldProblem, ObjectAccess, RequestContext } from '../../src/local/apiserver/index.ts'
 import { Resources } from '../../src/local/apiserver/registry.ts'
+import { MESH_CRD_FOLDER } from '../../src/local/mesh-crds.ts'
 
-export const CRD_FOLDER: URL = new URL('../../daemonset/crds/', import.meta.url)
+export { MESH_CRD_FOLDER as CRD_FOLDER } from '../../src/local/mesh-crds.ts'
 
 /** A CRD as the server would take it, or what is wrong with it. */
 export function takeCrd(document: ApiObject, registry: Resources = new Resources()): Crd | readonly string[] {
@@ -23,7 +24,7 @@ export function takeCrd(document: ApiObject, registry: Resources = new Resources
 /** The registry with all kinds of `daemonset/crds`. */
 export function meshRegistry(): Resources {
   const registry = new Resources()
-  for (const document of readMeshCrds(CRD_FOLDER)) {
+  for (const document of readMeshCrds(MESH_CRD_FOLDER)) {
     const crd = takeCrd(document, registry)
     if (Array.isArray(crd)) throw new Error(`${document.metadata.name}: ${crd.join('; ')}`)
     registry.put(definitionOf(crd as Crd))

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { createServer, type Server } from 'node:net'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { identify, newRunRecord, writeRunRecord } from '#shared/control'
 import { MeshError } from '#shared/errors'

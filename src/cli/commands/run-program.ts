@@ -8,7 +8,11 @@ import type { Installation } from './options.ts'
 
 /** Names that Istio's users know, the program behind each, and Node's flags for it. */
 const PROGRAMS = [
-  { command: 'ztunnel', program: 'ztunnel', flags: ['--max-semi-space-size=1', '--max-old-space-size=64'] },
+  {
+    command: 'ztunnel',
+    program: 'ztunnel',
+    flags: ['--max-semi-space-size=1', '--single-threaded-gc', '--max-old-space-size=64'],
+  },
   { command: 'node-agent', program: 'node-agent', flags: [] },
   { command: 'istiod', program: 'istiod-lite', flags: [] },
   { command: 'waypoint-proxy', program: 'waypoint', flags: [] },

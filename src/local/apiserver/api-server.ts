@@ -9,6 +9,7 @@ import type { Store } from '../store/index.ts'
 import { InProcessAccess } from './access.ts'
 import { ApiAuthority, createAuthenticator, type KeyPair, RbacAuthorizer, ServiceAccountTokens } from './auth/index.ts'
 import { installBuiltins } from './builtin/index.ts'
+import { EventExpiry } from './event-expiry.ts'
 import { RequestHandler } from './http/request-handler.ts'
 import { StaticPaths } from './http/static-paths.ts'
 import { WatchHandler } from './http/watch-handler.ts'
@@ -87,7 +88,7 @@ export async function startApiServer(
   const authorizer = new RbacAuthorizer(store)
   const authenticator = createAuthenticator(tokens)
   await installBuiltins({ registry, access, parts, tokens, authenticator, authorizer, clock })
-  const watches = new WatchHandler(store, clock, registry, settings.maxWatches)
+  const watches = new WatchHandler(store, clock, registry, settings.maxWatches, logger)
   let isListening = false
   const handler = new RequestHandler({
     store,
@@ -102,7 +103,7 @@ export async function startApiServer(
     authenticator,
     authorizer,
     openApi: parts.createOpenApi(registry),
-    streams: backend === undefined ? undefined : parts.createStreams(backend),
+    streams: backend === undefined ? undefined : parts.createStreams(backend, clock),
     staticPaths: new StaticPaths(tokens, () => isListening),
   })
   const { host, port, inheritedFd } = settings
@@ -118,6 +119,7 @@ export async function startApiServer(
     inheritedUrl = urlOf(inherited)
   }
   isListening = true
+  const eventExpiry = new EventExpiry(access, clock)
   const url = urlOf(server)
   logger.info('the Kubernetes API is served', { url, inheritedUrl })
   let closing: Promise<void> | undefined
@@ -132,6 +134,7 @@ export async function startApiServer(
     addAdmission: (hook) => admission.add(hook),
     close: () => {
       isListening = false
+      eventExpiry.stop()
       closing ??= end(servers, watches, clock)
       return closing
     },

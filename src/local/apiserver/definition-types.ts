@@ -125,6 +125,8 @@ export interface ResourceDefinition {
 }
 
 export interface DeletionRules {
+  /** Why it must not be deleted at all; undefined: it may. */
+  refusal?(object: ApiObject): string | undefined
   /** How long the object stays with its deletionTimestamp; 0: it goes at once. */
   graceSeconds(object: ApiObject, asked: number | undefined): number
   /** What changes besides the deletionTimestamp (a Namespace's phase). */

@@ -272,7 +272,7 @@ export interface ServerParts {
   readonly decodeProtobuf: DecodeProtobuf
   readonly createOpenApi: CreateOpenApi
   readonly createCrdDefinition: CreateCrdDefinition
-  readonly createStreams: (backend: PodBackend) => StreamHandler
+  readonly createStreams: (backend: PodBackend, clock: Clock) => StreamHandler
 }
 
 /** Something that reconciles inside the process (garbage collection, namespaces) gets this and returns its end. */

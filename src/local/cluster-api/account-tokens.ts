@@ -59,7 +59,8 @@ export class AccountTokens {
     const { access, issuer } = this.#settings
     const account = access.get({ group: '', resource: 'serviceaccounts', namespace, name: serviceAccount })
     if (account === undefined) throw new MeshError('NOT_FOUND', `there is no account ${namespace}/${serviceAccount}`)
-    const node = pod === undefined ? undefined : access.get({ group: '', resource: 'nodes', namespace: '', name: pod.node })
+    const node =
+      pod === undefined ? undefined : access.get({ group: '', resource: 'nodes', namespace: '', name: pod.node })
     const { token } = await issuer.issue(
       {
         namespace,

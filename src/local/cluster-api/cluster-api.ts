@@ -7,11 +7,11 @@ import { type IpAddress, parseCidr } from '#shared/net'
 import type { Logger } from '#shared/telemetry'
 import {
   type ApiServer,
-  apiParts,
   apiServerDefaults,
   installMeshCrds,
   type ObjectAccess,
   readMeshCrds,
+  serverParts,
   startApiServer,
   writeKubeconfig,
 } from '../apiserver/index.ts'
@@ -102,7 +102,12 @@ export async function openClusterApi(settings: ClusterApiSettings): Promise<Clus
     async kubeconfigOf(account) {
       const path = join(settings.accountsDir, `${account}.kubeconfig`)
       const token = await tokens.keep({ namespace: MESH_NAMESPACE, serviceAccount: account }, `${account}.token`)
-      writeKubeconfig(path, { server: server.url, caPem, user: account, credential: { kind: 'token-file', path: token } })
+      writeKubeconfig(path, {
+        server: server.url,
+        caPem,
+        user: account,
+        credential: { kind: 'token-file', path: token },
+      })
       return path
     },
     async close() {
@@ -117,7 +122,10 @@ export async function openClusterApi(settings: ClusterApiSettings): Promise<Clus
 /** Tokens of Secrets have no end in Kubernetes; ten years are as good. */
 const SECRET_TOKEN_SECONDS = 10 * 365 * 24 * 3_600
 
-async function startServer({ clock, logger, nodes, pkiDir, machineFd }: ClusterApiSettings, store: Store): Promise<ApiServer> {
+async function startServer(
+  { clock, logger, nodes, pkiDir, machineFd }: ClusterApiSettings,
+  store: Store,
+): Promise<ApiServer> {
   const [host, ...addresses] = nodes.fabricAddresses.map(({ ip }) => ip)
   const settings = {
     ...apiServerDefaults,
@@ -127,7 +135,7 @@ async function startServer({ clock, logger, nodes, pkiDir, machineFd }: ClusterA
     inheritedFd: machineFd,
     pkiDir,
   }
-  return startApiServer(settings, store, apiParts, undefined, clock, logger.child('api'))
+  return startApiServer(settings, store, serverParts, undefined, clock, logger.child('api'))
 }
 
 function factsOf({ name, addresses, podCidrs }: Nodes['list'][number]): Parameters<typeof registerNode>[1] {

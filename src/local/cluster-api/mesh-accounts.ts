@@ -15,6 +15,8 @@ export interface TunnelPod {
   readonly node: string
 }
 
+const CONTAINER = 'istio-proxy'
+const IMAGE = 'ambit/ztunnel'
 const RBAC = 'rbac.authorization.k8s.io'
 const READ = ['get', 'list', 'watch']
 
@@ -69,7 +71,7 @@ export async function makeTunnelPod(access: ObjectAccess, node: string, ips: rea
       hostNetwork: true,
       automountServiceAccountToken: false,
       tolerations: [{ operator: 'Exists' }],
-      containers: [{ name: 'istio-proxy', image: 'ambit/ztunnel' }],
+      containers: [{ name: CONTAINER, image: IMAGE }],
     },
   })
   const now = made.metadata.creationTimestamp ?? ''
@@ -86,6 +88,17 @@ export async function makeTunnelPod(access: ObjectAccess, node: string, ips: rea
         podIPs: ips.map((ip) => ({ ip })),
         startTime: now,
         conditions: ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map(condition),
+        containerStatuses: [
+          {
+            name: CONTAINER,
+            image: IMAGE,
+            imageID: '',
+            ready: true,
+            started: true,
+            restartCount: 0,
+            state: { running: { startedAt: now } },
+          },
+        ],
       },
     },
     { subresource: 'status', fieldManager: 'kubelet' },
@@ -122,12 +135,7 @@ function accountObjects(
   ]
 }
 
-async function makeIfMissing(
-  access: ObjectAccess,
-  group: string,
-  resource: string,
-  object: ApiObject,
-): Promise<void> {
+async function makeIfMissing(access: ObjectAccess, group: string, resource: string, object: ApiObject): Promise<void> {
   const { name, namespace = '' } = object.metadata
   if (access.get({ group, resource, namespace, name }) === undefined) await access.create(object)
 }

@@ -11,7 +11,7 @@ const TOKEN_VOLUME = 'kube-api-access-'
 /** The kinds of a user's folder: the mesh's, with what cannot work on one machine refused by file, line and field. */
 export const localKinds: readonly KindReader[] = meshKinds
   .filter(({ kind }) => kind !== 'Node')
-  .map((reader) => withDocument(reader.kind === 'Pod' ? { ...reader, body: podBody(reader.body) } : reader))
+  .map((reader) => withDocument({ ...reader, body: localBody(reader) }))
 
 /** A pod of the API, as far as this machine runs such. */
 export const localPodKind: KindReader = kindOf('Pod', podBody)
@@ -19,15 +19,34 @@ export const localPodKind: KindReader = kindOf('Pod', podBody)
 /** The object as its user wrote it; only of objects that were read as one of `localKinds`. */
 export function documentOf(object: KubeObject): ApiObject {
   const { document } = object as KubeObject & { readonly document?: ApiObject }
-  if (document === undefined) throw new TypeError(`${object.kind} ${object.metadata.name} was read without its document`)
+  if (document === undefined)
+    throw new TypeError(`${object.kind} ${object.metadata.name} was read without its document`)
   return document
 }
 
 /** A kind of the mesh, perhaps read otherwise. */
-export function kindOf(kind: string, wrap: (body: KindReader['body']) => KindReader['body'] = (body) => body): KindReader {
+export function kindOf(
+  kind: string,
+  wrap: (body: KindReader['body']) => KindReader['body'] = (body) => body,
+): KindReader {
   const reader = meshKinds.find((each) => each.kind === kind)
   if (reader === undefined) throw new TypeError(`the mesh reads no ${kind}`)
   return { ...reader, body: wrap(reader.body) }
+}
+
+function localBody({ kind, body }: KindReader): KindReader['body'] {
+  if (kind === 'Pod') return podBody(body)
+  return kind === 'Service' ? serviceBody(body) : body
+}
+
+/** Nobody is outside of the machine who could come in by another type. */
+function serviceBody(mesh: KindReader['body']): KindReader['body'] {
+  return (document, report) => {
+    const written = isRecord(document.spec) ? document.spec : {}
+    if (written.type !== undefined && written.type !== 'ClusterIP')
+      report(['spec', 'type'], 'must be ClusterIP on one machine')
+    return mesh(document, report)
+  }
 }
 
 function withDocument(reader: KindReader): KindReader {

@@ -50,10 +50,11 @@ export function rootCertFile(stateDir: string): string {
 }
 
 /**
- * A tunnel's heap grows only with its pods, and a small young generation keeps it in the cache; one malloc arena keeps
- * buffers from spreading over several (decisions.md, memory).
+ * A tunnel's heap grows only with its pods, and a small young generation keeps it in the cache; helpers of the collector
+ * on other threads cost more than they find to do there (bench/NOTES.md). One malloc arena keeps buffers from spreading
+ * over several (decisions.md, memory).
  */
-const TUNNEL_FLAGS = ['--max-semi-space-size=1', '--max-old-space-size=64']
+const TUNNEL_FLAGS = ['--max-semi-space-size=1', '--single-threaded-gc', '--max-old-space-size=64']
 
 export function istiodCommand(place: ProgramPlace, istiod: IstiodPlace): Command {
   return programCommand(place, 'istiod-lite', [], {

@@ -37,7 +37,7 @@ const APPLY_TYPE = 'application/apply-patch+yaml'
 
 /** @throws MeshError `CONFIG_INVALID` when there is no usable kubeconfig; whether the server is there shows later */
 export async function openKubeClient(access: KubeAccess, settings: KubeClientSettings): Promise<KubeClient> {
-  // The client library takes some 40 MB, which a program whose objects come from a folder need not carry.
+  // The client library costs start-up time and memory, which a program whose objects come from a folder does without.
   const { openLogin } = await import('./kube-config.ts')
   return new ApiClient(openLogin(access), settings)
 }

@@ -1,6 +1,5 @@
 export { isStatus, KubeApiError } from './api-error.ts'
 export { type KubeClientSettings, openKubeClient } from './client.ts'
 export type { WatchedKind, WatchTimes } from './kind-watch.ts'
-export { resourceOf } from './paths.ts'
 export type * from './types.ts'
 export { type ApiWatchSettings, watchApi } from './watch-api.ts'

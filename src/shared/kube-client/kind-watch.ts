@@ -41,7 +41,7 @@ export interface KindWatchParts {
 const PAGE_LIMIT = 500
 /** A watch that lived so long was a good one. */
 const GOOD_WATCH_MS = 2_000
-/** Answers after which a watch cannot go on from where it was. */
+/** Answers to a watch after which it cannot go on from where it was. */
 const LOST_PLACE = [400, 404, 410, 422, 504] as const
 /** So often a kind that was served must be missing before its objects are taken for gone: servers that start forget. */
 const ABSENCES = 4
@@ -207,12 +207,12 @@ export class KindWatch {
   }
 
   #failed(error: unknown): number {
-    if (this.#revision === undefined && isStatus(error, 404)) return this.#missing()
-    if (isStatus(error, ...LOST_PLACE)) {
-      // A list whose pages expire faster than they are read is asked for whole.
-      if (this.#revision === undefined && error.status === 410) this.#pageLimit = undefined
-      this.#revision = undefined
-    } else this.#fail(reasonOf(error))
+    const wasListing = this.#revision === undefined
+    if (wasListing && isStatus(error, 404)) return this.#missing()
+    if (!wasListing && isStatus(error, ...LOST_PLACE)) this.#revision = undefined
+    // A list whose pages expire faster than they are read is asked for whole.
+    else if (wasListing && isStatus(error, 410) && this.#pageLimit !== undefined) this.#pageLimit = undefined
+    else this.#fail(reasonOf(error))
     const askedMs = error instanceof KubeApiError ? error.retryAfterMs : 0
     return Math.max(this.#backoff.next(), askedMs)
   }

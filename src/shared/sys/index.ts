@@ -1,3 +1,4 @@
+export { trimHeap } from './heap.ts'
 export { raiseFileLimit } from './limits.ts'
 export { NetlinkError } from './netlink/netlink-error.ts'
 export { createNetns, currentNetns, netnsFromFd, openNetns } from './netns.ts'

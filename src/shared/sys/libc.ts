@@ -53,6 +53,18 @@ export const libc: Libc = {
   recvmsg: declare('recvmsg', 'int', 'memory', 'int'),
 }
 
+/** glibc's malloc_trim(3); undefined where the C library has none. */
+export const mallocTrim: ((keepBytes: number) => number) | undefined = declareOptional('malloc_trim', 'size')
+
+/** A function that not every C library has. */
+function declareOptional<Call>(name: string, ...parameters: readonly Kind[]): Call | undefined {
+  try {
+    return declareInt<Call>(name, ...parameters)
+  } catch {
+    return undefined
+  }
+}
+
 export interface Libc {
   setns(fd: number, type: number): number
   unshare(flags: number): number

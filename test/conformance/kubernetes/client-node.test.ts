@@ -61,6 +61,31 @@ describe('@kubernetes/client-node', () => {
     expect(last).toMatchObject({ data: { b: '2', c: '3' }, metadata: { labels: { x: 'y' } } })
   })
 
+  it('applies on the server: fields have owners, another owner is a conflict, and force takes them over', async () => {
+    const apply = (data: Record<string, string>, fieldManager: string, force = false): Promise<V1ConfigMap> =>
+      core.patchNamespacedConfigMap(
+        {
+          namespace: 'shop',
+          name: 'applied',
+          body: { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'applied' }, data },
+          fieldManager,
+          force,
+        },
+        setHeaderOptions('Content-Type', PatchStrategy.ServerSideApply),
+      )
+    expect((await apply({ a: '1', b: '1' }, 'one')).data).toEqual({ a: '1', b: '1' })
+    expect((await apply({ c: '2' }, 'two')).data).toEqual({ a: '1', b: '1', c: '2' })
+    await expect(apply({ a: '2' }, 'two')).rejects.toMatchObject({
+      code: 409,
+      body: expect.stringContaining('conflict with \\"one\\"'),
+    })
+    expect((await apply({ a: '2' }, 'two', true)).data).toEqual({ a: '2', b: '1' })
+    // What an owner no longer applies goes, unless it is another's by now.
+    const last = await apply({}, 'one')
+    expect(last.data).toEqual({ a: '2' })
+    expect(last.metadata?.managedFields?.map(({ manager }) => manager)).toContain('two')
+  })
+
   it('follows a kind with its informer: what is there, what comes, changes and goes', async () => {
     const namespace = 'default'
     await core.createNamespacedConfigMap({ namespace, body: configMap('before') })

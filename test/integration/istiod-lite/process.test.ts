@@ -84,6 +84,18 @@ describe('the control plane as a process', () => {
     for (const name of ['AMBIT_STATE_DIR must be set', 'AMBIT_GRPC_PORT="x"']) expect(lines.join('\n')).toContain(name)
   })
 
+  it.each<[string, Record<string, string | undefined>, RegExp]>([
+    ['two', { KUBECONFIG: '/k' }, /KUBECONFIG="\/k" cannot stand beside AMBIT_KUBE_DIR/],
+    ['none', { AMBIT_KUBE_DIR: undefined }, /AMBIT_KUBE_DIR or KUBECONFIG must be set/],
+    ['a folder but nobody who knows tokens', { AMBIT_TOKEN_JWKS: undefined }, /AMBIT_TOKEN_JWKS must be set with/],
+    ['no usable kubeconfig', { AMBIT_KUBE_DIR: undefined, KUBECONFIG: '/none' }, /kubeconfig \/none cannot be read/],
+  ])('wants one place for its objects, and is told %s', async (_, env, message) => {
+    const given = Object.entries({ ...place.env, ...env }).filter(([, value]) => value !== undefined)
+    const { process: child, lines } = run(Object.fromEntries(given) as Record<string, string>)
+    expect(await once(child, 'exit')).toEqual([1, null])
+    expect(lines.join('\n')).toMatch(message)
+  })
+
   it('ends with 1 and one sentence when it cannot start', async () => {
     const { process: child, lines } = run({ ...place.env, AMBIT_TOKEN_JWKS: `${place.dir}/none.json` })
     expect(await once(child, 'exit')).toEqual([1, null])

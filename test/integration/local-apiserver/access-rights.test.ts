@@ -213,6 +213,37 @@ describe('rights', () => {
     })
   })
 
+  it('cannot be given away by whoever does not have them', async () => {
+    const giver = as(await accountToken('giver'))
+    const rbacRule = {
+      apiGroups: ['rbac.authorization.k8s.io'],
+      verbs: ['create'],
+      resources: ['roles', 'rolebindings'],
+    }
+    await grant('giver', 'giver', [rbacRule, rule(['get'], ['pods'])])
+    const rbac = '/apis/rbac.authorization.k8s.io/v1/namespaces/default'
+    const role = (name: string, rules: Json[]): Promise<Json> =>
+      giver.post(`${rbac}/roles`, { metadata: { name }, rules })
+    expect((await role('less', [rule(['get'], ['pods'], { resourceNames: ['x'] })])).code).toBe(201)
+    expect((await role('more', [rule(['get', 'list'], ['pods'])])).json.message).toContain(
+      'permissions not currently held',
+    )
+    expect((await role('all', [rule(['*'], ['*'])])).code).toBe(403)
+    const bind = async (kind: string, name: string): Promise<number> =>
+      (
+        await giver.post(`${rbac}/rolebindings`, {
+          metadata: { generateName: 'b-' },
+          roleRef: { kind, name },
+          subjects: [],
+        })
+      ).code
+    expect([
+      await bind('Role', 'less'),
+      await bind('ClusterRole', 'cluster-admin'),
+      await bind('Role', 'none'),
+    ]).toEqual([201, 403, 403])
+  })
+
   it('to be somebody else are rights too', async () => {
     const plain = as(await accountToken('plain'))
     const forbidden = await plain.get('/api/v1/nodes', {

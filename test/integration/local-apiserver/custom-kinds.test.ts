@@ -205,8 +205,32 @@ spec: { mtls: { mode: STRICT } }`
     expect((await run('get pa default -o yaml')).stdout).toContain('apiVersion: security.istio.io/v1\n')
   })
 
+  test('definitions of the same kinds are taken in their place, also by server-side apply', async () => {
+    const manifest = `
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: { name: workloadentries.networking.istio.io }
+spec:
+  group: networking.istio.io
+  scope: Namespaced
+  names: { kind: WorkloadEntry, listKind: WorkloadEntryList, plural: workloadentries, singular: workloadentry }
+  versions:
+    - name: v1
+      served: true
+      storage: true
+      schema: { openAPIV3Schema: { type: object, properties: { spec: { type: object, properties: { address: { type: string } } } } } }`
+    expect(await run('apply --server-side -f -', manifest)).toMatchObject({ code: 0, stderr: '' })
+    const definition = api.server.registry.find('networking.istio.io', 'workloadentries')
+    expect(definition?.versions.map(({ name }) => name)).toEqual(['v1'])
+    await installMeshCrds(readMeshCrds(CRD_FOLDER), api.server.access)
+    expect(api.server.registry.find('networking.istio.io', 'workloadentries')).toBe(definition)
+    expect((await run('apply -f -', manifest.replace('address: ', 'adress: '))).code).toBe(0)
+  })
+
   test('the definitions are there and established', async () => {
-    const { stdout } = await run('wait --for=condition=Established crd --all --timeout=5s')
-    expect(stdout.match(/condition met/g)).toHaveLength(readMeshCrds(CRD_FOLDER).length)
+    const { stdout } = await run(
+      'wait --for=condition=Established --timeout=5s crd/virtualservices.networking.istio.io crd/canaries.flagger.app',
+    )
+    expect(stdout.match(/condition met/g)).toHaveLength(2)
   })
 })

@@ -233,6 +233,14 @@ describe('deleting', () => {
   })
 })
 
+describe('namespaces that a cluster needs', () => {
+  it.each(['default', 'kube-system'])('cannot be deleted: %s', async (name) => {
+    const answer = await client.delete(`/api/v1/namespaces/${name}`)
+    expect([answer.code, answer.json.message]).toEqual([403, expect.stringContaining('may not be deleted')])
+    expect((await client.delete('/api/v1/namespaces')).json.reason).toBe('MethodNotAllowed')
+  })
+})
+
 describe('bodies', () => {
   it('may be YAML', async () => {
     const made = await client.post(CONFIG_MAPS, 'metadata:\n  name: yaml\ndata: {a: "b"}\n', {

@@ -140,6 +140,28 @@ describe.runIf(requirePrivileges())('the hand-over of pods to tunnels', () => {
   const untilState = (uid: string, state: string | undefined): Promise<void> =>
     until(() => expect(stateOf(uid)).toBe(state))
 
+  it('marks a pod for others: pending until a tunnel has it, then enabled over an exchange of tunnels, none at last', async () => {
+    makeNamespace('u1')
+    handover.plan(pod('u1'))
+    await handover.open()
+    await until(() => expect(marks).toEqual(['u1 pending']))
+    const tunnel = startTunnel()
+    await until(() => expect(marks).toEqual(['u1 pending', 'u1 enabled']))
+    await tunnel.client.close()
+    await untilState('u1', 'waiting-for-tunnel')
+    startTunnel()
+    await untilState('u1', 'captured')
+    expect(marks).toEqual(['u1 pending', 'u1 enabled'])
+    handover.plan(leave('u1'))
+    await untilState('u1', undefined)
+    expect(marks).toEqual(['u1 pending', 'u1 enabled', 'u1 none'])
+    // One that was captured by an agent before this one.
+    handover.plan(leave('u2'))
+    expect(marks.at(-1)).toBe('u2 none')
+    handover.plan(leave('u3', true))
+    expect(marks).toHaveLength(4)
+  })
+
   it('redirects a pod before it hands it over, and calls it captured when the tunnel has it', async () => {
     const netns = makeNamespace('u1')
     handover.plan(pod('u1'))

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../patch/json-object.ts'
 import { objectSchema, type Schema } from '../schema/index.ts'
 import type { ApplyScope } from '../types.ts'
-import { type FieldSet, without } from './field-set.ts'
+import { type FieldSet, fieldSet, without } from './field-set.ts'
 import type { Manager } from './managers.ts'
 import type { Comparison } from './typed-values.ts'
 
@@ -44,7 +44,7 @@ export function managedScope({ definition, version, fieldManager, subresource }:
     apiVersion,
     manager: (operation) => ({ name: fieldManager, operation, apiVersion, subresource }),
     ownable: (set) =>
-      without(set, (path) => {
+      withoutFrame(set, definition.origin, (path) => {
         const [top = '', inner = ''] = path
         if (top === 'f:apiVersion' || top === 'f:kind' || !isWritten(top.slice(2))) return true
         return path.length === 2 && top === 'f:metadata' && OF_THE_SERVER.has(inner)
@@ -56,6 +56,27 @@ export function managedScope({ definition, version, fieldManager, subresource }:
         ),
       ),
   }
+}
+
+/**
+ * `metadata` is there in every object, and so are `spec` and `status` in built-in kinds: nobody brought them, and nobody
+ * is left with them when their fields are somebody else's.
+ */
+function withoutFrame(
+  set: FieldSet,
+  origin: 'builtin' | 'custom',
+  drops: (path: readonly string[]) => boolean,
+): FieldSet {
+  const { children } = without(set, drops)
+  const isFrame = (element: string, child: FieldSet): boolean =>
+    element === 'f:metadata' || (origin === 'builtin' && child.children.size > 0)
+  return fieldSet(
+    false,
+    [...children].map(([element, child]) => [
+      element,
+      fieldSet(child.isMember && !isFrame(element, child), child.children),
+    ]),
+  )
 }
 
 export function ownableChanges(comparison: Comparison, scope: ManagedScope): Comparison {

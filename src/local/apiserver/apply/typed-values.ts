@@ -82,7 +82,7 @@ export interface Comparison {
 const NO_CHANGE: Comparison = { added: NO_FIELDS, modified: NO_FIELDS, removed: NO_FIELDS }
 
 export function compareValues(before: unknown, after: unknown, schema: Schema | undefined): Comparison {
-  if (before === undefined) return { ...NO_CHANGE, added: addedFields(after, schema) }
+  if (before === undefined) return { ...NO_CHANGE, added: allFields(after, schema) }
   if (after === undefined) return { ...NO_CHANGE, removed: allFields(before, schema) }
 
   const old = childrenOf(before, schema)
@@ -92,7 +92,7 @@ export function compareValues(before: unknown, after: unknown, schema: Schema | 
   }
   if (old === undefined || now === undefined || Array.isArray(before) !== Array.isArray(after)) {
     return {
-      added: fieldSet(false, addedFields(after, schema).children),
+      added: fieldSet(false, allFields(after, schema).children),
       modified: ONE_FIELD,
       removed: fieldSet(false, allFields(before, schema).children),
     }
@@ -103,8 +103,7 @@ export function compareValues(before: unknown, after: unknown, schema: Schema | 
   const parts = new Map([...oldParts, ...nowParts])
   const compared = [...parts.values()].map(({ element, schema: inner }) => {
     const result = compareValues(oldParts.get(element)?.value, nowParts.get(element)?.value, inner)
-    const isNewItem = !oldParts.has(element) && !element.startsWith('f:')
-    return { element, result: isNewItem ? { ...result, added: fieldSet(true, result.added.children) } : result }
+    return { element, result }
   })
   const join = (side: keyof Comparison): FieldSet =>
     fieldSet(
@@ -114,24 +113,7 @@ export function compareValues(before: unknown, after: unknown, schema: Schema | 
   return { added: join('added'), modified: join('modified'), removed: join('removed') }
 }
 
-/**
- * What somebody who adds a value owns: its fields, and the maps, lists and items that hold them. Not objects with named
- * fields: those are there for the sake of their fields.
- */
-function addedFields(value: unknown, schema: Schema | undefined): FieldSet {
-  const children = childrenOf(value, schema)
-  if (children === undefined) return ONE_FIELD
-  const isStruct = schema?.properties !== undefined && children.length > 0
-  return fieldSet(
-    !isStruct,
-    children.map((child) => {
-      const inner = addedFields(child.value, child.schema)
-      return [child.element, child.element.startsWith('f:') ? inner : fieldSet(true, inner.children)] as const
-    }),
-  )
-}
-
-/** A value with everything in it, which nobody can own any more when it is gone. */
+/** A value that came or went with everything in it: its fields, and the objects, lists and items that hold them. */
 function allFields(value: unknown, schema: Schema | undefined): FieldSet {
   const children = childrenOf(value, schema) ?? []
   return fieldSet(

@@ -1,4 +1,5 @@
 import { ageSince, humanAge } from '../present/index.ts'
+import { objectMetaSchema } from '../schema/index.ts'
 import type { ApiObject, FieldProblem, ResourceDefinition, Schema } from '../types.ts'
 import { age, at, column, define, listAt, numberAt, recordAt, status, textAt } from './define.ts'
 import { filledPodSpec } from './pod-defaults.ts'
@@ -107,7 +108,7 @@ export const cronJob: ResourceDefinition = define({
         startingDeadlineSeconds: long,
         concurrencyPolicy: defaulting('Allow', oneOf(['Allow', 'Forbid', 'Replace'])),
         suspend: defaulting(false, flag),
-        jobTemplate: object({ metadata: free, spec: jobSpec }),
+        jobTemplate: object({ metadata: objectMetaSchema, spec: jobSpec }),
         successfulJobsHistoryLimit: defaulting(3, integer),
         failedJobsHistoryLimit: defaulting(1, integer),
       },

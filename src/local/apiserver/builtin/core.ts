@@ -1,6 +1,6 @@
 import { ageSince } from '../present/index.ts'
 import type { ApiObject, FieldProblem, ResourceDefinition } from '../types.ts'
-import { age, at, column, define, listAt, pairs, recordAt, status, textAt } from './define.ts'
+import { ALL_VERBS, age, at, column, define, listAt, pairs, recordAt, status, textAt } from './define.ts'
 import { forbidden, immutable, invalid, required } from './problems.ts'
 import {
   bytes,
@@ -23,6 +23,8 @@ import { claimSpec } from './schemas/volume.ts'
 
 /** What keeps a Namespace until the namespace controller has emptied it. */
 const NAMESPACE_FINALIZER = 'kubernetes'
+/** Namespaces that a cluster cannot be without. */
+const LASTING_NAMESPACES: ReadonlySet<string> = new Set(['default', 'kube-system', 'kube-public'])
 const DATA_KEY = /^[-._a-zA-Z0-9]{1,253}$/
 const MAX_DATA_BYTES = 1024 * 1024
 
@@ -31,6 +33,8 @@ export const namespace: ResourceDefinition = define({
   shortNames: ['ns'],
   isNamespaced: false,
   nameRule: 'label',
+  // All of them at once is nothing that anybody wants.
+  verbs: ALL_VERBS.filter((verb) => verb !== 'deletecollection'),
   schema: namespaceSchema,
   columns: [column('Status', (object) => textAt(object, 'status', 'phase')), age],
   subresources: {
@@ -54,6 +58,8 @@ export const namespace: ResourceDefinition = define({
     return { ...named, spec: { finalizers: [NAMESPACE_FINALIZER] }, status: { phase: 'Active' } }
   },
   deletion: {
+    refusal: ({ metadata }) =>
+      LASTING_NAMESPACES.has(metadata.name) ? 'this namespace may not be deleted' : undefined,
     graceSeconds: () => 0,
     begun: (object) => ({ ...object, status: { ...recordAt(object, 'status'), phase: 'Terminating' } }),
     isHeld: (object) => listAt(object, 'spec', 'finalizers').length > 0,
@@ -231,7 +237,7 @@ export const lease: ResourceDefinition = define({
 
 export const serviceAccountSchema: ReturnType<typeof kind> = kind('A ServiceAccount is the identity of pods.', {
   secrets: listMap(['name'], objectReference),
-  imagePullSecrets: listMap(['name'], localObjectReference),
+  imagePullSecrets: list(localObjectReference),
   automountServiceAccountToken: flag,
 })
 

@@ -28,6 +28,8 @@ export const ALL_VERBS: readonly Verb[] = [
 export interface Builtin {
   readonly group?: string
   readonly version?: string
+  /** Also served, with the same fields. */
+  readonly olderVersions?: readonly string[]
   readonly kind: string
   /** Default: the kind in lower case with an `s`. */
   readonly plural?: string
@@ -58,6 +60,7 @@ export function define(builtin: Builtin): ResourceDefinition {
   const { kind, schema, prepare, deletion, nameRule } = builtin
   const version = builtin.version ?? 'v1'
   const singular = kind.toLowerCase()
+  const columns = builtin.columns ?? [age]
   return {
     group: builtin.group ?? '',
     kind,
@@ -68,7 +71,7 @@ export function define(builtin: Builtin): ResourceDefinition {
     categories: builtin.categories ?? [],
     isNamespaced: builtin.isNamespaced,
     origin: 'builtin',
-    versions: [{ name: version, isServed: true, schema, columns: [...(builtin.columns ?? [age])] }],
+    versions: [version, ...(builtin.olderVersions ?? [])].map((name) => ({ name, isServed: true, schema, columns })),
     storageVersion: version,
     verbs: builtin.verbs ?? ALL_VERBS,
     subresources: new Map(Object.entries(builtin.subresources ?? {})),

@@ -28,7 +28,7 @@ export interface BuiltinServices {
 export async function installBuiltins(services: BuiltinServices): Promise<void> {
   const { registry, access, parts, tokens, authenticator, authorizer, clock } = services
   const crd = parts.createCrdDefinition(registry, clock)
-  for (const definition of [...definitions(tokens, clock), crd]) registry.put(definition)
+  for (const definition of [...definitions(tokens, authorizer, clock), crd]) registry.put(definition)
   const audiencesOf = async (token: string): Promise<readonly string[]> => {
     const verified = await tokens.verify(token)
     return 'problem' in verified ? [] : verified.audiences
@@ -40,7 +40,11 @@ export async function installBuiltins(services: BuiltinServices): Promise<void> 
 }
 
 /** In the order of `kubectl api-resources` and `kubectl get all`. */
-function definitions(tokens: ServiceAccountTokens, clock: Clock): readonly ResourceDefinition[] {
+function definitions(
+  tokens: ServiceAccountTokens,
+  authorizer: RbacAuthorizer,
+  clock: Clock,
+): readonly ResourceDefinition[] {
   return [
     podDefinition(clock),
     service,
@@ -65,6 +69,6 @@ function definitions(tokens: ServiceAccountTokens, clock: Clock): readonly Resou
     ingress,
     networkPolicy,
     podDisruptionBudget,
-    ...rbacDefinitions,
+    ...rbacDefinitions(authorizer),
   ]
 }

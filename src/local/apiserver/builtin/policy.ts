@@ -1,7 +1,8 @@
 import type { ApiObject, ResourceDefinition } from '../types.ts'
-import { age, at, column, define, listAt, numberAt, status, textAt } from './define.ts'
+import { age, at, column, define, listAt, numberAt, recordAt, status, textAt } from './define.ts'
 import { invalid, required } from './problems.ts'
 import {
+  described,
   free,
   integer,
   intOrString,
@@ -44,6 +45,7 @@ export const podDisruptionBudget: ResourceDefinition = define({
 export const horizontalPodAutoscaler: ResourceDefinition = define({
   group: 'autoscaling',
   version: 'v2',
+  olderVersions: ['v1'],
   kind: 'HorizontalPodAutoscaler',
   shortNames: ['hpa'],
   categories: ['all'],
@@ -55,6 +57,10 @@ export const horizontalPodAutoscaler: ResourceDefinition = define({
         minReplicas: { ...integer, default: 1 },
         maxReplicas: integer,
         metrics: list(free),
+        targetCPUUtilizationPercentage: described(
+          'The one metric of autoscaling/v1; taken over into metrics.',
+          integer,
+        ),
         behavior: free,
       },
       ['scaleTargetRef', 'maxReplicas'],
@@ -73,6 +79,7 @@ export const horizontalPodAutoscaler: ResourceDefinition = define({
     age,
   ],
   subresources: status,
+  defaulted: withCpuMetric,
   validate: (one) => {
     if (at(one, 'spec') === undefined) return [required('spec')]
     const max = numberAt(one, 'spec', 'maxReplicas')
@@ -81,6 +88,15 @@ export const horizontalPodAutoscaler: ResourceDefinition = define({
     return isLess ? [invalid('spec.maxReplicas', max, 'must be greater than or equal to `minReplicas`')] : []
   },
 })
+
+/** autoscaling/v1 knows one number, v2 a list of metrics: objects are kept as v2 has them. */
+function withCpuMetric(one: ApiObject): ApiObject {
+  const { targetCPUUtilizationPercentage: percent, ...spec } = recordAt(one, 'spec')
+  if (typeof percent !== 'number') return one
+  const target = { type: 'Utilization', averageUtilization: percent }
+  const metrics = [...listAt(spec, 'metrics'), { type: 'Resource', resource: { name: 'cpu', target } }]
+  return { ...one, spec: { ...spec, metrics } }
+}
 
 function targets(one: ApiObject): string {
   return listAt(one, 'spec', 'metrics')

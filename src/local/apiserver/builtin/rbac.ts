@@ -1,3 +1,5 @@
+import { checkBindingWrite, checkRoleWrite, type RbacAuthorizer } from '../auth/index.ts'
+import { isEqualJson } from '../objects/json-equal.ts'
 import type { ApiObject, FieldProblem, ResourceDefinition, Schema } from '../types.ts'
 import { age, at, column, define, listAt, textAt } from './define.ts'
 import { invalid, notSupported, required } from './problems.ts'
@@ -25,7 +27,7 @@ const roleRef: Schema = {
 
 const created = column('Created At', ({ metadata }) => metadata.creationTimestamp)
 
-function role(name: 'Role' | 'ClusterRole'): ResourceDefinition {
+function role(name: 'Role' | 'ClusterRole', authorizer: RbacAuthorizer): ResourceDefinition {
   return define({
     group: GROUP,
     kind: name,
@@ -33,11 +35,15 @@ function role(name: 'Role' | 'ClusterRole'): ResourceDefinition {
     nameRule: 'path-segment',
     schema: kind(`A ${name} is a set of rights.`, { rules, aggregationRule: free }),
     columns: [created],
+    prepare: (one, old, context) => {
+      if (!isEqualJson(one.rules, old?.rules)) checkRoleWrite(one, context, authorizer)
+      return one
+    },
     validate: (one) => listAt(one, 'rules').flatMap((rule, i) => ruleProblems(rule, `rules[${i}]`)),
   })
 }
 
-function binding(name: 'RoleBinding' | 'ClusterRoleBinding'): ResourceDefinition {
+function binding(name: 'RoleBinding' | 'ClusterRoleBinding', authorizer: RbacAuthorizer): ResourceDefinition {
   return define({
     group: GROUP,
     kind: name,
@@ -51,16 +57,32 @@ function binding(name: 'RoleBinding' | 'ClusterRoleBinding'): ResourceDefinition
       column('Groups', (one) => subjectsOf(one, 'Group'), 1),
       column('ServiceAccounts', (one) => subjectsOf(one, 'ServiceAccount'), 1),
     ],
+    prepare: (one, old, context, access) => {
+      const isSame =
+        old !== undefined && isEqualJson(one.subjects, old.subjects) && isEqualJson(one.roleRef, old.roleRef)
+      if (isSame || at(one, 'roleRef') === undefined) return one
+      const isCluster = textAt(one, 'roleRef', 'kind') === 'ClusterRole'
+      const role = access.get({
+        group: GROUP,
+        resource: isCluster ? 'clusterroles' : 'roles',
+        namespace: isCluster ? '' : context.namespace,
+        name: textAt(one, 'roleRef', 'name'),
+      })
+      checkBindingWrite(one, context, authorizer, role)
+      return one
+    },
     validate: (one, old) => bindingProblems(one, old, name),
   })
 }
 
-export const rbacDefinitions: readonly ResourceDefinition[] = [
-  role('Role'),
-  role('ClusterRole'),
-  binding('RoleBinding'),
-  binding('ClusterRoleBinding'),
-]
+export function rbacDefinitions(authorizer: RbacAuthorizer): readonly ResourceDefinition[] {
+  return [
+    role('Role', authorizer),
+    role('ClusterRole', authorizer),
+    binding('RoleBinding', authorizer),
+    binding('ClusterRoleBinding', authorizer),
+  ]
+}
 
 function ruleProblems(rule: unknown, path: string): FieldProblem[] {
   if (listAt(rule, 'verbs').length === 0) return [required(`${path}.verbs`, 'verbs must contain at least one value')]

@@ -4,7 +4,7 @@ import { columnsOf } from './columns.ts'
 import type { Crd, CrdVersion } from './crd-types.ts'
 import { findAll, parseJsonPath } from './json-path.ts'
 import { ruleProblems } from './rules/index.ts'
-import { prune, validateValue, withDefaults } from './structural/index.ts'
+import { prune, validateChange, withDefaults } from './structural/index.ts'
 import { compareVersions } from './version-order.ts'
 
 const ALL_VERBS: readonly Verb[] = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
@@ -34,7 +34,7 @@ export function definitionOf(crd: Crd): ResourceDefinition {
     prune: (object, { schema }) => prune(object, schema, true) as typeof object,
     defaulted: (object, { schema }) => withDefaults(object, schema) as typeof object,
     validate(object, old, { schema }) {
-      const problems = validateValue(object, schema)
+      const problems = validateChange(object, old, schema)
       // Rules may rely on what the schema promises, so they are asked only about well-formed objects.
       return problems.length > 0 ? problems : ruleProblems(object, old, schema)
     },

@@ -7,6 +7,11 @@ import { canonical } from './structural/json.ts'
 
 /** Hash of the spec that was installed: a spec with another one was changed by a user, and stays as it is. */
 export const INSTALLED_HASH = 'ambit.dev/installed-spec'
+/**
+ * The manager that `kubectl apply --server-side` has: whoever applies the definitions of Istio or Gateway API over these
+ * takes their fields over, and meets no conflict.
+ */
+const APPLIED_AS = 'kubectl'
 /** Groups whose kinds are named like those of others: short names on the command line mean the others'. */
 const LAST_GROUPS = ['flagger.app', 'policy.linkerd.io']
 
@@ -42,17 +47,15 @@ export async function installMeshCrds(crds: readonly ApiObject[], access: Object
 
 async function install(crd: ApiObject, access: ObjectAccess): Promise<void> {
   const { name, annotations } = crd.metadata
+  const ref = { group: CRD_GROUP, resource: 'customresourcedefinitions', namespace: '', name }
   const hash = hashOf(crd)
-  const wanted = { ...crd, metadata: { ...crd.metadata, annotations: { ...annotations, [INSTALLED_HASH]: hash } } }
-  const present = access.get({ group: CRD_GROUP, resource: 'customresourcedefinitions', namespace: '', name })
-  if (present === undefined) {
-    await access.create(wanted)
-    return
+  const present = access.get(ref)
+  if (present !== undefined) {
+    const isOurs = present.metadata.annotations?.[INSTALLED_HASH] === hashOf(present)
+    if (!isOurs || hashOf(present) === hash || present.metadata.deletionTimestamp !== undefined) return
   }
-  const isOurs = present.metadata.annotations?.[INSTALLED_HASH] === hashOf(present)
-  if (!isOurs || hashOf(present) === hash || present.metadata.deletionTimestamp !== undefined) return
-  const kept = { ...present.metadata.annotations, ...wanted.metadata.annotations }
-  await access.update({ ...present, spec: crd.spec, metadata: { ...present.metadata, annotations: kept } })
+  const wanted = { ...crd, metadata: { ...crd.metadata, annotations: { ...annotations, [INSTALLED_HASH]: hash } } }
+  await access.patch(ref, 'apply', wanted, { fieldManager: APPLIED_AS })
 }
 
 function hashOf({ spec }: ApiObject): string {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/clock'
-import { reasonOf } from '#shared/errors'
+import { MeshError, reasonOf } from '#shared/errors'
 import type { Logger } from '#shared/telemetry'
 import { ApiError, badRequest } from '../api-error.ts'
 import type { Scope } from '../objects/index.ts'
@@ -172,6 +172,10 @@ export class RequestHandler {
 
   #refusalOf(error: unknown, request: IncomingMessage): ApiError {
     if (error instanceof ApiError) return error
+    if (error instanceof MeshError && error.code === 'STORE_FAILED')
+      return new ApiError('ServiceUnavailable', error.message)
+    // The client went away in the middle of its body; there is nobody to answer and nothing to mend.
+    if (request.destroyed && !request.complete) return badRequest('the request was not whole')
     this.#services.logger.error('a request failed', {
       method: request.method,
       path: (request.url ?? '').slice(0, 256),

@@ -1,7 +1,9 @@
 import type { Clock } from '#shared/clock'
+import { reasonOf } from '#shared/errors'
+import type { Logger } from '#shared/telemetry'
 import type { Store } from '../../store/index.ts'
 import { ApiError } from '../api-error.ts'
-import { watchObjects } from '../objects/index.ts'
+import { type WatchEvent, watchObjects } from '../objects/index.ts'
 import type { RegistryChange, ResourceRegistry } from '../types.ts'
 import type { Exchange } from './exchange.ts'
 import type { ListOptions } from './query.ts'
@@ -13,13 +15,15 @@ export class WatchHandler {
   readonly #clock: Clock
   readonly #registry: ResourceRegistry
   readonly #maxWatches: number
+  readonly #logger: Logger
   readonly #open = new Set<() => void>()
 
-  constructor(store: Store, clock: Clock, registry: ResourceRegistry, maxWatches: number) {
+  constructor(store: Store, clock: Clock, registry: ResourceRegistry, maxWatches: number, logger: Logger) {
     this.#store = store
     this.#clock = clock
     this.#registry = registry
     this.#maxWatches = maxWatches
+    this.#logger = logger
   }
 
   get openWatches(): number {
@@ -31,15 +35,19 @@ export class WatchHandler {
     if (this.#open.size >= this.#maxWatches)
       throw new ApiError('TooManyRequests', `there are already ${this.#maxWatches} watches`, { retryAfterSeconds: 1 })
     const { response, scope, wanted } = exchange
+    // The client left while it was being identified; nobody would tell of it again.
+    if (response.destroyed) return
     const { definition, version } = scope
     const over = Promise.withResolvers<void>()
+    const begin = (): WatchResponse =>
+      new WatchResponse(response, definition, version, wanted, options.includeObject, this.#clock)
     const output: { lines?: WatchResponse } = {}
     const watching = watchObjects(this.#store, this.#clock, scope, options, (event) => {
-      output.lines ??= new WatchResponse(response, definition, version, wanted, options.includeObject, this.#clock)
-      output.lines.write(event)
+      output.lines ??= begin()
+      this.#write(output.lines, event, exchange)
     })
     // Nothing may have happened yet, and the client waits for the headers.
-    output.lines ??= new WatchResponse(response, definition, version, wanted, options.includeObject, this.#clock)
+    output.lines ??= begin()
     const end = (): void => void response.end()
     const timer = this.#clock.setTimer(options.timeoutMs, end)
     const stopListening = this.#registry.onChange((change) => {
@@ -54,6 +62,16 @@ export class WatchHandler {
       over.resolve()
     })
     await over.promise
+  }
+
+  /** One object that cannot be shown ends this watch, and neither the others nor the store that tells them all. */
+  #write(lines: WatchResponse, event: WatchEvent, { response, scope }: Exchange): void {
+    try {
+      lines.write(event)
+    } catch (error) {
+      this.#logger.error('a watch failed', { resource: scope.definition.plural, error: reasonOf(error) })
+      response.destroy()
+    }
   }
 
   /** Ends all of them, cleanly. */

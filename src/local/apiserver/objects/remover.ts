@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/clock'
 import type { Store, StoredObject } from '../../store/index.ts'
-import { conflict, MODIFIED_MEANWHILE, notFound } from '../api-error.ts'
+import { conflict, forbidden, MODIFIED_MEANWHILE, notFound } from '../api-error.ts'
 import type { ApiObject, DeleteOptions } from '../types.ts'
 import type { Admission } from './admission.ts'
 import { timestamp } from './prepare.ts'
@@ -37,6 +37,8 @@ export class ObjectRemover {
       const stored = this.#store.get(keyOf(scope, name))
       if (stored === undefined) throw notFound(definition, name)
       checkPreconditions(stored.object, scope, name, options)
+      const refusal = definition.deletion?.refusal?.(stored.object)
+      if (refusal !== undefined) throw forbidden(definition, name, refusal)
       const object = inVersion(stored.object, scope)
       await this.#admission.run({ operation: 'DELETE', stage: 'validate', definition, object, old: object, context })
       const begun = this.#begun(stored.object, scope, options)

@@ -209,6 +209,9 @@ function checkIdentity(
     const why = `Precondition failed: UID in precondition: ${metadata.uid}, UID in object meta: ${current.metadata.uid}`
     throw conflict(definition, name, why)
   }
-  const isOtherVersion = metadata.resourceVersion && metadata.resourceVersion !== current.metadata.resourceVersion
+  const { resourceVersion = '' } = metadata
+  // None, and 0, mean whatever is there.
+  const isAny = resourceVersion === '' || resourceVersion === '0'
+  const isOtherVersion = !isAny && resourceVersion !== current.metadata.resourceVersion
   if (isOtherVersion) throw conflict(definition, name, MODIFIED_MEANWHILE)
 }

@@ -1,5 +1,6 @@
 import type { ResourceDefinition, ResourceRegistry, ReviewDefinition, VersionDefinition } from '../definition-types.ts'
 import type { Schema } from '../schema/types.ts'
+import { withTexts } from './texts/index.ts'
 
 /** A kind of one group and version, as documents describe it. */
 export interface Described {
@@ -48,7 +49,7 @@ function ofResource(definition: ResourceDefinition, version: VersionDefinition):
     kind,
     plural,
     isNamespaced,
-    schema: version.schema,
+    schema: origin === 'builtin' ? withTexts(kind, version.schema) : version.schema,
     operations: { kind: 'objects', listKind, subresources: subresources.has('status') ? ['status'] : [] },
     origin,
     source: version,

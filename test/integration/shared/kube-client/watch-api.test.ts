@@ -42,7 +42,7 @@ describe('the objects of an API server', () => {
   const untilPods = (...names: readonly string[]): Promise<void> =>
     until(() => expect(mirror.keys('Pod')).toEqual(names.map((name) => `shop/${name}`)))
   /** Every kind watches from where the server is. */
-  const untilWatching = (): Promise<void> => until(() => expect(api.watchCount).toBe(KINDS.length))
+  const untilWatching = (kinds = KINDS.length): Promise<void> => until(() => expect(api.watchCount).toBe(kinds))
 
   it('are read in pages, and then followed', async () => {
     api.pageLimit = 2
@@ -155,6 +155,24 @@ describe('the objects of an API server', () => {
     policy('p', { action: 'ALLOW' })
     await until(() => expect(source.problems).toEqual([]))
     expect(mirror.objects.get('AuthorizationPolicy shop/p')).toMatchObject({ spec: { action: 'ALLOW' } })
+  })
+
+  it('that may not be listed are named with the words of the server, and do not hold up other kinds', async () => {
+    await api.close()
+    api = await FakeApi.start(['pods', 'authorizationpolicies'])
+    client = new ApiClient(api.login, { clock: systemClock, timeoutMs: 300 })
+    api.refuse('pods', 400)
+    watch()
+    await untilWatching(KINDS.length - 1)
+    await until(() =>
+      expect(source.problems.map(({ problem }) => problem)).toEqual([expect.stringMatching(/pods .* 400/)]),
+    )
+    expect(mirror.keys('Namespace')).toEqual(['kube-system'])
+    putPod('a')
+    api.refuse('pods', undefined)
+    await source.synced
+    expect(mirror.keys('Pod')).toEqual(['shop/a'])
+    expect(source.problems).toEqual([])
   })
 
   it('of a kind that is not installed are none, until it is', async () => {

@@ -43,9 +43,10 @@ export function set(items: Schema): Schema {
   return { type: 'array', 'x-kubernetes-list-type': 'set', 'x-kubernetes-patch-strategy': 'merge', items }
 }
 
-/** Exactly one member counts; another one given by a patch takes its place. */
+/** Exactly one member counts, of the object or of each item; another one given by a patch takes its place. */
 export function retainKeys(schema: Schema): Schema {
-  return { ...schema, 'x-kubernetes-patch-strategy': 'retainKeys' }
+  const { 'x-kubernetes-patch-strategy': merge } = schema
+  return { ...schema, 'x-kubernetes-patch-strategy': merge === undefined ? 'retainKeys' : `${merge},retainKeys` }
 }
 
 export function described(description: string, schema: Schema): Schema {

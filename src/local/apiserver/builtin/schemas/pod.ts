@@ -1,4 +1,4 @@
-import type { Schema } from '../../schema/index.ts'
+import { objectMetaSchema, type Schema } from '../../schema/index.ts'
 import { container, ephemeralContainer, pullSecrets, resources, seccompProfile, seLinuxOptions } from './container.ts'
 import {
   defaulting,
@@ -161,7 +161,7 @@ export const podSpec: Schema = object(
   ['containers'],
 )
 
-export const podTemplate: Schema = object({ metadata: free, spec: podSpec })
+export const podTemplate: Schema = object({ metadata: objectMetaSchema, spec: podSpec })
 
 export const podSchema: Schema = kind('A Pod is a group of processes with one network and one identity.', {
   spec: podSpec,

@@ -1,4 +1,4 @@
-import type { Schema } from '../../schema/index.ts'
+import { objectMetaSchema, type Schema } from '../../schema/index.ts'
 import { fieldRef, resourceFieldRef } from './container.ts'
 import {
   defaulting,
@@ -86,10 +86,10 @@ const volume: Schema = object(
       volumeAttributes: labels,
       nodePublishSecretRef: localObjectReference,
     }),
-    ephemeral: object({ volumeClaimTemplate: object({ metadata: free, spec: claimSpec }) }),
+    ephemeral: object({ volumeClaimTemplate: object({ metadata: objectMetaSchema, spec: claimSpec }) }),
     ...Object.fromEntries(elsewhere.map((name) => [name, free])),
   },
   ['name'],
 )
 
-export const volumes: Schema = listMap(['name'], retainKeys(volume))
+export const volumes: Schema = retainKeys(listMap(['name'], volume))

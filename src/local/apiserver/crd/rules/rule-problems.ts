@@ -153,17 +153,21 @@ function runRules(value: unknown, old: unknown, schema: Schema, path: string, ru
   const before = old === undefined || old === null ? undefined : celValue(old, schema)
   for (const rule of rules) {
     if (run.spentUnits > OBJECT_UNITS || run.problems.length >= MAX_PROBLEMS) return
-    runRule(rule, { self, before }, schema, path, run)
+    runRule(rule, { self, before, value, old }, schema, path, run)
   }
 }
 
 interface Selves {
-  readonly self: unknown
+  readonly value: unknown
   /** Undefined when there is none. */
+  readonly old: unknown
+  /** The two as CEL sees them. */
+  readonly self: unknown
   readonly before: unknown
 }
 
-function runRule(rule: ValidationRule, { self, before }: Selves, schema: Schema, path: string, run: Run): void {
+function runRule(rule: ValidationRule, selves: Selves, schema: Schema, path: string, run: Run): void {
+  const { value, old, self, before } = selves
   const type = schema.type ?? 'object'
   const spent = new Meter(RULE_UNITS)
   try {
@@ -174,6 +178,8 @@ function runRule(rule: ValidationRule, { self, before }: Selves, schema: Schema,
     const variables = oldSelf === undefined ? { self } : { self, oldSelf }
     const holds = expression.run(variables, spent)
     if (holds === true) return
+    // What an earlier definition let in, and what has not changed, is not held against an update.
+    if (!expression.usesOldSelf && old !== undefined && canonical(value) === canonical(old)) return
     const text = messageOf(rule, message, variables)
     run.problems.push(problemOf(rule, `${path}${rule.fieldPath ?? ''}`.replace(/^\./, ''), type, text))
   } catch (error) {

@@ -10,6 +10,39 @@ import { findsRegex } from './regex.ts'
 const MAX_PROBLEMS = 100
 
 /**
+ * What is wrong with a changed value. What was there before and is the same now is not held against it: an object that a
+ * stricter schema finds can still be changed elsewhere (Kubernetes calls it ratcheting).
+ */
+export function validateChange(value: unknown, old: unknown, schema: Schema, path = ''): readonly FieldProblem[] {
+  const problems = validateValue(value, schema, path)
+  if (problems.length === 0 || old === undefined) return problems
+  if (isSame(value, old)) return []
+  const kept: FieldProblem[] = []
+  checkChange(value, old, schema, path, kept)
+  return kept
+}
+
+/** The value is known to differ from the old one, but fields of it may not. */
+function checkChange(value: unknown, old: unknown, schema: Schema, path: string, problems: FieldProblem[]): void {
+  if (!isObject(value) || !isObject(old)) {
+    checkValue(value, schema, path, problems)
+    return
+  }
+  const { properties, additionalProperties, ...own } = schema
+  checkValue(value, own, path, problems)
+  for (const [name, each] of Object.entries(value)) {
+    const known = member(properties, name) ?? (additionalProperties === true ? undefined : additionalProperties)
+    const before = member(old, name)
+    if (typeof known !== 'object' || (before !== undefined && isSame(each, before))) continue
+    checkChange(each, before, known, child(path, name), problems)
+  }
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return a === b || canonical(a) === canonical(b)
+}
+
+/**
  * Everything that is wrong with a value by its structural schema: types, formats, limits, required fields, unions and
  * the uniqueness of sets and maps. Rules in CEL are not run here. The value is pruned and has its defaults.
  *

@@ -1,0 +1,252 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hasKubectl, kubectl, startTestApi, type TestApi } from '../../support/kube-api.ts'
+
+/** One line of a session: all run in this order against one server. */
+interface Row {
+  /** Split at spaces; `'…'` keeps them. */
+  readonly command: string
+  readonly input?: string
+  /** What `kubectl edit` does to its file: a sed expression. */
+  readonly edit?: string
+  readonly expects: { readonly code?: number; readonly out?: RegExp; readonly err?: RegExp }
+}
+
+const web = (image: string, more = ''): string => `
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: m, labels: {app: web, part: shop}}
+spec:
+  replicas: 2
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: web, image: "${image}", env: [{name: A, value: "1"}, {name: B, value: "2"}]}
+      ${more}
+`
+const sidecar = '- {name: log, image: log:1}'
+const config = (name: string, value: string, label = 'set'): string =>
+  `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, namespace: m, labels: {pruned: ${label}}}\ndata: {k: "${value}"}`
+
+const jsonpath = (path: string): string => `-o 'jsonpath={${path}}'`
+
+const rows: readonly Row[] = [
+  // Making things, each in the form that this kubectl chooses (protobuf since 1.32).
+  { command: 'create namespace m', expects: { out: /namespace\/m created/ } },
+  { command: 'create serviceaccount s -n m', expects: { out: /serviceaccount\/s created/ } },
+  { command: 'create token s -n m --audience=a --duration=20m', expects: { out: /^\S+\.\S+\.\S+$/m } },
+  {
+    command: 'create configmap c -n m --from-literal=a=b --from-literal=c=d',
+    expects: { out: /configmap\/c created/ },
+  },
+  { command: 'create secret generic s -n m --from-literal=a=b', expects: { out: /secret\/s created/ } },
+  {
+    command: 'create deployment d -n m --image=i:1 --replicas=2 --port=80',
+    expects: { out: /deployment.apps\/d created/ },
+  },
+  { command: 'create service clusterip d -n m --tcp=80:8080', expects: { out: /service\/d created/ } },
+  { command: 'create service nodeport np -n m --tcp=80:http', expects: { out: /service\/np created/ } },
+  { command: 'create service externalname e -n m --external-name=example.com', expects: { out: /service\/e created/ } },
+  { command: 'create job j -n m --image=i -- sleep 1', expects: { out: /job.batch\/j created/ } },
+  {
+    command: "create cronjob cj -n m --image=i --schedule='*/5 * * * *'",
+    expects: { out: /cronjob.batch\/cj created/ },
+  },
+  { command: 'create ingress in -n m --rule=a.example/x=d:80', expects: { out: /ingress\S*\/in created/ } },
+  { command: 'create role r -n m --verb=get --resource=pods', expects: { out: /role\S*\/r created/ } },
+  { command: 'create rolebinding rb -n m --role=r --user=u', expects: { out: /rolebinding\S*\/rb created/ } },
+  { command: 'create clusterrole cr --verb=get --resource=pods', expects: { out: /clusterrole\S*\/cr created/ } },
+  {
+    command: 'create clusterrolebinding crb --clusterrole=cr --user=u',
+    expects: { out: /clusterrolebinding\S*\/crb created/ },
+  },
+  {
+    command: 'create pdb p -n m --selector=app=web --min-available=50%',
+    expects: { out: /poddisruptionbudget\S*\/p created/ },
+  },
+  {
+    command: 'create quota q -n m --hard=pods=10',
+    expects: { code: 1, err: /failed to create quota: the server could not find the requested resource/ },
+  },
+  {
+    command: `get deploy d -n m ${jsonpath('.spec.template.spec.containers[0].ports[0].containerPort')}`,
+    expects: { out: /^80$/ },
+  },
+  { command: `get svc np -n m ${jsonpath('.spec.ports[0].targetPort')}`, expects: { out: /^http$/ } },
+  { command: `get pdb p -n m ${jsonpath('.spec.minAvailable')}`, expects: { out: /^50%$/ } },
+  { command: `get secret s -n m ${jsonpath('.data.a')}`, expects: { out: /^Yg==$/ } },
+  { command: `get deploy d -n m ${jsonpath('.spec.template.metadata.creationTimestamp')}`, expects: { out: /^$/ } },
+  {
+    command: 'create configmap dry -n m --from-literal=a=b --dry-run=server -o name',
+    expects: { out: /configmap\/dry/ },
+  },
+  { command: 'get configmap dry -n m --ignore-not-found -o name', expects: { out: /^$/ } },
+
+  // Client-side apply: strategic merge with directives.
+  { command: 'apply -f -', input: web('w:1', sidecar), expects: { out: /web created/ } },
+  { command: 'apply -f -', input: web('w:1', sidecar), expects: { out: /web unchanged/ } },
+  { command: 'apply -f -', input: web('w:2'), expects: { out: /web configured/ } },
+  { command: `get deploy web -n m ${jsonpath('.spec.template.spec.containers[*].image')}`, expects: { out: /^w:2$/ } },
+  { command: 'set env deploy/web -n m C=3 A-', expects: { out: /env updated/ } },
+  {
+    command: `get deploy web -n m ${jsonpath('.spec.template.spec.containers[0].env[*].name')}`,
+    expects: { out: /^(B C|C B)$/ },
+  },
+  { command: 'set image deploy/web -n m web=w:3', expects: { out: /image updated/ } },
+  {
+    command: 'set resources deploy web -n m --limits=cpu=1,memory=1Gi',
+    expects: { out: /resource requirements updated/ },
+  },
+  { command: 'set serviceaccount deploy web s -n m', expects: { out: /serviceaccount updated/ } },
+  {
+    command: `patch deploy web -n m -p {"spec":{"template":{"spec":{"containers":[{"name":"web","image":"w:4"}]}}}}`,
+    expects: { out: /patched/ },
+  },
+  {
+    command: `get deploy web -n m ${jsonpath('.spec.template.spec.containers[0].resources.limits.cpu')}`,
+    expects: { out: /^1$/ },
+  },
+  {
+    command: `patch deploy web -n m -p {"spec":{"strategy":{"$retainKeys":["type"],"type":"Recreate"}}}`,
+    expects: { out: /patched/ },
+  },
+  { command: `get deploy web -n m ${jsonpath('.spec.strategy')}`, expects: { out: /^\{"type":"Recreate"\}$/ } },
+  {
+    command: `patch deploy web -n m -p {"spec":{"template":{"spec":{"containers":[{"image":"x"}]}}}}`,
+    expects: { code: 1, err: /merge key: name/ },
+  },
+  {
+    command: `patch deploy web -n m --type=json -p [{"op":"replace","path":"/spec/replicas","value":3}]`,
+    expects: { out: /patched/ },
+  },
+  {
+    command: `patch deploy web -n m --type=json -p [{"op":"remove","path":"/spec/nothing"}]`,
+    expects: { code: 1, err: /nothing/ },
+  },
+  { command: `patch deploy web -n m --type=json -p [{"op":"bad","path":"/spec"}]`, expects: { code: 1, err: /op/ } },
+  {
+    command: `patch deploy web -n m --type=merge -p {"metadata":{"labels":{"part":null}}}`,
+    expects: { out: /patched/ },
+  },
+  { command: `get deploy web -n m ${jsonpath('.metadata.labels.part')}`, expects: { out: /^$/ } },
+  { command: 'edit deploy web -n m', edit: 's/replicas: 3/replicas: 4/', expects: { out: /web edited/ } },
+  { command: `get deploy web -n m ${jsonpath('.spec.replicas')}`, expects: { out: /^4$/ } },
+  { command: 'replace -f -', input: config('c', 'new'), expects: { out: /configmap\/c replaced/ } },
+  { command: 'replace -f -', input: config('missing', 'x'), expects: { code: 1, err: /not found/ } },
+  { command: 'apply view-last-applied deploy/web -n m', expects: { out: /image: w:2/ } },
+  { command: 'label deploy web -n m a=1', expects: { out: /labeled/ } },
+  { command: 'label deploy web -n m a=2', expects: { code: 1, err: /already has a value/ } },
+  { command: 'label deploy web -n m a=2 --overwrite', expects: { out: /labeled/ } },
+  { command: 'label deploy web -n m a-', expects: { out: /unlabeled/ } },
+  { command: 'annotate deploy --all -n m note=x', expects: { out: /annotated/ } },
+  { command: 'autoscale deploy web -n m --max=5', expects: { out: /autoscaled/ } },
+  { command: 'rollout pause deploy/web -n m', expects: { out: /paused/ } },
+  { command: 'rollout resume deploy/web -n m', expects: { out: /resumed/ } },
+
+  // Sets of files.
+  { command: 'apply -k KUSTOMIZE', expects: { out: /configmap\/one created[\s\S]*configmap\/two created/ } },
+  { command: 'diff -k KUSTOMIZE', expects: {} },
+  {
+    command: 'apply -n m --prune -l pruned=set --prune-allowlist=core/v1/ConfigMap -f -',
+    input: config('keep', '1'),
+    expects: { out: /keep created/ },
+  },
+  {
+    command: 'apply -n m --prune -l pruned=set --prune-allowlist=core/v1/ConfigMap -f -',
+    input: config('other', '1'),
+    expects: { out: /other created[\s\S]*configmap\/keep pruned/ },
+  },
+
+  // Server-side apply and its managers.
+  { command: 'apply --server-side -f -', input: config('ssa', '1'), expects: { out: /ssa serverside-applied/ } },
+  { command: 'apply --server-side -f -', input: config('ssa', '2'), expects: { out: /ssa serverside-applied/ } },
+  {
+    command: 'apply --server-side --field-manager=ci -f -',
+    input: config('ssa', '3'),
+    expects: { code: 1, err: /Apply failed with 1 conflict: conflict with "kubectl": \.data\.k/ },
+  },
+  {
+    command: 'apply --server-side --field-manager=ci --dry-run=server --force-conflicts -o jsonpath={.data.k} -f -',
+    input: config('ssa', '3'),
+    expects: { out: /^3$/ },
+  },
+  { command: `get cm ssa -n m ${jsonpath('.data.k')}`, expects: { out: /^2$/ } },
+  {
+    command: 'apply --server-side --field-manager=ci --force-conflicts -f -',
+    input: config('ssa', '3'),
+    expects: { out: /serverside-applied/ },
+  },
+  {
+    command: `get cm ssa -n m --show-managed-fields ${jsonpath('range .metadata.managedFields[*]}{.manager} {end')}`,
+    expects: { out: /^(ci kubectl|kubectl ci) $/ },
+  },
+  { command: 'apply -f -', input: config('moved', '1'), expects: { out: /moved created/ } },
+  { command: 'apply --server-side -f -', input: config('moved', '2'), expects: { out: /serverside-applied/ } },
+  {
+    command: `get cm moved -n m --show-managed-fields ${jsonpath('range .metadata.managedFields[*]}{.manager}={.operation} {end')}`,
+    expects: { out: /^kubectl=Apply kubectl-last-applied=Apply $/ },
+  },
+  {
+    command: 'apply --server-side -f -',
+    input: config('moved', '3').replace(/\ndata.*/, ''),
+    expects: { out: /applied/ },
+  },
+  { command: `get cm moved -n m ${jsonpath('.data')}`, expects: { out: /^$/ } },
+  {
+    command: 'apply --server-side -f -',
+    input: web('w:5', '- {name: web, image: twice}'),
+    expects: { code: 1, err: /duplicate entries for key/ },
+  },
+
+  // Looking and taking away.
+  { command: 'get cm -n m -o name', expects: { out: /configmap\/c\n/ } },
+  { command: 'get deploy -n m --show-labels', expects: { out: /LABELS[\s\S]*app=web/ } },
+  { command: 'get deploy web -n m -o yaml', expects: { out: /apiVersion: apps\/v1\nkind: Deployment/ } },
+  { command: "get deploy -n m -o go-template='{{range .items}}{{.metadata.name}} {{end}}'", expects: { out: /d web/ } },
+  { command: 'auth can-i create pods -n m', expects: { out: /yes/ } },
+  { command: 'auth can-i --list -n m', expects: { out: /Resources/ } },
+  {
+    command: "wait deploy/web -n m --for=jsonpath='{.spec.replicas}'=4 --timeout=3s",
+    expects: { out: /condition met/ },
+  },
+  { command: 'delete cm -n m -l pruned=set', expects: { out: /"other" deleted/ } },
+  { command: 'delete deploy d -n m --cascade=orphan --wait=false', expects: { out: /"d" deleted/ } },
+  { command: 'delete secret,svc --all -n m --now', expects: { out: /secret "s" deleted/ } },
+  { command: 'delete cm nobody -n m --ignore-not-found', expects: {} },
+  { command: 'delete ns m --wait=false', expects: { out: /"m" deleted/ } },
+]
+
+const isHere = hasKubectl()
+
+describe.skipIf(!isHere)('the kubectl matrix', () => {
+  let api: TestApi
+  let kustomize = ''
+  beforeAll(async () => {
+    api = await startTestApi()
+    kustomize = join(api.dir, 'kustomize')
+    mkdirSync(kustomize)
+    const files = { 'one.yaml': config('one', '1', 'no'), 'two.yaml': config('two', '2', 'no') }
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(kustomize, name), text)
+    writeFileSync(join(kustomize, 'kustomization.yaml'), `resources: [${Object.keys(files).join(', ')}]\n`)
+  })
+  afterAll(() => api.close())
+
+  it('is no smaller than sixty commands', () => {
+    expect(rows.length).toBeGreaterThanOrEqual(60)
+  })
+
+  for (const [index, { command, input, edit, expects }] of rows.entries()) {
+    it(`${index + 1}: kubectl ${command}`, async () => {
+      const words = [...command.replace('KUSTOMIZE', kustomize).matchAll(/'([^']*)'|(?:[^\s']|'[^']*')+/g)]
+      const args = words.map(([word, quoted]) => quoted ?? word.replaceAll("'", ''))
+      const environment = edit === undefined ? {} : { KUBE_EDITOR: `sed -i '${edit}'` }
+      const result = await kubectl(api, args, input, environment)
+      expect(result.code, result.stderr).toBe(expects.code ?? 0)
+      if (expects.out !== undefined) expect(result.stdout).toMatch(expects.out)
+      if (expects.err !== undefined) expect(result.stderr).toMatch(expects.err)
+    })
+  }
+})
