@@ -64,7 +64,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     'cluster-api': ['host', 'network', 'store', 'apiserver', 'controllers'],
     objects: ['host', 'network', 'kubelet', 'apiserver'],
     programs: ['host', 'kubelet'],
-    runtime: ['host', 'network', 'kubelet', 'objects', 'apiserver'],
+    runtime: ['host', 'network', 'kubelet', 'objects', 'apiserver', 'controllers'],
     control: ['host', 'kubelet'],
   },
   cli: {

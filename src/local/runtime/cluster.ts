@@ -4,6 +4,7 @@ import { type Namespace, objectKey, type Pod, type Service } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
+import { EventRecorder } from '../controllers/index.ts'
 import { type ContainerPlan, type PodMachine, PodRunner, planPod } from '../kubelet/index.ts'
 import type { ServiceProxy } from '../network/index.ts'
 import { ApiObjects, type ApiPod, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
@@ -94,6 +95,7 @@ export class Cluster implements Closer {
   readonly #settings: ClusterSettings
   readonly #objects: ApiObjects
   readonly #status: StatusWriter
+  readonly #events: EventRecorder
   readonly #entries = new Map<string, Entry>()
   readonly #leaving = new Set<Promise<void>>()
   /** Pods that are being taken out of the API. */
@@ -106,6 +108,7 @@ export class Cluster implements Closer {
   constructor(settings: ClusterSettings) {
     this.#settings = settings
     this.#status = new StatusWriter(settings.access, settings.clock, settings.logger)
+    this.#events = new EventRecorder(settings, 'kubelet')
     this.#objects = new ApiObjects(settings.access, () => this.notice())
   }
 
@@ -216,7 +219,8 @@ export class Cluster implements Closer {
     why: { readonly reason: 'ErrImageNeverPull' | 'CreateContainerConfigError'; readonly message: string },
   ): void {
     const startedAt = raw.metadata.creationTimestamp ?? this.#now()
-    this.#status.set(raw, stuckStatus(raw, { ...why, hostIps: ips, startedAt }, this.#now()))
+    const isNews = this.#status.set(raw, stuckStatus(raw, { ...why, hostIps: ips, startedAt }, this.#now()))
+    if (isNews) void this.#events.record(raw, { type: 'Warning', ...why })
   }
 
   #place(

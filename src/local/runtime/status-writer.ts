@@ -22,13 +22,14 @@ export class StatusWriter {
     this.#logger = logger
   }
 
-  /** Times of conditions are those of the pod as it is now, so an equal state makes an equal status. */
-  set(pod: ApiObject, status: object): void {
+  /** @returns whether it says something new */
+  set(pod: ApiObject, status: object): boolean {
     const { uid = '' } = pod.metadata
     const last = this.#wanted.get(uid)?.status ?? this.#written.get(uid)
-    if (last !== undefined && isDeepStrictEqual(withoutTimes(last), withoutTimes(status))) return
+    if (last !== undefined && isDeepStrictEqual(withoutTimes(last), withoutTimes(status))) return false
     this.#wanted.set(uid, { pod, status })
     void this.#work(uid)
+    return true
   }
 
   /** Forgets all pods but these. */
