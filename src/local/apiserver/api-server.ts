@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { AddressInfo, ListenOptions } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
@@ -104,10 +105,11 @@ export async function startApiServer(
     authorizer,
     openApi: parts.createOpenApi(registry),
     streams: backend === undefined ? undefined : parts.createStreams(backend, clock),
-    staticPaths: new StaticPaths(tokens, () => isListening),
+    staticPaths: new StaticPaths(tokens, () => isListening && store.isWritable),
   })
+  const upgraded = new Set<Duplex>()
   const { host, port, inheritedFd } = settings
-  const create = httpsServers(authority, settings, handler)
+  const create = httpsServers(authority, settings, handler, upgraded)
   const server = create()
   await listen(server, { host, port }, `${host}:${port}`)
   const servers = [server]
@@ -135,17 +137,22 @@ export async function startApiServer(
     close: () => {
       isListening = false
       eventExpiry.stop()
-      closing ??= end(servers, watches, clock)
+      closing ??= end(servers, upgraded, watches, clock)
       return closing
     },
   }
 }
 
-/** Makes servers of one certificate. */
+/**
+ * Makes servers of one certificate.
+ *
+ * @param upgraded gets the connections of exec and port-forward, which a server itself forgets
+ */
 function httpsServers(
   authority: ApiAuthority,
   { host, addresses, maxConnections }: ApiServerSettings,
   handler: RequestHandler,
+  upgraded: Set<Duplex>,
 ): () => Server {
   const { certificatePem, privateKeyPem } = authority.issueServing([host, ...addresses])
   const options: ServerOptions = {
@@ -166,7 +173,11 @@ function httpsServers(
   return () => {
     const server = createServer(options, (request, response) => void handler.handle(request, response))
     server.maxConnections = maxConnections
-    server.on('upgrade', (request, socket, head) => void handler.upgrade(request, socket, head))
+    server.on('upgrade', (request, socket, head) => {
+      upgraded.add(socket)
+      socket.once('close', () => upgraded.delete(socket))
+      void handler.upgrade(request, socket, head)
+    })
     // A client that says no valid TLS; its socket has been closed.
     server.on('tlsClientError', () => undefined)
     return server
@@ -187,10 +198,16 @@ function urlOf(server: Server): string {
   return `https://${address.includes(':') ? `[${address}]` : address}:${port}`
 }
 
-/** Watches end at once, requests get a moment, then connections go. */
-async function end(servers: readonly Server[], watches: WatchHandler, clock: Clock): Promise<void> {
+/** Watches and streams of pods end at once, requests get a moment, then connections go. */
+async function end(
+  servers: readonly Server[],
+  upgraded: ReadonlySet<Duplex>,
+  watches: WatchHandler,
+  clock: Clock,
+): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   watches.endAll()
+  for (const socket of upgraded) socket.destroy()
   for (const server of servers) server.closeIdleConnections()
   const cut = (): void => {
     for (const server of servers) server.closeAllConnections()

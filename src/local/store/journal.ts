@@ -46,8 +46,12 @@ export class Journal {
   /** @param segment the file to go on with, whose end is whole */
   static async open(settings: JournalSettings, segment: string): Promise<Journal> {
     const file = await open(join(settings.dir, segment), 'a', 0o600)
-    await syncFolder(settings.dir)
+    if (settings.sync === 'always') await syncFolder(settings.dir)
     return new Journal(settings, file, (await file.stat()).size)
+  }
+
+  get isWritable(): boolean {
+    return this.#failure === undefined
   }
 
   get segmentBytes(): number {

@@ -104,6 +104,10 @@ class JournaledStore implements Store {
     this.#kept = { journal, compaction, ownership }
   }
 
+  get isWritable(): boolean {
+    return this.#kept?.journal.isWritable ?? true
+  }
+
   get revision(): Revision {
     return this.#revision
   }

@@ -138,6 +138,8 @@ export interface Store extends Closer {
   /** Of the latest write. */
   readonly revision: Revision
   readonly damage: readonly StoreDamage[]
+  /** False once a write could not be kept, or the store is closed: all later ones are refused. */
+  readonly isWritable: boolean
   get(key: ObjectKey): StoredObject | undefined
   list(query: ListQuery): ListResult
   create(key: ObjectKey, object: ApiObject): WriteResult

@@ -50,6 +50,19 @@ describe('a server that starts again on the same folder', () => {
     await second.close()
   })
 
+  it('says that it is not ready, and refuses writes, when its store takes no more', async () => {
+    const api = await startTestApi({ dir })
+    const client = new KubeClient(api.server, api.server.issueClient('admin', 'system:masters'))
+    expect((await client.get('/readyz')).code).toBe(200)
+    await api.store.close()
+    expect([(await client.get('/readyz')).code, (await client.get('/livez')).code]).toEqual([500, 200])
+    const refused = await client.post('/api/v1/namespaces/default/configmaps', { metadata: { name: 'a' } })
+    expect([refused.code, refused.json.reason]).toEqual([503, 'ServiceUnavailable'])
+    expect((await client.get('/api/v1/namespaces')).code).toBe(200)
+    client.close()
+    await api.close()
+  })
+
   it('keeps its keys to itself', async () => {
     const api = await startTestApi({ dir })
     const files = ['kubeconfig', ...readdirSync(join(dir, 'pki')).map((name) => join('pki', name))]

@@ -22,24 +22,8 @@ describe.skipIf(!hasKubectl())('streams with kubectl', () => {
   beforeAll(async () => {
     pods = new LocalPods()
     api = await startTestApi({ backend: pods })
-    await api.server.access.create({
-      apiVersion: 'v1',
-      kind: 'ServiceAccount',
-      metadata: { name: 'default', namespace: 'default' },
-    })
-    for (const names of [['web'], ['one', 'two']]) {
-      const pod = {
-        apiVersion: 'v1',
-        kind: 'Pod',
-        metadata: { name: names[0] ?? '', namespace: 'default' },
-        spec: { nodeName: 'node-a', containers: names.map((name) => ({ name, image: 'ambit/echo' })) },
-      }
-      const made = await api.server.access.create(pod)
-      await api.server.access.update(
-        { ...made, status: { ...(made.status as object), phase: 'Running' } },
-        { subresource: 'status' },
-      )
-    }
+    await runningPod(api, ['web'])
+    await runningPod(api, ['one', 'two'])
   })
   afterAll(() => api?.close())
 
@@ -190,6 +174,36 @@ describe.skipIf(!hasKubectl())('streams with kubectl', () => {
     expect(result.stderr).toContain(says)
   })
 })
+
+describe.skipIf(!hasKubectl())('a server that ends', () => {
+  it('takes open streams with it', async () => {
+    const pods = new LocalPods()
+    const api = await startTestApi({ backend: pods })
+    await runningPod(api, ['web'])
+    const exec = start(api, ['exec', 'web', '--', 'sh', '-c', 'echo started; sleep 60'])
+    const logs = start(api, ['logs', '-f', 'web'])
+    await once(exec.stdout, 'data')
+    await expect.poll(() => pods.followers).toBe(1)
+    const ends = [once(exec, 'exit'), once(logs, 'exit')]
+    await api.close()
+    await Promise.all(ends)
+    expect([pods.killed, pods.followers]).toEqual([1, 0])
+  })
+})
+
+async function runningPod({ server }: TestApi, names: readonly string[]): Promise<void> {
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name: 'default', namespace: 'default' } }
+  const ref = { group: '', resource: 'serviceaccounts', namespace: 'default', name: 'default' }
+  if (server.access.get(ref) === undefined) await server.access.create(account)
+  const made = await server.access.create({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: names[0] ?? '', namespace: 'default' },
+    spec: { nodeName: 'node-a', containers: names.map((name) => ({ name, image: 'ambit/echo' })) },
+  })
+  const status = { ...(made.status as object), phase: 'Running' }
+  await server.access.update({ ...made, status }, { subresource: 'status' })
+}
 
 function start(
   api: TestApi,

@@ -98,8 +98,7 @@ function filled(spec: Readonly<Record<string, unknown>>): object {
     return isMissing ? { ...recordAt(port), targetPort: at(port, 'port') } : port
   })
   const isExternalName = spec.type === 'ExternalName'
-  const clusterIps = listAt(spec, 'clusterIPs')
-  const clusterIp = spec.clusterIP ?? clusterIps[0]
+  const clusterIp = spec.clusterIP ?? listAt(spec, 'clusterIPs')[0]
   return {
     ...spec,
     ...(ports.length === 0 ? {} : { ports }),
@@ -107,7 +106,9 @@ function filled(spec: Readonly<Record<string, unknown>>): object {
     ...(['NodePort', 'LoadBalancer'].includes(String(spec.type)) && spec.externalTrafficPolicy === undefined
       ? { externalTrafficPolicy: 'Cluster' }
       : {}),
-    ...(clusterIp === undefined || clusterIp === '' ? {} : { clusterIP: clusterIp, clusterIPs: clusterIps.length > 1 ? clusterIps : [clusterIp] }),
+    ...(clusterIp === undefined || clusterIp === ''
+      ? {}
+      : { clusterIP: clusterIp, clusterIPs: [clusterIp, ...listAt(spec, 'clusterIPs').slice(1)] }),
   }
 }
 

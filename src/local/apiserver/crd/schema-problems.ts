@@ -19,6 +19,24 @@ const STRUCTURE_ONLY = [
   'x-kubernetes-embedded-resource',
   'x-kubernetes-list-type',
 ] as const
+/** Keywords of JSONSchemaProps; whoever misspells one believes that it works. */
+const KEYWORDS: ReadonlySet<string> = new Set(
+  (
+    'id $schema description type format title default maximum exclusiveMaximum minimum exclusiveMinimum maxLength ' +
+    'minLength pattern maxItems minItems uniqueItems multipleOf enum maxProperties minProperties required items allOf ' +
+    'oneOf anyOf not properties additionalProperties externalDocs example nullable ' +
+    'x-kubernetes-preserve-unknown-fields x-kubernetes-embedded-resource x-kubernetes-int-or-string ' +
+    'x-kubernetes-list-map-keys x-kubernetes-list-type x-kubernetes-map-type x-kubernetes-validations'
+  ).split(' '),
+)
+/** Keywords that no structural schema may have. */
+const NOT_SUPPORTED: ReadonlySet<string> = new Set([
+  '$ref',
+  'definitions',
+  'dependencies',
+  'patternProperties',
+  'additionalItems',
+])
 const KNOWN_LIST_TYPES = ['atomic', 'set', 'map']
 /** Deepest nesting of a schema; nothing real comes near, and every walk over schemas and values recurses. */
 const MAX_DEPTH = 64
@@ -89,9 +107,10 @@ function checkKeywords(schema: Schema, path: string, problems: FieldProblem[]): 
         'uniqueItems cannot be set to true since the runtime complexity becomes quadratic',
       ),
     )
-  for (const keyword of ['$ref', 'definitions', 'dependencies', 'patternProperties', 'additionalItems']) {
-    // These are no part of `Schema`: whoever wrote the CRD believes that they work.
-    if (Object.hasOwn(schema, keyword)) problems.push(forbidden(child(path, keyword), 'is not supported'))
+  for (const keyword of Object.keys(schema)) {
+    const field = child(path, keyword)
+    if (NOT_SUPPORTED.has(keyword)) problems.push(forbidden(field, 'is not supported'))
+    else if (!KEYWORDS.has(keyword)) problems.push(forbidden(field, `unknown field "${keyword}"`))
   }
 }
 

@@ -1,5 +1,6 @@
 import { parseDocument } from 'yaml'
 import { ApiError, badRequest } from '../api-error.ts'
+import { DEEPEST_JSON, isTooDeep } from '../patch/json-object.ts'
 import type { DecodeProtobuf } from '../types.ts'
 import { duplicateKeys } from './duplicate-keys.ts'
 
@@ -28,25 +29,33 @@ export function decodeBody(body: Buffer, contentType: string, decodeProtobuf: De
 export function decodeJson(body: Buffer): DecodedBody {
   const text = utf8(body)
   try {
-    return { value: JSON.parse(text), duplicates: duplicateKeys(text) }
+    return shallow({ value: JSON.parse(text), duplicates: duplicateKeys(text) })
   } catch (cause) {
+    if (cause instanceof ApiError) throw cause
     throw badRequest(`the body is no JSON: ${(cause as SyntaxError).message}`)
   }
+}
+
+/** All that handles objects later goes down into them: one that is nested without end would take the stack. */
+function shallow(body: DecodedBody): DecodedBody {
+  if (isTooDeep(body.value)) throw badRequest(`the body is nested deeper than ${DEEPEST_JSON} levels`)
+  return body
 }
 
 /** One document; JSON is YAML too. @throws ApiError BadRequest */
 export function decodeYaml(body: Buffer): DecodedBody {
   const text = utf8(body)
   if (/^\s*\{/.test(text)) return decodeJson(body)
-  const document = parseDocument(text, { merge: true, logLevel: 'silent' })
   const duplicates: string[] = []
-  for (const error of document.errors) {
-    if (error.code !== 'DUPLICATE_KEY') throw badRequest(`error converting YAML to JSON: ${error.message}`)
-    duplicates.push(`line ${error.linePos?.[0].line ?? '?'}`)
-  }
   try {
-    return { value: document.toJS({ maxAliasCount: MAX_YAML_ALIASES }), duplicates }
+    const document = parseDocument(text, { merge: true, logLevel: 'silent' })
+    for (const error of document.errors) {
+      if (error.code !== 'DUPLICATE_KEY') throw error
+      duplicates.push(`line ${error.linePos?.[0].line ?? '?'}`)
+    }
+    return shallow({ value: document.toJS({ maxAliasCount: MAX_YAML_ALIASES }), duplicates })
   } catch (cause) {
+    if (cause instanceof ApiError) throw cause
     throw badRequest(`error converting YAML to JSON: ${(cause as Error).message}`)
   }
 }

@@ -15,6 +15,7 @@ export const applyPatch: ApplyPatch = (kind, current, body, definition, version)
     }
     const patched = patchedBy(kind, current, body, version)
     if (!isJsonObject(patched)) throw new ApiError('Invalid', 'nothing but an object may be left of an object')
+    if (isTooDeep(patched)) throw new ApiError('Invalid', 'the patched object would be nested too deeply')
     // Whether it still is an API object is checked by the server, like any other body.
     return { kind: 'patched', object: patched as ApiObject }
   } catch (error) {

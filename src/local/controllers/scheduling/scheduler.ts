@@ -1,3 +1,4 @@
+import { ApiError } from '../../apiserver/index.ts'
 import { withCondition } from '../core/conditions.ts'
 import type { Controller, Environment } from '../core/controller.ts'
 import { EventRecorder } from '../core/events.ts'
@@ -7,6 +8,8 @@ import type { Pod } from '../core/shapes.ts'
 import { chooseNode } from './choose-node.ts'
 
 const MANAGER = 'default-scheduler'
+/** Of one condition, against others who write the status at the same time. */
+const MAX_ATTEMPTS = 8
 
 /** Gives each pod that waits for a node one; one that fits nowhere is looked at again when a node changes. */
 export function scheduler(environment: Environment): Controller {
@@ -48,12 +51,26 @@ export function scheduler(environment: Environment): Controller {
     },
   }
 
+  /** The kubelet may write conditions at the same time: each write is made from what is there, or again. */
   async function setCondition(pod: Pod, status: 'True' | 'False', reason: string, message: string): Promise<void> {
-    const old = pod.status?.conditions
-    const conditions = withCondition(old, { type: 'PodScheduled', status, reason, message }, clock.nowMs())
-    if (conditions === old) return
-    const change = { status: { conditions: conditions.map((each) => (each.reason === '' ? bare(each) : each)) } }
-    await access.patch(refTo(PODS, pod), 'merge', change, { subresource: 'status', fieldManager: MANAGER })
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const current = access.get(refTo(PODS, pod)) as Pod | undefined
+      if (current === undefined || current.metadata.uid !== pod.metadata.uid) return
+      const old = current.status?.conditions
+      const conditions = withCondition(old, { type: 'PodScheduled', status, reason, message }, clock.nowMs())
+      if (conditions === old) return
+      const { resourceVersion } = current.metadata
+      const change = {
+        metadata: { resourceVersion },
+        status: { conditions: conditions.map((each) => (each.reason === '' ? bare(each) : each)) },
+      }
+      try {
+        await access.patch(refTo(PODS, pod), 'merge', change, { subresource: 'status', fieldManager: MANAGER })
+        return
+      } catch (error) {
+        if (!(error instanceof ApiError && error.status.reason === 'Conflict')) throw error
+      }
+    }
   }
 }
 

@@ -231,6 +231,17 @@ describe('a definition is refused', () => {
     expect(takeCrd(document)).toEqual([expected])
   })
 
+  test('with a keyword that is misspelt, or that no structural schema has', () => {
+    const schema = {
+      type: 'object',
+      properties: { a: { type: 'string', patern: '^a$' }, b: { type: 'object', $ref: '#/x' } },
+    }
+    expect(takeCrd(crd(schema as Schema))).toEqual([
+      `${SPEC}.properties[a].patern: Forbidden: unknown field "patern"`,
+      `${SPEC}.properties[b].$ref: Forbidden: is not supported`,
+    ])
+  })
+
   test('with a pattern or a rule that does not compile', () => {
     const taken = takeCrd(
       crd(

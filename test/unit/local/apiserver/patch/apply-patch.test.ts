@@ -10,6 +10,8 @@ const custom = { origin: 'custom' } as unknown as ResourceDefinition
 const run = (kind: Parameters<typeof applyPatch>[0], body: unknown, definition = builtin): unknown =>
   applyPatch(kind, current, body, definition, version)
 
+const nested = (depth: number): unknown => JSON.parse(`${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`)
+
 test('each kind of patch gives the patched object', () => {
   const labelled = { ...current, metadata: { ...current.metadata, labels: { a: '1' } } }
   const merge = { metadata: { labels: { a: '1' } } }
@@ -34,7 +36,18 @@ test.each<[string, unknown, Parameters<typeof run>]>([
   ['a JSON patch is a list', 'malformed', ['json', {}]],
   ['a failed test is no bad request', 'inapplicable', ['json', [{ op: 'test', path: '/kind', value: 'Pod' }]]],
   ['an object stays an object', 'inapplicable', ['json', [{ op: 'replace', path: '', value: 1 }]]],
-  ['nothing is nested without end', 'malformed', ['merge', JSON.parse(`${'{"a":'.repeat(200)}1${'}'.repeat(200)}`)]],
+  ['nothing is nested without end', 'malformed', ['merge', nested(200)]],
+  [
+    'no object grows deeper by one patch after the other',
+    'inapplicable',
+    [
+      'json',
+      [
+        { op: 'add', path: '/spec', value: nested(100) },
+        { op: 'add', path: `/spec${'/a'.repeat(100)}`, value: nested(100) },
+      ],
+    ],
+  ],
 ])('%s', (_name, kind, args) => {
   expect(run(...args)).toMatchObject({ kind })
 })

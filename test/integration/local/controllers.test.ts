@@ -1,0 +1,229 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemClock } from '#shared/clock'
+import { parseCidr } from '#shared/net'
+import type { ApiObject } from '../../../src/local/apiserver/index.ts'
+import { registerNode, ServiceAddresses, startControllers } from '../../../src/local/controllers/index.ts'
+import { hasKubectl, type KubectlResult, kubectl, startTestApi, type TestApi } from '../../support/kube-api.ts'
+import { quietLogger } from '../../support/quiet-logger.ts'
+
+const PODS = { group: '', resource: 'pods', namespace: '' }
+
+describe.skipIf(!hasKubectl())('controllers behind kubectl', () => {
+  let api: TestApi
+  let closers: { close?(): Promise<void>; stop?(): void }[]
+
+  beforeAll(async () => {
+    api = await startTestApi()
+    const { access, registry, caPem } = api.server
+    const environment = { access, clock: systemClock, logger: quietLogger }
+    const addresses = new ServiceAddresses({
+      clock: systemClock,
+      ranges: ['10.96.0.0/16', 'fd00:10:96::/112'].map((text) => parseCidr(text)!),
+      nodePorts: { first: 30_000, last: 32_767 },
+    })
+    api.server.addAdmission(addresses.hook)
+    for (const name of ['node-a', 'node-b']) {
+      await registerNode(environment, {
+        name,
+        labels: {},
+        addresses: ['10.243.0.2'],
+        podCidrs: ['10.244.1.0/24'],
+        isReady: true,
+        message: 'runs',
+        capacity: { cpu: '2', memory: '4Gi', pods: '110' },
+        nodeInfo: { kubeletVersion: 'v1.33.0' },
+      })
+    }
+    closers = [
+      startControllers({
+        ...environment,
+        registry,
+        caCertificatePem: caPem,
+        mintToken: async () => 'a-token',
+        addresses,
+      }),
+      fakeKubelet(api),
+    ]
+  })
+  afterAll(async () => {
+    for (const each of closers) {
+      await each.close?.()
+      each.stop?.()
+    }
+    await api.close()
+  })
+
+  const run = (...args: readonly string[]): Promise<KubectlResult> => kubectl(api, args)
+  const ok = async (...args: readonly string[]): Promise<string> => {
+    const { code, stdout, stderr } = await run(...args)
+    expect(code, stderr).toBe(0)
+    return stdout.trim()
+  }
+  const apply = async (manifest: object): Promise<void> => {
+    const { code, stderr } = await kubectl(api, ['apply', '-f', '-'], JSON.stringify(manifest))
+    expect(code, stderr).toBe(0)
+  }
+
+  it('gives each namespace its account and root certificate, also again', async () => {
+    await ok('create', 'namespace', 'shop')
+    await ok('wait', '-n', 'shop', '--for=create', 'sa/default', '--timeout=5s')
+    await ok('wait', '-n', 'shop', '--for=create', 'cm/kube-root-ca.crt', '--timeout=5s')
+    await ok('delete', '-n', 'shop', 'sa/default')
+    await ok('wait', '-n', 'shop', '--for=create', 'sa/default', '--timeout=5s')
+  })
+
+  it('rolls out, shows, undoes, scales and deletes a deployment', async () => {
+    await ok('create', 'deployment', 'web', '-n', 'shop', '--image=web:1', '--replicas=3')
+    expect(await ok('rollout', 'status', '-n', 'shop', 'deploy/web', '--timeout=10s')).toContain(
+      'successfully rolled out',
+    )
+    await ok('set', 'image', '-n', 'shop', 'deploy/web', 'web=web:2')
+    await ok('rollout', 'status', '-n', 'shop', 'deploy/web', '--timeout=10s')
+    expect(await ok('rollout', 'history', '-n', 'shop', 'deploy/web')).toMatch(/1\s+<none>\n2\s+<none>/)
+    await ok('rollout', 'undo', '-n', 'shop', 'deploy/web')
+    await ok('rollout', 'status', '-n', 'shop', 'deploy/web', '--timeout=10s')
+    expect(
+      await ok('get', 'deploy', '-n', 'shop', 'web', '-o', 'jsonpath={.spec.template.spec.containers[0].image}'),
+    ).toBe('web:1')
+    await ok('scale', '-n', 'shop', 'deploy/web', '--replicas=5')
+    await ok('rollout', 'status', '-n', 'shop', 'deploy/web', '--timeout=10s')
+    expect((await ok('get', 'pods', '-n', 'shop', '-o', 'name')).split('\n')).toHaveLength(5)
+    expect(await ok('get', 'pods', '-n', 'shop', '-o', 'wide')).toMatch(/node-a(.|\n)*node-b|node-b(.|\n)*node-a/)
+    await ok('rollout', 'restart', '-n', 'shop', 'deploy/web')
+    await ok('rollout', 'status', '-n', 'shop', 'deploy/web', '--timeout=10s')
+    expect(await ok('describe', 'deploy', '-n', 'shop', 'web')).toContain('ScalingReplicaSet')
+  })
+
+  it('gives an exposed deployment addresses of both families and endpoints', async () => {
+    await ok('expose', 'deploy', '-n', 'shop', 'web', '--port=80', '--type=NodePort')
+    expect(await ok('get', 'svc', '-n', 'shop', 'web', '-o', 'jsonpath={.spec.clusterIPs}')).toMatch(
+      /^\["10\.96\.\d+\.\d+","fd00:10:96::[0-9a-f]+"\]$/,
+    )
+    expect(
+      Number(await ok('get', 'svc', '-n', 'shop', 'web', '-o', 'jsonpath={.spec.ports[0].nodePort}')),
+    ).toBeGreaterThanOrEqual(30_000)
+    const addresses = async (): Promise<readonly string[]> => {
+      const { items } = JSON.parse(await ok('get', 'endpointslices', '-n', 'shop', '-o', 'json'))
+      return items.flatMap((slice: { endpoints: { addresses: string[] }[] }) =>
+        slice.endpoints.flatMap((endpoint) => endpoint.addresses),
+      )
+    }
+    await expect.poll(addresses, { timeout: 10_000 }).toHaveLength(5)
+    expect(
+      (await ok('get', 'endpoints', '-n', 'shop', 'web', '-o', 'jsonpath={.subsets[0].addresses[*].ip}')).split(' '),
+    ).toHaveLength(5)
+    await ok('patch', 'svc', '-n', 'shop', 'web', '-p', '{"metadata":{"labels":{"tier":"front"}}}')
+    expect(await ok('get', 'svc', '-n', 'shop', 'web', '-o', 'jsonpath={.spec.clusterIPs[1]}')).toContain(
+      'fd00:10:96::',
+    )
+  })
+
+  it.each([
+    { says: 'headless', spec: { clusterIP: 'None', ports: [{ port: 80 }] }, has: '["None"]' },
+    { says: 'of another name', spec: { type: 'ExternalName', externalName: 'example.org' }, has: '' },
+    { says: 'at its own address', spec: { clusterIP: '10.96.0.77', ports: [{ port: 80 }] }, has: '["10.96.0.77"]' },
+  ])('takes a service that is $says', async ({ spec, has }) => {
+    const name = `svc-${Object.keys(spec).join('-').toLowerCase()}-${has.length}`
+    await apply({ apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: 'shop' }, spec })
+    expect(await ok('get', 'svc', '-n', 'shop', name, '-o', 'jsonpath={.spec.clusterIPs}')).toBe(has)
+  })
+
+  it('refuses an address that another service has', async () => {
+    const service = { apiVersion: 'v1', kind: 'Service', metadata: { name: 'thief', namespace: 'shop' } }
+    const spec = { clusterIP: '10.96.0.77', ports: [{ port: 80 }] }
+    const { code, stderr } = await kubectl(api, ['apply', '-f', '-'], JSON.stringify({ ...service, spec }))
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('provided IP is already allocated')
+  })
+
+  it('runs a job to its end', async () => {
+    await apply({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'count', namespace: 'shop' },
+      spec: {
+        completions: 3,
+        parallelism: 2,
+        template: { spec: { restartPolicy: 'Never', containers: [{ name: 'main', image: 'job:1' }] } },
+      },
+    })
+    await ok('wait', '-n', 'shop', '--for=condition=complete', 'job/count', '--timeout=10s')
+    expect(await ok('get', 'job', '-n', 'shop', 'count', '-o', 'jsonpath={.status.succeeded}')).toBe('3')
+    await ok('delete', 'job', '-n', 'shop', 'count')
+    await gone('shop', 'job-name=count')
+  })
+
+  it('says why a pod has no node, and places it when one fits', async () => {
+    await ok('run', 'picky', '-n', 'shop', '--image=web:1', '--overrides={"spec":{"nodeSelector":{"disk":"fast"}}}')
+    await expect
+      .poll(async () => (await run('events', '-n', 'shop', '--for=pod/picky')).stdout, { timeout: 5_000 })
+      .toContain("0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.")
+    await ok('label', 'node', 'node-b', 'disk=fast')
+    await ok('wait', '-n', 'shop', '--for=condition=Ready', 'pod/picky', '--timeout=5s')
+    expect(await ok('get', 'pod', '-n', 'shop', 'picky', '-o', 'jsonpath={.spec.nodeName}')).toBe('node-b')
+  })
+
+  it('keeps the pods of an orphaning deletion, and takes in a new owner', async () => {
+    await ok('create', 'deployment', 'kept', '-n', 'shop', '--image=web:1')
+    await ok('rollout', 'status', '-n', 'shop', 'deploy/kept', '--timeout=10s')
+    await ok('delete', 'deploy', '-n', 'shop', 'kept', '--cascade=orphan')
+    const sets = await ok(
+      'get',
+      'rs',
+      '-n',
+      'shop',
+      '-l',
+      'app=kept',
+      '-o',
+      'jsonpath={.items[*].metadata.ownerReferences}',
+    )
+    expect(sets).toBe('')
+    expect((await ok('get', 'pods', '-n', 'shop', '-l', 'app=kept', '-o', 'name')).split('\n')).toHaveLength(1)
+  })
+
+  it.each(['background', 'foreground'])('deletes everything under a deployment in the %s', async (cascade) => {
+    const name = `gone-${cascade}`
+    await ok('create', 'deployment', name, '-n', 'shop', '--image=web:1')
+    await ok('rollout', 'status', '-n', 'shop', `deploy/${name}`, '--timeout=10s')
+    await ok('delete', 'deploy', '-n', 'shop', name, `--cascade=${cascade}`, '--timeout=10s')
+    await gone('shop', `app=${name}`)
+  })
+
+  it('empties a namespace before it goes', async () => {
+    expect(await ok('delete', 'namespace', 'shop', '--timeout=15s')).toContain('deleted')
+    expect((await run('get', 'namespace', 'shop')).stderr).toContain('not found')
+    expect((await run('get', 'all', '-n', 'shop')).stderr).toContain('No resources found')
+  })
+
+  async function gone(namespace: string, selector: string): Promise<void> {
+    await expect
+      .poll(() => ok('get', 'rs,pods', '-n', namespace, '-l', selector, '-o', 'name'), { timeout: 10_000 })
+      .toBe('')
+  }
+})
+
+/** Runs every placed pod at once: jobs end well, others become ready; what is told to go, goes. */
+function fakeKubelet({ server }: TestApi): { stop(): void } {
+  let hosts = 1
+  const act = async (pod: ApiObject): Promise<void> => {
+    const { namespace = '', name, deletionTimestamp, uid, resourceVersion } = pod.metadata
+    const ref = { ...PODS, namespace, name }
+    const { nodeName, containers } = pod.spec as { nodeName?: string; containers: readonly { image: string }[] }
+    if (deletionTimestamp !== undefined) {
+      await server.access.delete(ref, { gracePeriodSeconds: 0, preconditions: { uid } })
+    } else if (nodeName !== undefined && (pod.status as { phase?: string }).phase === 'Pending') {
+      const isJob = containers[0]?.image.startsWith('job')
+      const condition = { type: 'Ready', status: 'True', lastTransitionTime: pod.metadata.creationTimestamp }
+      const podIP = `10.244.1.${++hosts}`
+      const old = (pod.status as { conditions?: readonly object[] }).conditions ?? []
+      const status = isJob
+        ? { phase: 'Succeeded' }
+        : { phase: 'Running', conditions: [...old, condition], podIP, podIPs: [{ ip: podIP }] }
+      await server.access.patch(ref, 'merge', { metadata: { resourceVersion }, status }, { subresource: 'status' })
+    }
+  }
+  return server.access.watch(PODS, ({ type, object }) => {
+    // A pod that changed or went in between comes again, or needs nothing more.
+    if (type !== 'DELETED') void act(object).catch(() => undefined)
+  })
+}
