@@ -143,7 +143,8 @@ function factsOf({ name, addresses, podCidrs }: Nodes['list'][number]): Paramete
   return {
     name,
     labels: machine,
-    addresses: addresses.map(({ ip }) => ip),
+    // Addresses of a node are keyed by their type, so there is one of the machine's own: the first family's.
+    addresses: addresses.slice(0, 1).map(({ ip }) => ip),
     podCidrs,
     isReady: true,
     message: 'the node is a network namespace of this machine',

@@ -21,8 +21,7 @@ export const node: ResourceDefinition = define({
       ...free,
       properties: {
         conditions: listMap(['type'], { ...free, properties: { type: text, status: text } }),
-        // Keyed by type upstream, and yet nodes of two families have two of one type: not checked there, and not here.
-        addresses: list(object({ type: text, address: text }, ['type', 'address'])),
+        addresses: listMap(['type'], object({ type: text, address: text }, ['type', 'address'])),
       },
     },
   }),
