@@ -1,6 +1,5 @@
 import { createServer, type Server, type ServerOptions } from 'node:https'
 import type { AddressInfo, ListenOptions } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
@@ -11,6 +10,7 @@ import { InProcessAccess } from './access.ts'
 import { ApiAuthority, createAuthenticator, type KeyPair, RbacAuthorizer, ServiceAccountTokens } from './auth/index.ts'
 import { installBuiltins } from './builtin/index.ts'
 import { EventExpiry } from './event-expiry.ts'
+import type { OpenStreams } from './http/open-streams.ts'
 import { RequestHandler } from './http/request-handler.ts'
 import { StaticPaths } from './http/static-paths.ts'
 import { WatchHandler } from './http/watch-handler.ts'
@@ -107,9 +107,8 @@ export async function startApiServer(
     streams: backend === undefined ? undefined : parts.createStreams(backend, clock),
     staticPaths: new StaticPaths(tokens, () => isListening && store.isWritable),
   })
-  const upgraded = new Set<Duplex>()
   const { host, port, inheritedFd } = settings
-  const create = httpsServers(authority, settings, handler, upgraded)
+  const create = httpsServers(authority, settings, handler)
   const server = create()
   await listen(server, { host, port }, `${host}:${port}`)
   const servers = [server]
@@ -137,22 +136,17 @@ export async function startApiServer(
     close: () => {
       isListening = false
       eventExpiry.stop()
-      closing ??= end(servers, upgraded, watches, clock)
+      closing ??= end(servers, handler.streams, watches, clock)
       return closing
     },
   }
 }
 
-/**
- * Makes servers of one certificate.
- *
- * @param upgraded gets the connections of exec and port-forward, which a server itself forgets
- */
+/** Makes servers of one certificate. */
 function httpsServers(
   authority: ApiAuthority,
   { host, addresses, maxConnections }: ApiServerSettings,
   handler: RequestHandler,
-  upgraded: Set<Duplex>,
 ): () => Server {
   const { certificatePem, privateKeyPem } = authority.issueServing([host, ...addresses])
   const options: ServerOptions = {
@@ -173,11 +167,7 @@ function httpsServers(
   return () => {
     const server = createServer(options, (request, response) => void handler.handle(request, response))
     server.maxConnections = maxConnections
-    server.on('upgrade', (request, socket, head) => {
-      upgraded.add(socket)
-      socket.once('close', () => upgraded.delete(socket))
-      void handler.upgrade(request, socket, head)
-    })
+    server.on('upgrade', (request, socket, head) => void handler.upgrade(request, socket, head))
     // A client that says no valid TLS; its socket has been closed.
     server.on('tlsClientError', () => undefined)
     return server
@@ -201,13 +191,13 @@ function urlOf(server: Server): string {
 /** Watches and streams of pods end at once, requests get a moment, then connections go. */
 async function end(
   servers: readonly Server[],
-  upgraded: ReadonlySet<Duplex>,
+  streams: OpenStreams,
   watches: WatchHandler,
   clock: Clock,
 ): Promise<void> {
   const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   watches.endAll()
-  for (const socket of upgraded) socket.destroy()
+  await streams.endAll()
   for (const server of servers) server.closeIdleConnections()
   const cut = (): void => {
     for (const server of servers) server.closeAllConnections()

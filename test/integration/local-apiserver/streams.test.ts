@@ -187,7 +187,7 @@ describe.skipIf(!hasKubectl())('a server that ends', () => {
     const ends = [once(exec, 'exit'), once(logs, 'exit')]
     await api.close()
     await Promise.all(ends)
-    expect([pods.killed, pods.followers]).toEqual([1, 0])
+    await expect.poll(() => [pods.killed, pods.followers]).toEqual([1, 0])
   })
 })
 

@@ -8,6 +8,7 @@ import {
   intersection,
   isEmptySet,
   isEqualSet,
+  NO_FIELDS,
   ONE_FIELD,
   union,
   withNamedParents,
@@ -46,11 +47,12 @@ export const apply: FieldManagement['apply'] = (current, applied, applyScope, fo
 
   const live = current === undefined ? {} : withoutManagedFields(current)
   const merged = mergeValues(live, manifest, scope.schema) as JsonObject
-  const object = (last === undefined ? merged : prune(merged, last.fields, fields, others, scope)) as JsonObject
+  const hasDropped = last !== undefined && !isEmptySet(difference(last.fields, fields))
+  const object = hasDropped ? prune(merged, last.fields, fields, others, scope) : merged
 
   const change = ownableChanges(compareValues(live, object, scope.schema), scope)
   const conflicts = force ? [] : findConflicts(others, change)
-  const known = current === undefined ? fields : lastAppliedFields(current, applyScope.fieldManager, scope)
+  const known = current === undefined ? NO_FIELDS : lastAppliedFields(current, applyScope.fieldManager, scope)
   const remaining = conflicts
     .map((conflict) => ({ ...conflict, fields: difference(conflict.fields, known) }))
     .filter((conflict) => !isEmptySet(conflict.fields))

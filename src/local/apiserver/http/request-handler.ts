@@ -19,6 +19,7 @@ import type {
 import { answerDiscovery, answerOpenApi, notServed } from './discovery-handler.ts'
 import { identify } from './identify.ts'
 import { wantedAnswer } from './negotiate.ts'
+import { OpenStreams } from './open-streams.ts'
 import { attributesOf, authorize, type Target, targetOf, urlOf, verbOf } from './plan-request.ts'
 import { writeOptionsOf } from './query.ts'
 import { refuseUpgrade } from './refuse-upgrade.ts'
@@ -43,6 +44,8 @@ export interface RequestServices extends ResourceServices {
 /** From an HTTP request to its answer. Each request is answered, whatever is thrown. */
 export class RequestHandler {
   readonly #services: RequestServices
+  /** To be ended with the server. */
+  readonly streams: OpenStreams = new OpenStreams()
 
   constructor(services: RequestServices) {
     this.#services = services
@@ -69,6 +72,7 @@ export class RequestHandler {
       const { scope, pod } = this.#stream(user, route.at, url.searchParams, 'create', new Warnings())
       const { streams } = this.#services
       if (streams === undefined) throw new ApiError('ServiceUnavailable', 'pods cannot be reached from this server')
+      this.streams.add(socket)
       streams.upgrade({ request, socket, head, query: url.searchParams, context: scope.context, pod })
     } catch (error) {
       refuseUpgrade(socket, this.#refusalOf(error, request).status)
@@ -133,6 +137,7 @@ export class RequestHandler {
     const { streams } = this.#services
     const pod = find(scope, this.#services)
     if (streams === undefined) throw new ApiError('ServiceUnavailable', 'pods cannot be reached from this server')
+    this.streams.add(response)
     await streams.serve({ request, response, query, context: scope.context, pod })
   }
 
