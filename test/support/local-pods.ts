@@ -13,6 +13,8 @@ export class LocalPods implements PodBackend {
   /** Sizes that terminals were given. */
   readonly sizes: string[] = []
   killed = 0
+  /** Commands that have not ended. */
+  running = 0
 
   async exec(_pod: unknown, { command, hasStdin }: Parameters<PodBackend['exec']>[1]): Promise<ExecSession> {
     const [file = '', ...args] = command
@@ -22,6 +24,8 @@ export class LocalPods implements PodBackend {
     } catch (error) {
       throw new ApiError('InternalError', `cannot run ${file}: ${(error as Error).message}`)
     }
+    this.running++
+    child.on('close', () => void this.running--)
     if (!hasStdin) child.stdin.end()
     return {
       stdin: hasStdin ? child.stdin : undefined,
