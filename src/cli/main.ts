@@ -7,6 +7,7 @@ import { commandName } from './command-name.ts'
 import {
   addDown,
   addExec,
+  addKubectl,
   addLogs,
   addPrograms,
   addStatus,
@@ -35,6 +36,7 @@ addDown(program)
 addStatus(program)
 addExec(program)
 addLogs(program)
+addKubectl(program, installation)
 addZtunnelConfig(program)
 addPrograms(program, installation)
 program

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Clock, sleep, type Timer } from '#shared/clock'
@@ -9,16 +8,18 @@ import type { MainControl, RunningProgram } from '#shared/lifecycle'
 import type { IpFamily } from '#shared/net'
 import { currentNetns, type Netns, openNetns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
+import { type ClusterApi, openClusterApi } from './cluster-api/index.ts'
 import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
 import { ancestorsOf, BoundedLog, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
+import { MESH_CRD_FOLDER } from './mesh-crds.ts'
 import { meshStatus } from './mesh-status.ts'
 import { Narrator } from './narrator.ts'
 import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
-import { DesiredObjects, LiveFolder, localKinds } from './objects/index.ts'
+import { DesiredObjects, FolderApply, localKinds } from './objects/index.ts'
 import { MeshPrograms } from './programs/index.ts'
-import { askTunnel, Captures, Cluster, type PlacedPod, SYSTEM_NAMESPACE, type SystemPod } from './runtime/index.ts'
+import { askTunnel, Captures, Cluster, type PlacedPod } from './runtime/index.ts'
 import { layoutOf, type StateLayout } from './state-layout.ts'
 
 /** What the supervisor is given by `main.ts`. */
@@ -35,23 +36,24 @@ interface LocalNode {
   readonly node: Node
   readonly netns: Netns
   readonly captures: Captures
-  readonly tunnelPod: SystemPod
 }
 
 /** What there is once the mesh has been brought up. */
 interface Parts {
   readonly tools: Tools
   readonly nodes: Nodes
+  readonly api: ClusterApi
   readonly locals: readonly LocalNode[]
   readonly programs: MeshPrograms
   readonly cluster: Cluster
   readonly desired: DesiredObjects
+  readonly apply: FolderApply
 }
 
 /** How long programs may take to end by themselves on the way down. */
 const DOWN_GRACE_MS = 500
 const TRIM_LOGS_MS = 2_000
-const TUNNEL_ACCOUNT = 'ztunnel'
+const CA_AUDIENCE = 'istio-ca'
 
 /** The whole mesh on one machine: makes each part once, joins them, and takes them down in the other order. */
 export class LocalMesh implements RunningProgram, ControlledMesh {
@@ -106,6 +108,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       nodes: parts?.nodes.list ?? [],
       programs: parts?.programs.list ?? [],
       cluster: parts?.cluster,
+      problems: this.#problemsOf(parts),
       captured: new Set(served.flatMap((uids) => [...uids])),
     })
   }
@@ -143,8 +146,10 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const parts = this.#parts
     if (parts !== undefined) {
       await parts.desired.close()
+      await parts.apply.close()
       await parts.cluster.close()
       await parts.programs.stop(DOWN_GRACE_MS)
+      await parts.api.close()
       for (const { netns } of parts.locals) netns.close()
       await parts.nodes.close()
     }
@@ -158,64 +163,75 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const nodes = await makeNodes(tools, config.nodes, kernelFamilies())
     this.progress.say('step', `nodes are joined: ${nodes.list.map(({ name }) => name).join(', ')}`)
     const locals = nodes.list.map((node) => this.#local(node))
-    const desired = this.#watchFolders()
-    const cluster = this.#makeCluster(tools, nodes, locals, desired)
-    const programs = await this.#startPrograms(tools, nodes, locals)
+    const api = await this.#openApi(nodes)
+    this.progress.say('step', 'the Kubernetes API is served')
+    const programs = await this.#startPrograms(tools, nodes, locals, api)
     this.progress.say('step', `${programs.list.length} programs started`)
+    const cluster = this.#makeCluster(tools, nodes, locals, api)
+    const { desired, apply } = this.#followFolders(api)
     void desired.synced.then(() => {
-      cluster.reconcile()
       this.#isSynced = true
-      this.#noticed()
+      apply.notice()
     })
-    return { tools, nodes, locals, programs, cluster, desired }
+    return { tools, nodes, api, locals, programs, cluster, desired, apply }
   }
 
   #local(node: Node): LocalNode {
     const netns = openNetns(node.holder.netnsPath)
-    const tunnelPod: SystemPod = {
-      namespace: SYSTEM_NAMESPACE,
-      name: `${TUNNEL_ACCOUNT}-${node.name}`,
-      uid: randomUUID(),
-      serviceAccount: TUNNEL_ACCOUNT,
-      node: node.name,
-      ips: node.addresses.map(({ ip }) => ip),
-    }
-    return { node, netns, captures: new Captures(netns, this.#settings.clock), tunnelPod }
+    return { node, netns, captures: new Captures(netns, this.#settings.clock) }
   }
 
-  #watchFolders(): DesiredObjects {
+  #openApi(nodes: Nodes): Promise<ClusterApi> {
+    const { clock, logger, config } = this.#settings
+    const { folders, kubeconfig } = this.#layout
+    return openClusterApi({
+      clock,
+      logger,
+      nodes,
+      machineFd: config.apiFd === 0 ? undefined : config.apiFd,
+      storeDir: folders.store,
+      pkiDir: folders.pki,
+      accountsDir: folders.accounts,
+      kubeconfig,
+      definitions: MESH_CRD_FOLDER,
+    })
+  }
+
+  /** What users keep in folders is applied to the API each time it changes. */
+  #followFolders({ access }: ClusterApi): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
     const { config, clock, logger } = this.#settings
     const sources = config.folders.map((folder) => ({
       folder,
       source: watchFolder(folder, { clock, logger: logger.child('objects'), kinds: localKinds }),
     }))
-    return new DesiredObjects(sources, () => {
-      if (this.#isSynced) this.#parts?.cluster.notice()
+    const desired: DesiredObjects = new DesiredObjects(sources, () => {
+      if (this.#isSynced) apply.notice()
     })
+    const changed = (): void => this.#noticed()
+    const apply: FolderApply = new FolderApply({ access, desired, clock, logger: logger.child('objects'), changed })
+    return { desired, apply }
   }
 
-  #makeCluster(tools: Tools, nodes: Nodes, locals: readonly LocalNode[], desired: DesiredObjects): Cluster {
+  #makeCluster(tools: Tools, nodes: Nodes, locals: readonly LocalNode[], { access }: ClusterApi): Cluster {
     const { clock, logger, config } = this.#settings
     const { folders, dir } = this.#layout
     const machines = locals.map(({ node, netns }) => {
       const network = new PodNetwork(tools, node, nodes.families)
       const places = { netnsDir: folders.netns, podsDir: folders.pods, logsDir: folders.logs, hidden: [dir] }
-      return [node.name, { tools, clock, logger: logger.child('pods'), network, nodeNetns: netns, ...places }] as const
+      const machine = { tools, clock, logger: logger.child('pods'), network, nodeNetns: netns, ...places }
+      return [node.name, { machine, ips: node.addresses.map(({ ip }) => ip) }] as const
     })
     const capturesOf = new Map(locals.map(({ node, captures }) => [node.name, captures]))
     return new Cluster({
       clock,
       logger: logger.child('cluster'),
-      families: nodes.families,
-      desired,
-      live: new LiveFolder(folders.objects, folders.beside),
+      access,
       serviceProxy: new ServiceProxy(
         locals.map(({ netns }) => netns),
         clock,
         logger.child('services'),
       ),
-      systemPods: locals.map(({ tunnelPod }) => tunnelPod),
-      machines: new Map(machines),
+      nodes: new Map(machines),
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
       // The pinned Node comes first, so that samples run on the same as the mesh.
       containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },
@@ -223,29 +239,39 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     })
   }
 
-  #startPrograms(tools: Tools, nodes: Nodes, locals: readonly LocalNode[]): Promise<MeshPrograms> {
-    const { config, clock, logger, distDir } = this.#settings
-    const { folders, dir, tokenKey, jwks } = this.#layout
-    return MeshPrograms.start({
+  async #startPrograms(
+    tools: Tools,
+    nodes: Nodes,
+    locals: readonly LocalNode[],
+    api: ClusterApi,
+  ): Promise<MeshPrograms> {
+    const { config, clock, distDir } = this.#settings
+    const { folders, dir } = this.#layout
+    const [istiod, nodeAgent] = await Promise.all([api.kubeconfigOf('istiod-lite'), api.kubeconfigOf('node-agent')])
+    const tunnels = await Promise.all(
+      api.tunnelPods.map(async (pod) => {
+        const { namespace, serviceAccount } = pod
+        const request = { namespace, serviceAccount, pod, audience: CA_AUDIENCE }
+        const local = locals.find(({ node }) => node.name === pod.node)
+        return { local, pod, tokenFile: await api.tokens.keep(request, `${pod.name}.token`) }
+      }),
+    )
+    return new MeshPrograms({
       place: { tools, distDir, stateDir: dir, extraEnv: config.programEnv, isIpv6Enabled: nodes.families.includes(6) },
       machine: { clock, pids: this.#pids, logsDir: folders.logs, changed: () => this.#noticed() },
-      clock,
-      logger: logger.child('programs'),
       fabric: {
         netns: currentNetns(),
         netnsPath: `/proc/${this.#pids.self}/ns/net`,
         addresses: nodes.fabricAddresses.map(({ ip }) => ip),
       },
-      nodes: locals.map(({ node, netns, tunnelPod }) => ({
-        name: node.name,
-        netns,
-        netnsPath: node.holder.netnsPath,
-        ip: node.addresses[0]?.ip ?? '',
-        pod: { ...tunnelPod, serviceAccountUid: randomUUID() },
-      })),
+      nodes: tunnels.flatMap(({ local, pod, tokenFile }) => {
+        if (local === undefined) return []
+        const { node, netns } = local
+        const ip = node.addresses[0]?.ip ?? ''
+        return [{ name: node.name, netns, netnsPath: node.holder.netnsPath, ip, pod, tokenFile }]
+      }),
+      kubeconfigs: { istiod, nodeAgent },
       folders,
-      tokenKey,
-      jwks,
     })
   }
 
@@ -255,7 +281,8 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     if (parts === undefined || this.#isEnding) return
     const { programs, cluster } = parts
     const isReady = this.#isAllReady(parts)
-    this.#narrator.look({ programs: programs.list, cluster, isReady, status: () => this.status() })
+    const problems = this.#problemsOf(parts)
+    this.#narrator.look({ programs: programs.list, cluster, problems, isReady, status: () => this.status() })
   }
 
   get #state(): MeshStatus['state'] {
@@ -264,8 +291,12 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     return this.#narrator.hasBeenReady ? 'degraded' : 'starting'
   }
 
-  #isAllReady({ programs, cluster }: Parts): boolean {
-    return this.#isSynced && programs.isReady && cluster.isReady
+  #isAllReady({ programs, cluster, apply }: Parts): boolean {
+    return this.#isSynced && apply.isSettled && programs.isReady && cluster.isReady
+  }
+
+  #problemsOf(parts: Parts | undefined): MeshStatus['problems'] {
+    return parts === undefined ? [] : [...parts.desired.problems, ...parts.apply.problems]
   }
 
   #pod(namespace: string, name: string): PlacedPod | undefined {

@@ -11,6 +11,8 @@ export interface LocalConfig {
   /** Absolute. Folders of Kubernetes YAML; of two objects of one name the first folder's counts. */
   readonly folders: readonly string[]
   readonly programEnv: readonly ExtraEnv[]
+  /** A listening socket of the machine's loopback, for kubectl; 0 = there is none. */
+  readonly apiFd: number
   /** The mesh ends when this descriptor does; 0 = it stays until it is told. */
   readonly lifelineFd: number
   /** Where containers and this program find their commands. */
@@ -34,6 +36,12 @@ export const localSettings: ConfigSpec<LocalConfig> = {
     nodes: setting(integer(1, MAX_NODES), 'AMBIT_NODES', 2, 'How many nodes there are.'),
     folders: setting(pathList, 'AMBIT_FOLDERS', [], 'Folders with Kubernetes YAML, watched for changes.', 'none'),
     programEnv: setting(envList, 'AMBIT_PROGRAM_ENV', [], 'Environment of single programs.', 'none'),
+    apiFd: setting(
+      integer(0, 1_000_000),
+      'AMBIT_API_FD',
+      0,
+      "Listening socket of the machine's loopback, where the Kubernetes API is served; 0 = only inside.",
+    ),
     lifelineFd: setting(
       integer(0, 1_000_000),
       'AMBIT_LIFELINE_FD',

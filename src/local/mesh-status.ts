@@ -1,4 +1,12 @@
-import type { ContainerStatus, MeshState, MeshStatus, NodeStatus, PodStatus, ServiceStatus } from '#shared/control'
+import type {
+  ContainerStatus,
+  MeshState,
+  MeshStatus,
+  NodeStatus,
+  PodStatus,
+  ServiceStatus,
+  StatusProblem,
+} from '#shared/control'
 import { AMBIT_VERSION } from '#shared/control'
 import type { Pod } from '#shared/k8s'
 import { spiffeId } from '#shared/model'
@@ -17,6 +25,7 @@ export interface StatusInputs {
   readonly nodes: readonly Node[]
   readonly programs: readonly MeshProgram[]
   readonly cluster: Cluster | undefined
+  readonly problems: readonly StatusProblem[]
   /** Uids of the pods that some tunnel serves now. */
   readonly captured: ReadonlySet<string>
 }
@@ -41,7 +50,7 @@ export function meshStatus(inputs: StatusInputs): MeshStatus {
     programs: programs.map((program) => program.status),
     pods,
     services: (cluster?.services ?? []).map(serviceStatus),
-    problems: cluster?.problems ?? [],
+    problems: inputs.problems,
   }
 }
 
@@ -71,13 +80,14 @@ function placedStatus(placed: PlacedPod, captured: ReadonlySet<string>, pids: Ma
   }
 }
 
-function blockedStatus({ pod, reason }: BlockedPod): PodStatus {
+function blockedStatus({ namespace, name, serviceAccount, reason }: BlockedPod): PodStatus {
   return {
-    ...nameOf(pod),
+    namespace,
+    name,
     uid: '',
     node: '',
     addresses: [],
-    identity: identityOf(pod),
+    identity: spiffeId({ trustDomain: TRUST_DOMAIN, namespace, serviceAccount }),
     enrolled: false,
     captured: false,
     ready: false,

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#shared/clock'
-import type { MeshStatus } from '#shared/control'
+import type { MeshStatus, StatusProblem } from '#shared/control'
 import { formatProblem } from '#shared/k8s'
 import type { Logger } from '#shared/telemetry'
 import type { Progress } from './control/index.ts'
@@ -10,6 +10,7 @@ import type { Cluster } from './runtime/index.ts'
 export interface NarratedMesh {
   readonly programs: readonly MeshProgram[]
   readonly cluster: Cluster
+  readonly problems: readonly StatusProblem[]
   readonly isReady: boolean
   /** Asked now and then, while the mesh is not ready. */
   readonly status: () => Promise<MeshStatus>
@@ -45,7 +46,7 @@ export class Narrator {
   look(mesh: NarratedMesh): void {
     for (const program of mesh.programs) this.#tellProgram(program)
     if (this.#hasBeenReady) return
-    for (const problem of mesh.cluster.problems) this.#tellOnce(formatProblem(problem))
+    for (const problem of mesh.problems) this.#tellOnce(formatProblem(problem))
     for (const { key, reason } of mesh.cluster.blocked) this.#tellOnce(`pod ${key} cannot be placed: ${reason}`)
     if (!mesh.isReady) {
       this.#waitFor(mesh)

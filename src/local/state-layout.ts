@@ -5,13 +5,15 @@ export interface StateLayout {
   readonly dir: string
   /** `ambit` talks to the supervisor here. */
   readonly socket: string
-  readonly tokenKey: string
-  readonly jwks: string
+  /** For kubectl, with all rights. */
+  readonly kubeconfig: string
   readonly folders: {
-    /** Live objects: what the mesh's programs read. */
-    readonly objects: string
-    /** Half-written files, to be renamed into place. */
-    readonly beside: string
+    /** Objects of the Kubernetes API, as a journal. */
+    readonly store: string
+    /** The API's authority and the key of service-account tokens. */
+    readonly pki: string
+    /** Tokens and kubeconfigs of the mesh's programs. */
+    readonly accounts: string
     /** `<pod uid>` leads to its network namespace. */
     readonly netns: string
     readonly pods: string
@@ -22,12 +24,11 @@ export interface StateLayout {
 }
 
 export function layoutOf(dir: string): StateLayout {
-  const folders = ['objects', 'beside', 'netns', 'pods', 'nodes', 'logs', 'istiod'] as const
+  const folders = ['store', 'pki', 'accounts', 'netns', 'pods', 'nodes', 'logs', 'istiod'] as const
   return {
     dir,
     socket: join(dir, 'ambit.sock'),
-    tokenKey: join(dir, 'token-key.pem'),
-    jwks: join(dir, 'token-jwks.json'),
+    kubeconfig: join(dir, 'kubeconfig'),
     // Built from the very list of keys.
     folders: Object.fromEntries(folders.map((name) => [name, join(dir, name)])) as unknown as StateLayout['folders'],
   }

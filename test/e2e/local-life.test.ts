@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -53,7 +53,9 @@ describe.runIf(requirePrivileges())('the life of a mesh on one machine', () => {
     writeFileSync(join(folder, 'b.yaml'), 'apiVersion: v1\nkind: Namespace\nmetadata: { name: good }\n')
     const up = await ambit.run([...EMPTY, '--detach', '-f', folder])
     expect(up).toMatchObject({ code: 0, stdout: expect.stringContaining(`! ${folder}/a.yaml:2: kind: `) })
-    expect(readFileSync(join(stateDir, 'objects', 'namespace_good.yaml'), 'utf8')).toContain('name: good')
+    expect(await ambit.run(['kubectl', 'get', 'namespace', 'good', '-o', 'name'])).toMatchObject({
+      stdout: 'namespace/good\n',
+    })
   })
 
   it('ends completely at the very moment its supervisor is killed, and "down" removes what is left on disk', async () => {

@@ -11,6 +11,7 @@ const root = resolve(import.meta.dirname, '../..')
 const NEEDED = [
   'bin',
   'dist',
+  'daemonset',
   'samples',
   'package.json',
   'node_modules/.bin/node',

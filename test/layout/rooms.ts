@@ -61,9 +61,10 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     controllers: ['apiserver'],
     network: ['host'],
     kubelet: ['host', 'network'],
-    objects: ['host', 'network', 'kubelet'],
+    'cluster-api': ['host', 'network', 'store', 'apiserver', 'controllers'],
+    objects: ['host', 'network', 'kubelet', 'apiserver'],
     programs: ['host', 'kubelet'],
-    runtime: ['host', 'network', 'kubelet', 'objects'],
+    runtime: ['host', 'network', 'kubelet', 'objects', 'apiserver', 'controllers'],
     control: ['host', 'kubelet'],
   },
   cli: {

@@ -29,6 +29,8 @@ export async function execInPod(stateDir: string, asked: ExecRequest): Promise<n
   })
   try {
     const how = await end
+    // Who ends the process next would cut off what a slow reader has not taken yet.
+    await Promise.all([process.stdout, process.stderr].map(flushed))
     if (how.kind === 'refused') throw new MeshError('COMMAND_FAILED', how.error)
     return how.kind === 'exited' ? how.code : 128 + (constants.signals[how.signal as NodeJS.Signals] ?? 0)
   } finally {
@@ -83,6 +85,11 @@ function give(from: Duplex, to: NodeJS.WriteStream, bytes: Buffer): void {
   if (to.write(bytes)) return
   from.pause()
   to.once('drain', () => from.resume())
+}
+
+/** Resolves when everything written has gone out, or nobody takes it any more. */
+function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => stream.write('', () => resolve()))
 }
 
 function sendInput(socket: Duplex): void {

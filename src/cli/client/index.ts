@@ -1,5 +1,5 @@
 export { ControlClient, notUp } from './control-client.ts'
 export { endMesh } from './end-mesh.ts'
 export { execInPod } from './exec-client.ts'
-export { GOOD_END, type Launched, type LaunchSettings, launchSupervisor } from './launch.ts'
+export { GOOD_END, type Launched, type LaunchSettings, launchSupervisor, listenOnLoopback } from './launch.ts'
 export { claimFolder, hasState, removeState, runningProcesses } from './state-folder.ts'

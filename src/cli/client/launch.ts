@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { identify, newRunRecord, writeRunRecord } from '#shared/control'
@@ -11,6 +12,8 @@ export interface LaunchSettings {
   readonly startedAt: string
   readonly distDir: string
   readonly nodes: number
+  /** Where the Kubernetes API is served, from `listenOnLoopback`; closed here. */
+  readonly api: Server
   readonly folders: readonly string[]
   readonly programEnv: readonly string[]
   /** The mesh stays when this process ends. */
@@ -38,15 +41,34 @@ const AS_ORDINARY_USER = ['--user', '--map-root-user']
 
 /** Process 1: runs the supervisor, collects orphans that end, and ends with the supervisor's status. */
 const INIT_SCRIPT = '"$@" & wait $!'
-const LIFELINE_FD = 3
+const API_FD = 3
+const LIFELINE_FD = 4
 const SHOWN_LOG_LINES = 8
 /** `ended` when the mesh went down as it was told to. */
 export const GOOD_END = 'the mesh is down'
 
+/**
+ * Opens the door for kubectl on the machine's own loopback, which the supervisor cannot reach from its namespaces.
+ *
+ * @param port 0: any free one
+ * @throws MeshError `COMMAND_FAILED` when it is taken
+ */
+export function listenOnLoopback(port: number): Promise<Server> {
+  const server = createServer()
+  // Whoever gives up before the launch is not held by it.
+  server.unref()
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(new MeshError('COMMAND_FAILED', `cannot listen on 127.0.0.1:${port}: ${cause.message}`, { cause })),
+    )
+    server.listen(port, '127.0.0.1', () => resolve(server))
+  })
+}
+
 export function launchSupervisor(settings: LaunchSettings): Launched {
   const env = supervisorEnv(settings)
   const unshare = findUnshare(env)
-  const { stateDir, startedAt, distDir, nodes, folders, programEnv, isDetached } = settings
+  const { stateDir, startedAt, distDir, nodes, api, folders, programEnv, isDetached } = settings
   const logs = join(stateDir, 'logs')
   mkdirSync(logs, { recursive: true, mode: 0o700 })
   const logFile = join(logs, 'supervisor.log')
@@ -56,6 +78,7 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
     ['--nodes', String(nodes)],
     ['--folders', JSON.stringify(folders)],
     ['--program-env', JSON.stringify(programEnv)],
+    ['--api-fd', String(API_FD)],
     ['--lifeline-fd', isDetached ? '0' : String(LIFELINE_FD)],
   ].flat()
   const supervisor = [process.execPath, '--enable-source-maps', join(distDir, 'local', 'main.js'), ...flags]
@@ -64,8 +87,9 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
     detached: true,
     cwd: '/',
     env,
-    stdio: ['ignore', log, log, ...(isDetached ? [] : ['pipe' as const])],
+    stdio: ['ignore', log, log, descriptorOf(api), ...(isDetached ? [] : ['pipe' as const])],
   })
+  api.close()
   closeSync(log)
   // From here on the mesh can be found and ended, also when this process is not there any more.
   if (child.pid !== undefined) writeRunRecord(stateDir, newRunRecord(startedAt, [identify(child.pid)]))
@@ -79,6 +103,13 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
     }),
     release: () => child.unref(),
   }
+}
+
+/** Node gives descriptors of servers away by their handle only, and takes no server as stdio. */
+function descriptorOf(server: Server): number {
+  const { _handle: handle } = server as Server & { readonly _handle?: { readonly fd?: number } }
+  if (typeof handle?.fd !== 'number' || handle.fd < 0) throw new TypeError('a listening server has no descriptor')
+  return handle.fd
 }
 
 /** The flags that work for this user. @throws MeshError with what to do */

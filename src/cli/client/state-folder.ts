@@ -13,20 +13,18 @@ import { MeshError } from '#shared/errors'
 
 /** What a mesh keeps in its folder; nothing else is ever removed. */
 const ENTRIES = [
+  'accounts',
   'ambit.sock',
-  'beside',
   'istiod',
+  'kubeconfig',
   'logs',
   'netns',
   'nodes',
-  'objects',
+  'pki',
   'pods',
   'run.json',
   'run.json.new',
-  'token-jwks.json',
-  'token-jwks.json.new',
-  'token-key.pem',
-  'token-key.pem.new',
+  'store',
 ]
 
 /** Processes of the mesh of this folder that run now; from the outside in. */

@@ -1,5 +1,6 @@
 export { addDown } from './down.ts'
 export { addExec } from './exec.ts'
+export { addKubectl } from './kubectl.ts'
 export { addLogs } from './logs.ts'
 export type { Installation } from './options.ts'
 export { addPrograms } from './run-program.ts'

@@ -11,6 +11,7 @@ import {
   type Launched,
   type LaunchSettings,
   launchSupervisor,
+  listenOnLoopback,
   removeState,
   runningProcesses,
 } from '../client/index.ts'
@@ -21,6 +22,7 @@ interface UpOptions {
   readonly state: string
   readonly detach?: boolean
   readonly nodes: number
+  readonly apiPort: number
   readonly demo?: boolean
   readonly file: readonly string[]
   readonly env: readonly string[]
@@ -35,6 +37,7 @@ export function addUp(program: Command, installation: Installation): void {
     .description('bring a mesh up on this machine; in the foreground, Ctrl-C takes it down again')
     .option('-d, --detach', 'come back when everything is ready, and leave the mesh running')
     .option('--nodes <count>', 'how many nodes', readCount, 2)
+    .option('--api-port <port>', 'port of the Kubernetes API on 127.0.0.1; 0 = any free one', readPort, 0)
     .option('--demo', 'run the sample shop (the default without -f)')
     .option('--no-demo', 'run no samples')
     .option('-f, --file <dir>', 'folder of Kubernetes YAML, watched for changes; may be repeated', collect, [])
@@ -55,6 +58,7 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
   }
   // What a crashed mesh left there is its own and of no use.
   if (hasState(stateDir)) removeState(stateDir)
+  const api = await listenOnLoopback(options.apiPort)
   const startedAt = new Date(systemClock.nowMs()).toISOString()
   // From here to the running supervisor nothing is awaited, so a signal finds either nothing or all of it.
   const ending = endOnSignal(stateDir, systemClock)
@@ -63,7 +67,7 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
   const folders = [...options.file.map((folder) => resolve(folder)), ...(isDemo ? [installation.demoDir] : [])]
   const isDetached = options.detach === true
   const { nodes, env: programEnv } = options
-  const launched = launch({ stateDir, startedAt, nodes, folders, programEnv, isDetached, ...installation })
+  const launched = launch({ stateDir, startedAt, nodes, api, folders, programEnv, isDetached, ...installation })
   let isGone = false
   const ended = launched.ended.then((text) => Promise.reject(new MeshError('COMMAND_FAILED', text)))
   try {
@@ -190,4 +194,11 @@ function readCount(text: string): number {
   if (!Number.isInteger(count) || count < 1 || count > 253)
     throw new InvalidArgumentError('It must be a number from 1 to 253.')
   return count
+}
+
+function readPort(text: string): number {
+  const port = Number(text)
+  if (!Number.isInteger(port) || port < 0 || port > 65_535)
+    throw new InvalidArgumentError('It must be a number from 0 to 65535.')
+  return port
 }

@@ -1,5 +1,5 @@
-import { createServer, type Server } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { createServer, type Server, type ServerOptions } from 'node:https'
+import type { AddressInfo, ListenOptions } from 'node:net'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
@@ -23,6 +23,8 @@ export interface ApiServerSettings {
   readonly host: IpAddress
   /** 0: any free one. */
   readonly port: number
+  /** A listening TCP socket of loopback in another namespace, on which it serves as well; owned from here. */
+  readonly inheritedFd: number | undefined
   /** Addresses besides loopback that the certificate is for. */
   readonly addresses: readonly IpAddress[]
   /** Where CA and token key are kept; undefined: nowhere. */
@@ -32,6 +34,7 @@ export interface ApiServerSettings {
 }
 
 export const apiServerDefaults = {
+  inheritedFd: undefined,
   addresses: [],
   maxWatches: 2048,
   maxConnections: 4096,
@@ -50,6 +53,8 @@ const DRAIN_MS = 2_000
 /** A running server. */
 export interface ApiServer extends Closer {
   readonly url: string
+  /** The inherited socket, for those who share its namespace. */
+  readonly inheritedUrl: string | undefined
   readonly caPem: string
   readonly access: ObjectAccess
   readonly registry: ResourceRegistry
@@ -102,16 +107,26 @@ export async function startApiServer(
     streams: backend === undefined ? undefined : parts.createStreams(backend, clock),
     staticPaths: new StaticPaths(tokens, () => isListening && store.isWritable),
   })
-  const server = httpsServer(authority, settings, handler)
-  await listen(server, settings)
+  const { host, port, inheritedFd } = settings
+  const create = httpsServers(authority, settings, handler)
+  const server = create()
+  await listen(server, { host, port }, `${host}:${port}`)
+  const servers = [server]
+  let inheritedUrl: string | undefined
+  if (inheritedFd !== undefined) {
+    const inherited = create()
+    await listen(inherited, { fd: inheritedFd }, `descriptor ${inheritedFd}`)
+    servers.push(inherited)
+    inheritedUrl = urlOf(inherited)
+  }
   isListening = true
   const eventExpiry = new EventExpiry(access, clock)
-  const { port } = server.address() as AddressInfo
-  const url = `https://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`
-  logger.info('the Kubernetes API is served', { url })
+  const url = urlOf(server)
+  logger.info('the Kubernetes API is served', { url, inheritedUrl })
   let closing: Promise<void> | undefined
   return {
     url,
+    inheritedUrl,
     caPem: authority.caPem,
     access,
     registry,
@@ -121,56 +136,74 @@ export async function startApiServer(
     close: () => {
       isListening = false
       eventExpiry.stop()
-      closing ??= end(server, handler.streams, watches, clock)
+      closing ??= end(servers, handler.streams, watches, clock)
       return closing
     },
   }
 }
 
-function httpsServer(authority: ApiAuthority, settings: ApiServerSettings, handler: RequestHandler): Server {
-  const { certificatePem, privateKeyPem } = authority.issueServing([settings.host, ...settings.addresses])
-  const server = createServer(
-    {
-      cert: certificatePem,
-      key: privateKeyPem,
-      ca: authority.caPem,
-      requestCert: true,
-      // Clients without a certificate have tokens; a certificate that is wrong is refused with a Status.
-      rejectUnauthorized: false,
-      minVersion: 'TLSv1.2',
-      ALPNProtocols: ['http/1.1'],
-      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
-      maxHeaderSize: MAX_HEADER_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
-    },
-    (request, response) => void handler.handle(request, response),
-  )
-  server.maxConnections = settings.maxConnections
-  server.on('upgrade', (request, socket, head) => void handler.upgrade(request, socket, head))
-  // A client that says no valid TLS; its socket has been closed.
-  server.on('tlsClientError', () => undefined)
-  return server
+/** Makes servers of one certificate. */
+function httpsServers(
+  authority: ApiAuthority,
+  { host, addresses, maxConnections }: ApiServerSettings,
+  handler: RequestHandler,
+): () => Server {
+  const { certificatePem, privateKeyPem } = authority.issueServing([host, ...addresses])
+  const options: ServerOptions = {
+    cert: certificatePem,
+    key: privateKeyPem,
+    ca: authority.caPem,
+    requestCert: true,
+    // Clients without a certificate have tokens; a certificate that is wrong is refused with a Status.
+    rejectUnauthorized: false,
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  }
+  return () => {
+    const server = createServer(options, (request, response) => void handler.handle(request, response))
+    server.maxConnections = maxConnections
+    server.on('upgrade', (request, socket, head) => void handler.upgrade(request, socket, head))
+    // A client that says no valid TLS; its socket has been closed.
+    server.on('tlsClientError', () => undefined)
+    return server
+  }
 }
 
-function listen(server: Server, { host, port }: ApiServerSettings): Promise<void> {
+function listen(server: Server, options: ListenOptions | { readonly fd: number }, where: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause) =>
-      reject(new MeshError('SYSCALL_FAILED', `cannot listen on ${host}:${port}: ${reasonOf(cause)}`, { cause })),
+      reject(new MeshError('SYSCALL_FAILED', `cannot listen on ${where}: ${reasonOf(cause)}`, { cause })),
     )
-    server.listen(port, host, () => resolve())
+    server.listen(options, () => resolve())
   })
 }
 
+function urlOf(server: Server): string {
+  const { address, port } = server.address() as AddressInfo
+  return `https://${address.includes(':') ? `[${address}]` : address}:${port}`
+}
+
 /** Watches and streams of pods end at once, requests get a moment, then connections go. */
-async function end(server: Server, streams: OpenStreams, watches: WatchHandler, clock: Clock): Promise<void> {
-  const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+async function end(
+  servers: readonly Server[],
+  streams: OpenStreams,
+  watches: WatchHandler,
+  clock: Clock,
+): Promise<void> {
+  const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
   watches.endAll()
   await streams.endAll()
-  server.closeIdleConnections()
-  const timer = clock.setTimer(DRAIN_MS, () => server.closeAllConnections(), true)
-  await closed
+  for (const server of servers) server.closeIdleConnections()
+  const cut = (): void => {
+    for (const server of servers) server.closeAllConnections()
+  }
+  const timer = clock.setTimer(DRAIN_MS, cut, true)
+  await Promise.all(closed)
   timer.cancel()
 }
 

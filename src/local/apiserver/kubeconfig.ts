@@ -11,7 +11,8 @@ export interface KubeconfigContents {
   readonly user: string
   readonly credential:
     | { readonly kind: 'certificate'; readonly pair: KeyPair }
-    | { readonly kind: 'token'; readonly token: string }
+    /** A file that is kept fresh and read again and again by Kubernetes' client library. */
+    | { readonly kind: 'token-file'; readonly path: string }
 }
 
 const CLUSTER = 'ambit'
@@ -20,8 +21,8 @@ const CLUSTER = 'ambit'
 export function kubeconfigText({ server, caPem, user, credential }: KubeconfigContents): string {
   const base64 = (text: string): string => Buffer.from(text).toString('base64')
   const identity =
-    credential.kind === 'token'
-      ? { token: credential.token }
+    credential.kind === 'token-file'
+      ? { 'auth-provider': { name: 'tokenFile', config: { tokenFile: credential.path } } }
       : {
           'client-certificate-data': base64(credential.pair.certificatePem),
           'client-key-data': base64(credential.pair.privateKeyPem),

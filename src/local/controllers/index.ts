@@ -1,5 +1,6 @@
 export { type ControllerSettings, startControllers } from './controllers.ts'
 export type { Environment } from './core/controller.ts'
+export { EventRecorder } from './core/events.ts'
 export type { MintToken } from './namespaces/account-tokens.ts'
 export { type NodeFacts, registerNode } from './scheduling/node-registrar.ts'
 export { ServiceAddresses, type ServiceAddressSettings } from './services/service-addresses.ts'

@@ -64,11 +64,6 @@ export function podAddress(node: NodePlan, family: IpFamily, host: number): IpAd
   return ip(family === 4 ? `10.244.${node.number}.${host}` : `fd00:10:244:${hex(node.number)}::${hex(host)}`)
 }
 
-/** @param host 1 to 65,534, within `SERVICE_CIDRS` */
-export function serviceAddress(family: IpFamily, host: number): IpAddress {
-  return ip(family === 4 ? `10.96.${host >> 8}.${host & 0xff}` : `fd00:10:96::${hex(host)}`)
-}
-
 function nodeNetworkAddress(family: IpFamily, host: number): PlannedAddress {
   const { prefix, bits } = NODE_NETWORK[family]
   return { ip: ip(`${prefix}${family === 4 ? host : hex(host)}`), prefixBits: bits }

@@ -1,7 +1,6 @@
-export { MAX_NODES, PROBE_SOURCES, SERVICE_CIDRS, serviceAddress } from './address-plan.ts'
+export { MAX_NODES, PROBE_SOURCES, SERVICE_CIDRS } from './address-plan.ts'
 export { HostNumbers } from './host-numbers.ts'
 export { holdNamespaces, type NamespaceHolder } from './namespace-holder.ts'
 export { makeNodes, type Node, type Nodes } from './nodes.ts'
 export { type PodAddresses, PodNetwork } from './pod-network.ts'
-export { type AddressProblem, ServiceAddresses } from './service-addresses.ts'
 export { type ProxiedPort, planServices, ServiceProxy } from './service-proxy.ts'

@@ -1,61 +1,77 @@
-import { type KindReader, meshKinds, type Pod, type Service } from '#shared/k8s'
+import { isRecord } from '#shared/document'
+import { type KindReader, type KubeObject, meshKinds, type Pod } from '#shared/k8s'
+import type { ApiObject } from '../apiserver/index.ts'
 import { podProblems } from '../kubelet/index.ts'
 
-/** What this machine reads of a pod besides what the mesh does. */
-interface LocalPod extends Pod {
-  readonly graceMs: number
-}
-
-/** `clusterIP: None` asks for no address; nothing written asks for one. */
-interface LocalService extends Service {
-  readonly isHeadless: boolean
-}
-
-/** Kubernetes' default. */
-const DEFAULT_GRACE_SECONDS = 30
 /** Parts of a pod that would silently do nothing here. */
 const REFUSED_POD_FIELDS = ['volumes', 'ephemeralContainers', 'hostPID', 'hostIPC']
+/** Put into each pod by the API; nothing of it is mounted here yet. */
+const TOKEN_VOLUME = 'kube-api-access-'
 
 /** The kinds of a user's folder: the mesh's, with what cannot work on one machine refused by file, line and field. */
 export const localKinds: readonly KindReader[] = meshKinds
   .filter(({ kind }) => kind !== 'Node')
-  .map((reader) => {
-    if (reader.kind === 'Pod') return { ...reader, body: podBody(reader.body) }
-    return reader.kind === 'Service' ? { ...reader, body: serviceBody(reader.body) } : reader
-  })
+  .map((reader) => withDocument({ ...reader, body: localBody(reader) }))
 
-export function graceMsOf(pod: Pod): number {
-  return (pod as LocalPod).graceMs
+/** A pod of the API, as far as this machine runs such. */
+export const localPodKind: KindReader = kindOf('Pod', podBody)
+
+/** The object as its user wrote it; only of objects that were read as one of `localKinds`. */
+export function documentOf(object: KubeObject): ApiObject {
+  const { document } = object as KubeObject & { readonly document?: ApiObject }
+  if (document === undefined)
+    throw new TypeError(`${object.kind} ${object.metadata.name} was read without its document`)
+  return document
 }
 
-export function isHeadless(service: Service): boolean {
-  return (service as LocalService).isHeadless
+/** A kind of the mesh, perhaps read otherwise. */
+export function kindOf(
+  kind: string,
+  wrap: (body: KindReader['body']) => KindReader['body'] = (body) => body,
+): KindReader {
+  const reader = meshKinds.find((each) => each.kind === kind)
+  if (reader === undefined) throw new TypeError(`the mesh reads no ${kind}`)
+  return { ...reader, body: wrap(reader.body) }
+}
+
+function localBody({ kind, body }: KindReader): KindReader['body'] {
+  if (kind === 'Pod') return podBody(body)
+  return kind === 'Service' ? serviceBody(body) : body
+}
+
+/** Nobody is outside of the machine who could come in by another type. */
+function serviceBody(mesh: KindReader['body']): KindReader['body'] {
+  return (document, report) => {
+    const written = isRecord(document.spec) ? document.spec : {}
+    if (written.type !== undefined && written.type !== 'ClusterIP')
+      report(['spec', 'type'], 'must be ClusterIP on one machine')
+    return mesh(document, report)
+  }
+}
+
+function withDocument(reader: KindReader): KindReader {
+  return { ...reader, body: (document, report) => ({ ...reader.body(document, report), document }) }
 }
 
 function podBody(mesh: KindReader['body']): KindReader['body'] {
   return (document, report) => {
     const read = mesh(document, report) as Pick<Pod, 'spec' | 'status'>
-    const written = (document.spec ?? {}) as Readonly<Record<string, unknown>>
+    const written = isRecord(document.spec) ? document.spec : {}
     for (const { path, problem } of podProblems(read.spec)) report(path, problem)
     for (const field of REFUSED_POD_FIELDS) {
       const value = written[field]
-      const isGiven = Array.isArray(value) ? value.length > 0 : Boolean(value)
+      const isGiven = Array.isArray(value) ? !value.every(isTokenVolume) : Boolean(value)
       if (isGiven) report(['spec', field], 'is not supported on one machine')
     }
     const policy = written.restartPolicy ?? 'Always'
     if (policy !== 'Always') report(['spec', 'restartPolicy'], 'must be Always on one machine')
-    const seconds = written.terminationGracePeriodSeconds ?? DEFAULT_GRACE_SECONDS
+    const seconds = written.terminationGracePeriodSeconds ?? 0
     const isGood = typeof seconds === 'number' && Number.isInteger(seconds) && seconds >= 0 && seconds <= 86_400
     if (!isGood) report(['spec', 'terminationGracePeriodSeconds'], 'must be a whole number from 0 to 86400')
-    return { ...read, graceMs: isGood ? seconds * 1000 : 0 }
+    return read
   }
 }
 
-function serviceBody(mesh: KindReader['body']): KindReader['body'] {
-  return (document, report) => {
-    const written = (document.spec ?? {}) as Readonly<Record<string, unknown>>
-    if (written.type !== undefined && written.type !== 'ClusterIP')
-      report(['spec', 'type'], 'must be ClusterIP on one machine')
-    return { ...mesh(document, report), isHeadless: written.clusterIP === 'None' }
-  }
+function isTokenVolume(volume: unknown): boolean {
+  return isRecord(volume) && typeof volume.name === 'string' && volume.name.startsWith(TOKEN_VOLUME)
 }

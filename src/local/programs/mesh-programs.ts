@@ -1,12 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Clock } from '#shared/clock'
 import type { Closer } from '#shared/lifecycle'
 import type { Netns } from '#shared/sys'
-import type { Logger } from '#shared/telemetry'
-import { replaceFile } from '../host/index.ts'
 import { MeshProgram, type ProgramMachine } from './mesh-program.ts'
-import { TokenFile, TokenSigner } from './node-tokens.ts'
 import {
   CONTROL_PLANE_PORT,
   istiodCommand,
@@ -24,25 +20,18 @@ export interface ProgramNode {
   readonly netnsPath: string
   readonly ip: string
   /** The pod that the tunnel is for the CA. */
-  readonly pod: {
-    readonly namespace: string
-    readonly name: string
-    readonly uid: string
-    readonly serviceAccount: string
-    readonly serviceAccountUid: string
-  }
+  readonly pod: { readonly namespace: string; readonly name: string; readonly serviceAccount: string }
+  /** What the tunnel shows to the CA; somebody keeps it fresh. */
+  readonly tokenFile: string
 }
 
 export interface MeshProgramsSettings {
   readonly place: ProgramPlace
   readonly machine: ProgramMachine
-  readonly clock: Clock
-  readonly logger: Logger
   readonly fabric: { readonly netns: Netns; readonly netnsPath: string; readonly addresses: readonly string[] }
   readonly nodes: readonly ProgramNode[]
-  readonly folders: { readonly objects: string; readonly netns: string; readonly nodes: string }
-  readonly tokenKey: string
-  readonly jwks: string
+  readonly kubeconfigs: { readonly istiod: string; readonly nodeAgent: string }
+  readonly folders: { readonly netns: string; readonly nodes: string }
 }
 
 /** Where each program says that it is ready. */
@@ -52,47 +41,23 @@ const READY = {
   ztunnel: { readyPort: 15_021, readyPath: '/healthz/ready' },
 } as const
 
-/** All programs of the mesh, with the tokens that the tunnels show to the control plane. */
+/** All programs of the mesh. */
 export class MeshPrograms implements Closer {
   readonly list: readonly MeshProgram[]
-  readonly #tokens: readonly TokenFile[]
-
-  private constructor(list: readonly MeshProgram[], tokens: readonly TokenFile[]) {
-    this.list = list
-    this.#tokens = tokens
-  }
 
   /** Starts them all at once: each waits by itself for what it needs of the others. */
-  static async start(settings: MeshProgramsSettings): Promise<MeshPrograms> {
-    const { place, machine, clock, logger, fabric, nodes, folders } = settings
-    const signer = await TokenSigner.open(settings.tokenKey)
-    replaceFile(settings.jwks, signer.jwks)
-    const istiod = istiodCommand(place, {
-      addresses: fabric.addresses,
-      jwksFile: settings.jwks,
-      kubeDir: folders.objects,
-    })
-    const list = [
+  constructor(settings: MeshProgramsSettings) {
+    const { place, machine, fabric, nodes, kubeconfigs } = settings
+    const istiod = istiodCommand(place, { addresses: fabric.addresses, kubeconfig: kubeconfigs.istiod })
+    this.list = [
       new MeshProgram(
         { name: 'istiod-lite', node: undefined, command: istiod, ...inFabric(fabric), ...READY.istiod },
         machine,
       ),
-    ]
-    list[0]?.start()
-    const tokens = await Promise.all(
-      nodes.map(async (node) => {
-        const runDir = join(folders.nodes, node.name)
-        mkdirSync(runDir, { recursive: true, mode: 0o700 })
-        const tokenFile = join(runDir, 'token')
-        const { name: podName, uid: podUid, ...account } = node.pod
-        const token = await TokenFile.keep(
-          tokenFile,
-          { podName, podUid, node: node.name, ...account },
-          { signer, clock, logger },
-        )
-        const nodePlace = placeOf(settings, node, runDir, tokenFile)
+      ...nodes.flatMap((node) => {
+        const nodePlace = placeOf(settings, node)
         const where = { node: node.name, netns: node.netns, netnsPath: node.netnsPath }
-        for (const program of [
+        return [
           new MeshProgram(
             { name: 'node-agent', command: nodeAgentCommand(place, nodePlace), ...where, ...READY.nodeAgent },
             machine,
@@ -101,14 +66,10 @@ export class MeshPrograms implements Closer {
             { name: 'ztunnel', command: ztunnelCommand(place, nodePlace), ...where, ...READY.ztunnel },
             machine,
           ),
-        ]) {
-          list.push(program)
-          program.start()
-        }
-        return token
+        ]
       }),
-    )
-    return new MeshPrograms(list, tokens)
+    ]
+    for (const program of this.list) program.start()
   }
 
   get isReady(): boolean {
@@ -120,10 +81,7 @@ export class MeshPrograms implements Closer {
   }
 
   async stop(graceMs: number): Promise<void> {
-    await Promise.all([
-      ...this.list.map((program) => program.stop(graceMs)),
-      ...this.#tokens.map((token) => token.close()),
-    ])
+    await Promise.all(this.list.map((program) => program.stop(graceMs)))
   }
 
   close(): Promise<void> {
@@ -138,18 +96,19 @@ function inFabric({ netns, netnsPath }: MeshProgramsSettings['fabric']): {
   return { netns, netnsPath }
 }
 
-function placeOf(settings: MeshProgramsSettings, node: ProgramNode, runDir: string, tokenFile: string): NodePlace {
-  const { place, fabric, folders } = settings
+function placeOf({ place, fabric, folders, kubeconfigs }: MeshProgramsSettings, node: ProgramNode): NodePlace {
   const [address = ''] = fabric.addresses
+  const runDir = join(folders.nodes, node.name)
+  mkdirSync(runDir, { recursive: true, mode: 0o700 })
   return {
     node: node.name,
     netnsPath: node.netnsPath,
     runDir,
-    kubeDir: folders.objects,
+    kubeconfig: kubeconfigs.nodeAgent,
     netnsDir: folders.netns,
     controlPlane: `https://${address}:${CONTROL_PLANE_PORT}`,
     rootCertFile: rootCertFile(place.stateDir),
-    tokenFile,
+    tokenFile: node.tokenFile,
     pod: node.pod,
     instanceIp: node.ip,
   }

@@ -25,16 +25,15 @@ export interface ProgramPlace {
 export interface IstiodPlace {
   /** Addresses of the fabric, where the nodes reach it. */
   readonly addresses: readonly string[]
-  readonly jwksFile: string
-  readonly kubeDir: string
+  readonly kubeconfig: string
 }
 
 export interface NodePlace {
   readonly node: string
   readonly netnsPath: string
-  /** Folder of this node's sockets and tokens. */
+  /** Folder of this node's sockets. */
   readonly runDir: string
-  readonly kubeDir: string
+  readonly kubeconfig: string
   readonly netnsDir: string
   readonly controlPlane: string
   readonly rootCertFile: string
@@ -59,10 +58,9 @@ const TUNNEL_FLAGS = ['--max-semi-space-size=1', '--single-threaded-gc', '--max-
 
 export function istiodCommand(place: ProgramPlace, istiod: IstiodPlace): Command {
   return programCommand(place, 'istiod-lite', [], {
-    AMBIT_KUBE_DIR: istiod.kubeDir,
+    KUBECONFIG: istiod.kubeconfig,
     AMBIT_STATE_DIR: join(place.stateDir, 'istiod'),
     AMBIT_ISTIOD_ADDRESSES: istiod.addresses.join(','),
-    AMBIT_TOKEN_JWKS: istiod.jwksFile,
   })
 }
 
@@ -73,7 +71,7 @@ export function nodeAgentCommand(place: ProgramPlace, node: NodePlace): Command 
     programCommand(place, 'node-agent', [], {
       NODE_NAME: node.node,
       INPOD_UDS: zdsSocket(node),
-      AMBIT_KUBE_DIR: node.kubeDir,
+      KUBECONFIG: node.kubeconfig,
       AMBIT_NETNS_DIR: node.netnsDir,
     }),
   )

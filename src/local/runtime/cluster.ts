@@ -1,42 +1,42 @@
-import { randomUUID } from 'node:crypto'
 import type { Clock, Timer } from '#shared/clock'
-import type { StatusProblem } from '#shared/control'
+import { reasonOf } from '#shared/errors'
 import { type Namespace, objectKey, type Pod, type Service } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
-import type { IpFamily } from '#shared/net'
 import type { Logger } from '#shared/telemetry'
+import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
+import { EventRecorder } from '../controllers/index.ts'
 import { type ContainerPlan, type PodMachine, PodRunner, planPod } from '../kubelet/index.ts'
-import { type AddressProblem, ServiceAddresses, type ServiceProxy } from '../network/index.ts'
+import type { ServiceProxy } from '../network/index.ts'
+import { ApiObjects, type ApiPod, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
+import { isEnrolled } from './enrolment.ts'
 import {
-  type Desired,
-  type DesiredObjects,
+  anew,
+  blockedPod,
   graceMsOf,
-  hostsFile,
-  isHeadless,
-  type LiveFolder,
-  pickNode,
-  resolvFile,
-} from '../objects/index.ts'
-import {
-  allNamespaces,
-  hasServiceAccount,
-  isEnrolled,
-  type LivePod,
-  liveObjects,
-  type SystemPod,
-} from './live-objects.ts'
+  isDeleting,
+  isFinished,
+  isManaged,
+  isMirror,
+  nodeOf,
+  unschedulableReason,
+} from './pod-object.ts'
+import { runningStatus, stuckStatus } from './pod-status.ts'
 import { proxiedPorts } from './proxied-ports.ts'
+import { isOver, podRef, StatusWriter } from './status-writer.ts'
+
+/** A node as far as pods need it. */
+export interface PodNode {
+  readonly machine: Omit<PodMachine, 'captured'>
+  readonly ips: readonly string[]
+}
 
 export interface ClusterSettings {
   readonly clock: Clock
   readonly logger: Logger
-  readonly families: readonly IpFamily[]
-  readonly desired: DesiredObjects
-  readonly live: LiveFolder
-  readonly systemPods: readonly SystemPod[]
+  readonly access: ObjectAccess
   readonly serviceProxy: ServiceProxy
   /** By node name, in order. */
-  readonly machines: ReadonlyMap<string, Omit<PodMachine, 'captured'>>
+  readonly nodes: ReadonlyMap<string, PodNode>
   /** Resolves when the tunnel of `node` serves the pod. */
   readonly capturing: (node: string, uid: string, signal: AbortSignal) => Promise<void>
   /** What every container gets. */
@@ -55,10 +55,12 @@ export interface PlacedPod {
   readonly isLeaving: boolean
 }
 
-/** A pod that cannot have a place, and why. */
+/** A pod that does not run, and why. */
 export interface BlockedPod {
   readonly key: string
-  readonly pod: Pod
+  readonly namespace: string
+  readonly name: string
+  readonly serviceAccount: string
   readonly reason: string
 }
 
@@ -71,45 +73,53 @@ export interface LiveService {
 
 /** Changes that come within this time are worked off together. */
 const QUIET_MS = 2
+/** Where containers run whose pod says nothing of it. */
+const DEFAULT_FOLDER = '/'
 
 interface Entry {
-  readonly fingerprint: string
+  readonly uid: string
   readonly runner: PodRunner
   readonly node: string
-  readonly createdAt: string
-  /** Labels may change while it runs; the rest is in the fingerprint. */
+  readonly startedAt: string
+  /** When the process of a container was first seen, by container. */
+  readonly starts: Map<string, { readonly pid: number; readonly at: string }>
+  raw: ApiObject
   pod: Pod
-  deletedAt: string | undefined
+  isLeaving: boolean
   enrolment: AbortController
   isEnrolled: boolean
 }
 
-/** Makes this machine show what users want: the one loop that compares, places, starts, stops and publishes. */
+/** The kubelet of all nodes: makes this machine run what the API holds, and the API show what runs. */
 export class Cluster implements Closer {
   readonly #settings: ClusterSettings
-  readonly #addresses: ServiceAddresses
+  readonly #objects: ApiObjects
+  readonly #status: StatusWriter
+  readonly #events: EventRecorder
   readonly #entries = new Map<string, Entry>()
   readonly #leaving = new Set<Promise<void>>()
+  /** Pods that are being taken out of the API. */
+  readonly #removing = new Set<string>()
   #blocked: readonly BlockedPod[] = []
-  /** Changes of running pods that cannot be followed. */
-  #held: readonly StatusProblem[] = []
-  #addressProblems: readonly AddressProblem[] = []
+  #waiting = 0
   #timer: Timer | undefined
   #isClosed = false
 
   constructor(settings: ClusterSettings) {
     this.#settings = settings
-    this.#addresses = new ServiceAddresses(settings.families)
+    this.#status = new StatusWriter(settings.access, settings.clock, settings.logger)
+    this.#events = new EventRecorder(settings, 'kubelet')
+    this.#objects = new ApiObjects(settings.access, () => this.notice())
   }
 
   get pods(): readonly PlacedPod[] {
-    return [...this.#entries].map(([key, entry]) => ({
-      key,
-      pod: entry.pod,
-      node: entry.node,
-      runner: entry.runner,
-      isEnrolled: entry.isEnrolled,
-      isLeaving: entry.deletedAt !== undefined,
+    return [...this.#entries.values()].map(({ pod, node, runner, isEnrolled, isLeaving }) => ({
+      key: objectKey(pod),
+      pod,
+      node,
+      runner,
+      isEnrolled,
+      isLeaving,
     }))
   }
 
@@ -118,28 +128,18 @@ export class Cluster implements Closer {
   }
 
   get services(): readonly LiveService[] {
-    return this.#settings.desired.list('Service').map(({ object: service }) => ({
+    const pods = this.pods
+    return this.#objects.list('Service').map((service) => ({
       service,
-      ips: this.#addresses.of(objectKey(service)),
-      endpoints: this.pods.filter(({ pod }) => selects(service, pod)),
+      ips: service.spec.clusterIPs,
+      endpoints: pods.filter(({ pod }) => selects(service, pod)),
     }))
   }
 
   /** Every pod has a place and is ready, and nothing is on its way out. */
   get isReady(): boolean {
-    if (this.#blocked.length > 0) return false
-    return [...this.#entries.values()].every((entry) => entry.deletedAt === undefined && entry.runner.isReady)
-  }
-
-  get problems(): readonly StatusProblem[] {
-    const { desired } = this.#settings
-    const addresses = this.#addressProblems.map(({ key, problem }) => ({
-      where: `Service ${key}`,
-      line: undefined,
-      path: 'spec.clusterIPs',
-      problem,
-    }))
-    return [...desired.problems, ...addresses, ...this.#held]
+    if (this.#waiting > 0) return false
+    return [...this.#entries.values()].every((entry) => !entry.isLeaving && entry.runner.isReady)
   }
 
   /** Something changed: compare soon. */
@@ -154,165 +154,218 @@ export class Cluster implements Closer {
   /** Compares what is wanted with what is there. */
   reconcile(): void {
     if (this.#isClosed) return
-    const { desired, changed } = this.#settings
-    const wanted = new Map(desired.list('Pod').map((each) => [objectKey(each.object), each]))
-    const namespaces = allNamespaces(desired.list('Namespace').map(({ object }) => object))
-    this.#addressServices()
-    const held: StatusProblem[] = []
-    for (const [key, entry] of this.#entries) {
-      const want = wanted.get(key)
-      const isChanged = want === undefined || fingerprintOf(want) !== entry.fingerprint
-      const bar = isChanged && want !== undefined ? this.#barOf(want.object, namespaces) : undefined
-      if (bar !== undefined)
-        held.push({ where: `Pod ${key}`, line: undefined, path: '', problem: `${bar}; the old one stays` })
-      if ((isChanged && bar === undefined) || entry.runner.phase === 'lost') this.#retire(key, entry)
-      else if (want !== undefined) this.#follow(entry, want.object, namespaces)
-    }
-    this.#held = held
+    const namespaces = this.#objects.list('Namespace')
     const blocked: BlockedPod[] = []
-    for (const [key, want] of wanted) {
-      if (this.#entries.has(key)) continue
-      const reason = this.#barOf(want.object, namespaces)
-      if (reason === undefined) this.#place(key, want, namespaces)
-      else blocked.push({ key, pod: want.object, reason })
+    let waiting = 0
+    for (const entry of this.#entries.values()) {
+      if (entry.isLeaving) continue
+      const wanted = this.#objects.pods.get(entry.uid)
+      if (wanted === undefined) void this.#retire(entry, 0)
+      else if (entry.runner.phase === 'lost') this.#replaceLost(entry)
+      else if (isDeleting(wanted.raw)) void this.#retire(entry, graceMsOf(wanted.raw))
+      else this.#follow(entry, wanted, namespaces)
+    }
+    for (const wanted of this.#objects.pods.values()) {
+      if (this.#entries.has(wanted.uid) || isMirror(wanted.raw) || isFinished(wanted.raw)) continue
+      const reason = this.#start(wanted, namespaces)
+      if (reason === undefined) continue
+      waiting++
+      if (reason !== '') blocked.push(blockedPod(wanted.raw, reason))
     }
     this.#blocked = blocked
-    this.#publish(namespaces)
-    changed()
+    this.#waiting = waiting
+    this.#publish()
+    this.#settings.changed()
   }
 
   /** Stops every pod at once. */
   async close(): Promise<void> {
     this.#isClosed = true
     this.#timer?.cancel()
+    await this.#objects.close()
     await this.#settings.serviceProxy.close()
     await Promise.all([...this.#entries.values()].map((entry) => entry.runner.stop(0)))
     await Promise.all(this.#leaving)
   }
 
-  #place(key: string, want: Desired<Pod>, namespaces: readonly Namespace[]): void {
-    const { machines, containerEnv, clock, logger, capturing } = this.#settings
-    const pod = want.object
-    const nodes = [...machines.keys()]
-    const placed = [...this.#entries.values()].map((entry) => ({ ...factsOf(entry.pod), node: entry.node }))
-    const node = pod.spec.nodeName === '' ? pickNode(factsOf(pod), nodes, placed) : pod.spec.nodeName
-    const machine = machines.get(node)
-    if (machine === undefined) throw new TypeError(`pod ${key} was not checked before it was placed`)
-    const { namespace, name } = pod.metadata
-    const containers = planPod(pod, want.folder, { ...containerEnv, HOSTNAME: name })
-    const enrolment = new AbortController()
-    const captured = async (uid: string, signal: AbortSignal): Promise<void> => {
+  /** @returns undefined when it runs or goes; why it does not otherwise, empty when that will pass by itself */
+  #start({ uid, raw, pod, problem }: ApiPod, namespaces: readonly Namespace[]): string | undefined {
+    const nodeName = nodeOf(raw)
+    if (nodeName === '') return unschedulableReason(raw)
+    const node = this.#settings.nodes.get(nodeName)
+    if (node === undefined) return ''
+    if (isDeleting(raw)) {
+      void this.#remove(uid, raw)
+      return undefined
+    }
+    if (pod === undefined) {
+      const reason = problem.includes('.command is missing') ? 'ErrImageNeverPull' : 'CreateContainerConfigError'
+      this.#tellStuck(raw, node, { reason, message: problem })
+      return problem
+    }
+    try {
+      this.#place({ uid, raw, pod }, node, namespaces)
+      return undefined
+    } catch (error) {
+      const message = reasonOf(error)
+      this.#tellStuck(raw, node, { reason: 'CreateContainerConfigError', message })
+      return message
+    }
+  }
+
+  #tellStuck(
+    raw: ApiObject,
+    { ips }: PodNode,
+    why: { readonly reason: 'ErrImageNeverPull' | 'CreateContainerConfigError'; readonly message: string },
+  ): void {
+    const startedAt = raw.metadata.creationTimestamp ?? this.#now()
+    const isNews = this.#status.set(raw, stuckStatus(raw, { ...why, hostIps: ips, startedAt }, this.#now()))
+    if (isNews) void this.#events.record(raw, { type: 'Warning', ...why })
+  }
+
+  #place(
+    wanted: { readonly uid: string; readonly raw: ApiObject; readonly pod: Pod },
+    { machine }: PodNode,
+    namespaces: readonly Namespace[],
+  ): void {
+    const { containerEnv, logger, capturing } = this.#settings
+    const { uid, raw, pod } = wanted
+    const { namespace, name, annotations } = pod.metadata
+    const node = pod.spec.nodeName
+    const folder = annotations[POD_FOLDER] ?? DEFAULT_FOLDER
+    const containers = planPod(pod, folder, { ...containerEnv, HOSTNAME: name })
+    const captured = async (of: string, signal: AbortSignal): Promise<void> => {
       while (entry.isEnrolled) {
         // Leaving the mesh while waiting ends the wait as well.
         const either = AbortSignal.any([signal, entry.enrolment.signal])
         try {
-          return await capturing(node, uid, either)
+          return await capturing(node, of, either)
         } catch (error) {
           if (signal.aborted) throw error
         }
       }
     }
-    const runner = this.#runner({ namespace, name, containers, machine: { ...machine, captured } })
+    const runner = this.#runner({ namespace, name, uid, containers, machine: { ...machine, captured } })
     const entry: Entry = {
-      fingerprint: fingerprintOf(want),
+      uid,
       runner,
       node,
-      createdAt: timeOf(clock),
+      startedAt: this.#now(),
+      starts: new Map(),
+      raw,
       pod,
-      deletedAt: undefined,
-      enrolment,
+      isLeaving: false,
+      enrolment: new AbortController(),
       isEnrolled: isEnrolled(pod, namespaces),
     }
-    this.#entries.set(key, entry)
-    logger.info('pod placed', { pod: key, node, uid: runner.order.uid })
+    this.#entries.set(uid, entry)
+    logger.info('pod starts', { pod: objectKey(pod), node, uid })
   }
 
   #runner(order: {
     readonly namespace: string
     readonly name: string
+    readonly uid: string
     readonly containers: readonly ContainerPlan[]
     readonly machine: PodMachine
   }): PodRunner {
-    const { namespace, name, containers, machine } = order
+    const { namespace, name, uid, containers, machine } = order
     const addresses = machine.network.allocate()
     const hosts = hostsFile({ namespace, name, addresses: addresses.ips }, this.#namedServices())
     return new PodRunner(
-      { namespace, name, uid: randomUUID(), containers, addresses, hosts, resolv: resolvFile(namespace) },
+      { namespace, name, uid, containers, addresses, hosts, resolv: resolvFile(namespace) },
       machine,
       () => this.notice(),
     )
   }
 
-  #retire(key: string, entry: Entry): void {
-    if (entry.deletedAt !== undefined) return
-    const { clock, logger } = this.#settings
-    entry.deletedAt = timeOf(clock)
-    logger.info('pod leaves', { pod: key, uid: entry.runner.order.uid })
-    const gone = entry.runner.stop(graceMsOf(entry.pod)).then(
-      () => {
-        this.#entries.delete(key)
+  /** Stops it, then lets its object go. Never rejects; resolves when both are gone. */
+  #retire(entry: Entry, graceMs: number): Promise<void> {
+    const { logger } = this.#settings
+    const { uid, pod, raw, runner } = entry
+    entry.isLeaving = true
+    logger.info('pod leaves', { pod: objectKey(pod), uid })
+    const gone = runner
+      .stop(graceMs)
+      .catch((error: unknown) => logger.error('pod could not be stopped cleanly', { uid, reason: reasonOf(error) }))
+      .then(async () => {
+        this.#entries.delete(uid)
         this.#leaving.delete(gone)
+        if (this.#objects.pods.has(uid)) await this.#remove(uid, raw)
         this.notice()
-      },
-      (error: unknown) => logger.error('pod could not be stopped cleanly', { pod: key, reason: String(error) }),
-    )
+      })
     this.#leaving.add(gone)
+    return gone
+  }
+
+  /** Namespaces that were ended cannot be joined again: the pod goes, and one that nobody manages comes anew. */
+  #replaceLost(entry: Entry): void {
+    const { access, logger } = this.#settings
+    const { raw } = entry
+    const gone = this.#retire(entry, 0)
+    if (isManaged(raw)) return
+    gone
+      .then(() => (this.#isClosed ? undefined : access.create(anew(raw), { fieldManager: 'kubelet' })))
+      .catch((error: unknown) => logger.error('lost pod cannot be replaced', { reason: reasonOf(error) }))
+  }
+
+  /** Takes the pod's object out of the API, now that nothing of it runs. Never rejects. */
+  async #remove(uid: string, raw: ApiObject): Promise<void> {
+    if (this.#removing.has(uid) || this.#isClosed) return
+    const { access, logger } = this.#settings
+    this.#removing.add(uid)
+    try {
+      await access.delete(podRef(raw), { gracePeriodSeconds: 0, preconditions: { uid } })
+    } catch (error) {
+      if (!isOver(error)) logger.error('pod cannot be taken out of the API', { uid, reason: reasonOf(error) })
+    } finally {
+      this.#removing.delete(uid)
+    }
   }
 
   /** Labels and annotations change in place, and enrolment with them. */
-  #follow(entry: Entry, pod: Pod, namespaces: readonly Namespace[]): void {
-    if (entry.deletedAt !== undefined) return
-    entry.pod = pod
-    const enrolled = isEnrolled(pod, namespaces)
+  #follow(entry: Entry, wanted: ApiPod, namespaces: readonly Namespace[]): void {
+    entry.raw = wanted.raw
+    if (wanted.pod === undefined) return
+    entry.pod = wanted.pod
+    const enrolled = isEnrolled(wanted.pod, namespaces)
     if (enrolled === entry.isEnrolled) return
     entry.isEnrolled = enrolled
     entry.enrolment.abort(new Error('enrolment changed'))
     entry.enrolment = new AbortController()
   }
 
-  /** Why a pod cannot be placed; undefined when it can. */
-  #barOf(pod: Pod, namespaces: readonly Namespace[]): string | undefined {
-    const { namespace } = pod.metadata
-    const { serviceAccountName, nodeName } = pod.spec
-    if (!namespaces.some((each) => each.metadata.name === namespace))
-      return `there is no Namespace ${namespace}; add one to the folder`
-    const accounts = this.#settings.desired.list('ServiceAccount').map(({ object }) => object)
-    if (!hasServiceAccount(accounts, namespace, serviceAccountName))
-      return `there is no ServiceAccount ${namespace}/${serviceAccountName}; add one to the folder`
-    const nodes = [...this.#settings.machines.keys()]
-    if (nodeName !== '' && !nodes.includes(nodeName)) return `there is no node ${nodeName}, only ${nodes.join(', ')}`
-    return undefined
-  }
-
-  #addressServices(): void {
-    const services = this.#settings.desired
-      .list('Service')
-      .flatMap(({ object }) => (isHeadless(object) ? [] : [{ key: objectKey(object), wanted: object.spec.clusterIPs }]))
-    this.#addressProblems = this.#addresses.assign(services)
-  }
-
-  #publish(namespaces: readonly Namespace[]): void {
-    const { desired, families, machines, systemPods, live, serviceProxy } = this.#settings
-    const list = [...this.#entries.values()]
-    const objects = liveObjects({
-      families,
-      nodes: [...machines.keys()],
-      systemPods,
-      namespaces,
-      serviceAccounts: desired.list('ServiceAccount').map(({ object }) => object),
-      pods: list.map(livePodOf),
-      services: this.services,
-      others: (['EndpointSlice', 'PeerAuthentication', 'AuthorizationPolicy'] as const).flatMap((kind) =>
-        desired.list(kind).map(({ object }) => object),
-      ),
-    })
-    live.write(objects)
-    serviceProxy.update(proxiedPorts(objects))
+  #publish(): void {
+    const { serviceProxy } = this.#settings
+    this.#status.retain(this.#objects.pods)
+    for (const entry of this.#entries.values()) this.#tellRunning(entry)
+    serviceProxy.update(proxiedPorts(this.#objects.list('Service'), this.#objects.list('EndpointSlice')))
     const services = this.#namedServices()
-    for (const { runner } of list) {
+    for (const { runner } of this.#entries.values()) {
       const { namespace, name, addresses } = runner.order
       runner.writeHosts(hostsFile({ namespace, name, addresses: addresses.ips }, services))
     }
+  }
+
+  #tellRunning(entry: Entry): void {
+    const { uid, raw, runner, node, startedAt, isLeaving } = entry
+    if (!this.#objects.pods.has(uid) || runner.phase === 'stopped') return
+    const now = this.#now()
+    const containers = runner.containers.map(({ name, pid, isReady, isBackingOff, restarts, reason }) => {
+      if (pid !== undefined && entry.starts.get(name)?.pid !== pid) entry.starts.set(name, { pid, at: now })
+      return { name, pid, isReady, isBackingOff, restarts, reason, startedAt: entry.starts.get(name)?.at }
+    })
+    const facts = {
+      uid,
+      hostIps: this.#settings.nodes.get(node)?.ips ?? [],
+      ips: runner.netnsPath !== undefined && runner.phase !== 'pending' ? runner.order.addresses.ips : [],
+      isRunning: runner.phase === 'running' || runner.phase === 'stopping',
+      isReady: runner.isReady && !isLeaving,
+      startedAt,
+      reason: runner.reason,
+      containers,
+    }
+    this.#status.set(raw, runningStatus(raw, facts, now))
   }
 
   #namedServices(): Parameters<typeof hostsFile>[1] {
@@ -324,20 +377,9 @@ export class Cluster implements Closer {
         ips.length > 0 ? ips : endpoints.flatMap(({ runner }) => (runner.isReady ? runner.order.addresses.ips : [])),
     }))
   }
-}
 
-function livePodOf({ pod, runner, node, createdAt, deletedAt }: Entry): LivePod {
-  const { phase, order, netnsPath, isReady } = runner
-  const isLinked = netnsPath !== undefined && phase !== 'pending'
-  return {
-    pod,
-    uid: order.uid,
-    node,
-    ips: isLinked ? order.addresses.ips : [],
-    isRunning: phase === 'running',
-    isReady: isReady && deletedAt === undefined,
-    createdAt,
-    deletedAt,
+  #now(): string {
+    return `${new Date(this.#settings.clock.nowMs()).toISOString().slice(0, 19)}Z`
   }
 }
 
@@ -348,17 +390,4 @@ function selects(service: Service, pod: Pod): boolean {
     service.metadata.namespace === pod.metadata.namespace &&
     selector.every(([key, value]) => pod.metadata.labels[key] === value)
   )
-}
-
-/** What cannot change while the pod lives; a change of it makes a new pod. */
-function fingerprintOf({ object, folder }: Desired<Pod>): string {
-  return JSON.stringify([folder, object.spec])
-}
-
-function factsOf(pod: Pod): { readonly namespace: string; readonly labels: Readonly<Record<string, string>> } {
-  return { namespace: pod.metadata.namespace, labels: pod.metadata.labels }
-}
-
-function timeOf(clock: Clock): string {
-  return new Date(clock.nowMs()).toISOString()
 }

@@ -1,14 +1,11 @@
-import type { EndpointSlice, KubeObject, Service } from '#shared/k8s'
+import type { EndpointSlice, Service } from '#shared/k8s'
 import { ipFamily, parseIp, type SocketAddress } from '#shared/net'
 import type { ProxiedPort } from '../network/index.ts'
 
-/** Reads from the live objects where each service address leads: through slices, whoever wrote them. */
-export function proxiedPorts(objects: readonly KubeObject[]): readonly ProxiedPort[] {
-  const services = objects.filter((object): object is Service => object.kind === 'Service')
+/** Where each service address leads: through slices, whoever wrote them. */
+export function proxiedPorts(services: readonly Service[], all: readonly EndpointSlice[]): readonly ProxiedPort[] {
   const slices = new Map<string, EndpointSlice[]>()
-  for (const object of objects) {
-    if (object.kind !== 'EndpointSlice') continue
-    const slice = object as EndpointSlice
+  for (const slice of all) {
     const key = `${slice.metadata.namespace}/${slice.metadata.labels['kubernetes.io/service-name'] ?? ''}`
     slices.set(key, [...(slices.get(key) ?? []), slice])
   }

@@ -12,6 +12,8 @@ describe('the settings of the supervisor', () => {
       '["/a","/b"]',
       '--program-env',
       '["istiod:A=b=c"]',
+      '--api-fd',
+      '4',
       '--lifeline-fd',
       '3',
     ]
@@ -20,6 +22,7 @@ describe('the settings of the supervisor', () => {
       nodes: 3,
       folders: ['/a', '/b'],
       programEnv: [{ program: 'istiod-lite', name: 'A', value: 'b=c' }],
+      apiFd: 4,
       lifelineFd: 3,
       path: '/bin',
       logFilter: 'info',

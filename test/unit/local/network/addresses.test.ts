@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { MAX_NODES, planFabric, planNode, podAddress } from '../../../../src/local/network/address-plan.ts'
-import { HostNumbers, ServiceAddresses, serviceAddress } from '../../../../src/local/network/index.ts'
+import { HostNumbers } from '../../../../src/local/network/index.ts'
 
 describe('the address plan', () => {
   it('gives each node a name, an address of each family, and networks of its own for pods', () => {
@@ -34,10 +34,6 @@ describe('the address plan', () => {
       'fd00:10:244:1a::fe',
     ])
   })
-
-  it('makes service addresses within their ranges', () => {
-    expect([serviceAddress(4, 256), serviceAddress(6, 65_534)]).toEqual(['10.96.1.0', 'fd00:10:96::fffe'])
-  })
 })
 
 describe('host numbers', () => {
@@ -52,50 +48,5 @@ describe('host numbers', () => {
     const numbers = new HostNumbers(1, 1, 'pods on node-a')
     numbers.take()
     expect(() => numbers.take()).toThrow('no address is left for pods on node-a')
-  })
-})
-
-describe('service addresses', () => {
-  it('are one of each family, kept while the service stays', () => {
-    const addresses = new ServiceAddresses([4, 6])
-    addresses.assign([{ key: 'shop/web', wanted: [] }])
-    const before = addresses.of('shop/web')
-    addresses.assign([
-      { key: 'shop/cart', wanted: [] },
-      { key: 'shop/web', wanted: [] },
-    ])
-    expect(before).toEqual(['10.96.1.0', 'fd00:10:96::100'])
-    expect(addresses.of('shop/web')).toEqual(before)
-    expect(addresses.of('shop/cart')).toEqual(['10.96.1.1', 'fd00:10:96::101'])
-  })
-
-  it('are as written when that is possible', () => {
-    const addresses = new ServiceAddresses([4, 6])
-    expect(addresses.assign([{ key: 'a/b', wanted: ['10.96.0.10', 'fd00:10:96::a'] }])).toEqual([])
-    expect(addresses.of('a/b')).toEqual(['10.96.0.10', 'fd00:10:96::a'])
-  })
-
-  it.each([
-    ['outside the range', ['10.97.0.1'], 'is not in the service range 10.96.0.0/16'],
-    ['in the part that is given out', ['10.96.1.7'], 'may be given to another service'],
-    ['of another service', ['10.96.0.10'], 'is the address of a/first'],
-  ])('written %s are refused', (_what, wanted, problem) => {
-    const addresses = new ServiceAddresses([4])
-    const problems = addresses.assign([
-      { key: 'a/first', wanted: ['10.96.0.10'] },
-      { key: 'a/second', wanted },
-    ])
-    expect(problems).toEqual([{ key: 'a/second', problem: expect.stringContaining(problem) }])
-    expect(addresses.of('a/second')).toEqual([])
-  })
-
-  it('are taken back with the service, and when it asks for others', () => {
-    const addresses = new ServiceAddresses([4])
-    addresses.assign([{ key: 'a/b', wanted: ['10.96.0.10'] }])
-    addresses.assign([{ key: 'a/b', wanted: ['10.96.0.11'] }])
-    expect(addresses.of('a/b')).toEqual(['10.96.0.11'])
-    addresses.assign([])
-    expect(addresses.of('a/b')).toEqual([])
-    expect(addresses.assign([{ key: 'a/c', wanted: ['10.96.0.11'] }])).toEqual([])
   })
 })

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Pod, Service } from '#shared/k8s'
-import { graceMsOf, isHeadless } from '../../../../src/local/objects/index.ts'
-import { objectsOf, problemsOf } from './samples.ts'
+import { problemsOf } from './samples.ts'
 
 const pod = (spec: string): string =>
   `apiVersion: v1\nkind: Pod\nmetadata: { name: p, namespace: shop }\nspec:\n${spec}`
@@ -42,21 +40,8 @@ describe('a pod that cannot run on one machine', () => {
   })
 })
 
-describe('what this machine reads beside the mesh', () => {
-  it('is how long a pod may take to end', () => {
-    const texts = ['', '  terminationGracePeriodSeconds: 3\n'].map((line) =>
-      pod(`${line}  containers: [{ name: c, command: [a] }]`),
-    )
-    expect(texts.map((text) => graceMsOf(objectsOf(text)[0] as Pod))).toEqual([30_000, 3_000])
-  })
-
-  it('is whether a service wants no address', () => {
-    const service = (spec: string): Service =>
-      objectsOf(`apiVersion: v1\nkind: Service\nmetadata: { name: s }\nspec: ${spec}`)[0] as Service
-    expect([isHeadless(service('{}')), isHeadless(service('{ clusterIP: None }'))]).toEqual([false, true])
-  })
-
-  it('is nothing but cluster addresses', () => {
+describe('a service', () => {
+  it('has nothing but cluster addresses', () => {
     const yaml = 'apiVersion: v1\nkind: Service\nmetadata: { name: s }\nspec: { type: NodePort }'
     expect(problemsOf(yaml)).toEqual([expect.stringContaining('spec.type must be ClusterIP')])
   })

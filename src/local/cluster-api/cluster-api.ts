@@ -1,0 +1,169 @@
+import { arch, release } from 'node:os'
+import { join } from 'node:path'
+import type { Clock } from '#shared/clock'
+import { AMBIT_VERSION } from '#shared/control'
+import type { Closer } from '#shared/lifecycle'
+import { type IpAddress, parseCidr } from '#shared/net'
+import type { Logger } from '#shared/telemetry'
+import {
+  type ApiServer,
+  apiServerDefaults,
+  installMeshCrds,
+  type ObjectAccess,
+  readMeshCrds,
+  serverParts,
+  startApiServer,
+  writeKubeconfig,
+} from '../apiserver/index.ts'
+import { registerNode, ServiceAddresses, startControllers } from '../controllers/index.ts'
+import { type Nodes, SERVICE_CIDRS } from '../network/index.ts'
+import { openStore, type Store, storeDefaults } from '../store/index.ts'
+import { AccountTokens } from './account-tokens.ts'
+import { MESH_NAMESPACE, type MeshAccount, makeMeshAccounts, makeTunnelPod, type TunnelPod } from './mesh-accounts.ts'
+
+export interface ClusterApiSettings {
+  readonly clock: Clock
+  readonly logger: Logger
+  readonly nodes: Nodes
+  /** A listening socket of the machine's loopback, where kubectl comes in; undefined: only the fabric is served. */
+  readonly machineFd: number | undefined
+  readonly storeDir: string
+  readonly pkiDir: string
+  /** Tokens and kubeconfigs of the mesh's programs. */
+  readonly accountsDir: string
+  /** For kubectl. */
+  readonly kubeconfig: string
+  /** Of YAML, with a definition in each file. */
+  readonly definitions: URL
+}
+
+/** The Kubernetes API of one machine, with everything in it that a cluster has before its user comes. */
+export interface ClusterApi extends Closer {
+  readonly access: ObjectAccess
+  readonly tunnelPods: readonly TunnelPod[]
+  readonly tokens: AccountTokens
+  /** The kubeconfig of a program of the mesh; its token is kept fresh. */
+  kubeconfigOf(account: MeshAccount): Promise<string>
+}
+
+/** Kubernetes' own for API servers inside. */
+const PORT = 6_443
+/** Kubernetes' own. */
+const NODE_PORTS = { first: 30_000, last: 32_767 }
+const ADMIN = { user: 'ambit-admin', group: 'system:masters' }
+
+/** @throws MeshError when the store cannot be opened, or nobody can listen */
+export async function openClusterApi(settings: ClusterApiSettings): Promise<ClusterApi> {
+  const { clock, logger, nodes } = settings
+  // The folder goes with the mesh: writes must outlive this process, and need not outlive the machine.
+  const store = await openStore({ ...storeDefaults, dir: settings.storeDir, sync: 'never' }, clock, logger)
+  const server = await startServer(settings, store)
+  const { access, tokens: issuer, registry, caPem } = server
+  const ranges = nodes.families.flatMap((family) => parseCidr(SERVICE_CIDRS[family]) ?? [])
+  const addresses = new ServiceAddresses({ clock, ranges, nodePorts: NODE_PORTS })
+  server.addAdmission(addresses.hook)
+  await Promise.all([
+    installMeshCrds(readMeshCrds(settings.definitions), access),
+    makeMeshAccounts(access),
+    ...nodes.list.map((node) => registerNode({ access, clock, logger }, factsOf(node))),
+  ])
+  const controllers = startControllers({
+    access,
+    clock,
+    logger,
+    registry,
+    caCertificatePem: caPem,
+    addresses,
+    mintToken: async ({ namespace, name, uid }, secret) => {
+      const subject = { namespace, serviceAccount: { name, uid }, secret }
+      return (await issuer.issue(subject, [], SECRET_TOKEN_SECONDS)).token
+    },
+  })
+  const tunnelPods = await Promise.all(
+    nodes.list.map(({ name, addresses: own }) =>
+      makeTunnelPod(
+        access,
+        name,
+        own.map(({ ip }) => ip),
+      ),
+    ),
+  )
+  const tokens = new AccountTokens({ access, issuer, clock, logger, dir: settings.accountsDir })
+  writeKubeconfig(settings.kubeconfig, {
+    server: server.inheritedUrl ?? server.url,
+    caPem,
+    user: ADMIN.user,
+    credential: { kind: 'certificate', pair: server.issueClient(ADMIN.user, ADMIN.group) },
+  })
+  return {
+    access,
+    tunnelPods,
+    tokens,
+    async kubeconfigOf(account) {
+      const path = join(settings.accountsDir, `${account}.kubeconfig`)
+      const token = await tokens.keep({ namespace: MESH_NAMESPACE, serviceAccount: account }, `${account}.token`)
+      writeKubeconfig(path, {
+        server: server.url,
+        caPem,
+        user: account,
+        credential: { kind: 'token-file', path: token },
+      })
+      return path
+    },
+    async close() {
+      tokens.close()
+      await controllers.close()
+      await server.close()
+      await store.close()
+    },
+  }
+}
+
+/** Tokens of Secrets have no end in Kubernetes; ten years are as good. */
+const SECRET_TOKEN_SECONDS = 10 * 365 * 24 * 3_600
+
+async function startServer(
+  { clock, logger, nodes, pkiDir, machineFd }: ClusterApiSettings,
+  store: Store,
+): Promise<ApiServer> {
+  const [host, ...addresses] = nodes.fabricAddresses.map(({ ip }) => ip)
+  const settings = {
+    ...apiServerDefaults,
+    host: host as IpAddress,
+    port: PORT,
+    addresses,
+    inheritedFd: machineFd,
+    pkiDir,
+  }
+  return startApiServer(settings, store, serverParts, undefined, clock, logger.child('api'))
+}
+
+function factsOf({ name, addresses, podCidrs }: Nodes['list'][number]): Parameters<typeof registerNode>[1] {
+  const machine = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': goArch() }
+  return {
+    name,
+    labels: machine,
+    // Addresses of a node are keyed by their type, so there is one of the machine's own: the first family's.
+    addresses: addresses.slice(0, 1).map(({ ip }) => ip),
+    podCidrs,
+    isReady: true,
+    message: 'the node is a network namespace of this machine',
+    capacity: { pods: '253' },
+    nodeInfo: {
+      machineID: '',
+      systemUUID: '',
+      bootID: '',
+      kernelVersion: release(),
+      osImage: 'ambit',
+      containerRuntimeVersion: `ambit://${AMBIT_VERSION}`,
+      kubeletVersion: `v${AMBIT_VERSION}`,
+      kubeProxyVersion: '',
+      operatingSystem: 'linux',
+      architecture: goArch(),
+    },
+  }
+}
+
+function goArch(): string {
+  return arch() === 'x64' ? 'amd64' : arch()
+}

@@ -1,0 +1,141 @@
+import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
+
+/** Where the mesh's programs are at home. */
+export const MESH_NAMESPACE = 'istio-system'
+
+/** Programs of the mesh that have an account of their own. */
+export type MeshAccount = 'istiod-lite' | 'node-agent' | 'ztunnel'
+
+/** The pod that a node's tunnel shows as: the CA wants to see who runs on which node. */
+export interface TunnelPod {
+  readonly namespace: string
+  readonly name: string
+  readonly uid: string
+  readonly serviceAccount: string
+  readonly node: string
+}
+
+const CONTAINER = 'istio-proxy'
+const IMAGE = 'ambit/ztunnel'
+const RBAC = 'rbac.authorization.k8s.io'
+const READ = ['get', 'list', 'watch']
+
+interface Rule {
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+  readonly verbs: readonly string[]
+}
+
+/** As few as the programs can do with. */
+const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
+  'istiod-lite': [
+    { apiGroups: [''], resources: ['namespaces', 'nodes', 'pods', 'services', 'serviceaccounts'], verbs: READ },
+    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
+    { apiGroups: ['security.istio.io'], resources: ['*'], verbs: READ },
+    { apiGroups: [''], resources: ['configmaps'], verbs: [...READ, 'create', 'patch'] },
+    { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+  ],
+  'node-agent': [
+    { apiGroups: [''], resources: ['namespaces', 'pods'], verbs: READ },
+    { apiGroups: [''], resources: ['pods/status'], verbs: ['patch'] },
+  ],
+  ztunnel: [],
+}
+
+/** Namespace, accounts and rights of the mesh's programs; what is there stays. */
+export async function makeMeshAccounts(access: ObjectAccess): Promise<void> {
+  await makeIfMissing(access, '', 'namespaces', {
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: MESH_NAMESPACE },
+  })
+  const objects = Object.entries(RULES).flatMap(([name, rules]) => accountObjects(name, rules))
+  await Promise.all(objects.map(({ group, resource, object }) => makeIfMissing(access, group, resource, object)))
+}
+
+/** A pod like those that a kubelet shows of what it runs without being asked: nobody starts or ends it. */
+export async function makeTunnelPod(access: ObjectAccess, node: string, ips: readonly string[]): Promise<TunnelPod> {
+  const name = `ztunnel-${node}`
+  const made = await access.create({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: {
+      name,
+      namespace: MESH_NAMESPACE,
+      labels: { app: 'ztunnel' },
+      annotations: { [MIRROR]: node },
+    },
+    spec: {
+      nodeName: node,
+      serviceAccountName: 'ztunnel',
+      hostNetwork: true,
+      automountServiceAccountToken: false,
+      tolerations: [{ operator: 'Exists' }],
+      containers: [{ name: CONTAINER, image: IMAGE }],
+    },
+  })
+  const now = made.metadata.creationTimestamp ?? ''
+  const condition = (type: string): object => ({ type, status: 'True', lastTransitionTime: now })
+  await access.patch(
+    { group: '', resource: 'pods', namespace: MESH_NAMESPACE, name },
+    'merge',
+    {
+      status: {
+        phase: 'Running',
+        hostIP: ips[0] ?? '',
+        hostIPs: ips.map((ip) => ({ ip })),
+        podIP: ips[0] ?? '',
+        podIPs: ips.map((ip) => ({ ip })),
+        startTime: now,
+        conditions: ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map(condition),
+        containerStatuses: [
+          {
+            name: CONTAINER,
+            image: IMAGE,
+            imageID: '',
+            ready: true,
+            started: true,
+            restartCount: 0,
+            state: { running: { startedAt: now } },
+          },
+        ],
+      },
+    },
+    { subresource: 'status', fieldManager: 'kubelet' },
+  )
+  return { namespace: MESH_NAMESPACE, name, uid: made.metadata.uid ?? '', serviceAccount: 'ztunnel', node }
+}
+
+/** As on the API objects of a kubelet's static pods. */
+export const MIRROR = 'kubernetes.io/config.mirror'
+
+function accountObjects(
+  name: string,
+  rules: readonly Rule[],
+): readonly { readonly group: string; readonly resource: string; readonly object: ApiObject }[] {
+  const account: ApiObject = {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: { name, namespace: MESH_NAMESPACE },
+  }
+  if (rules.length === 0) return [{ group: '', resource: 'serviceaccounts', object: account }]
+  const metadata = { name: `ambit:${name}` }
+  const role: ApiObject = { apiVersion: `${RBAC}/v1`, kind: 'ClusterRole', metadata, rules }
+  const binding: ApiObject = {
+    apiVersion: `${RBAC}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata,
+    roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: metadata.name },
+    subjects: [{ kind: 'ServiceAccount', name, namespace: MESH_NAMESPACE }],
+  }
+  return [
+    { group: '', resource: 'serviceaccounts', object: account },
+    { group: RBAC, resource: 'clusterroles', object: role },
+    { group: RBAC, resource: 'clusterrolebindings', object: binding },
+  ]
+}
+
+async function makeIfMissing(access: ObjectAccess, group: string, resource: string, object: ApiObject): Promise<void> {
+  const { name, namespace = '' } = object.metadata
+  if (access.get({ group, resource, namespace, name }) === undefined) await access.create(object)
+}
