@@ -56,6 +56,7 @@ export const codes = {
   STREAM_PROTOCOL_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: '-' },
   API_REQUEST_REFUSED: { side: 'downstream', retry: 'never', status: 400, flag: '-' },
 
+  CONTAINER_CONFIG_INVALID: { side: 'local', retry: 'never', status: 500, flag: '-' },
   COMMAND_FAILED: { side: 'local', retry: 'never', status: 500, flag: '-' },
   NOT_FOUND: { side: 'downstream', retry: 'never', status: 404, flag: 'NR' },
 } as const
