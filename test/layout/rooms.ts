@@ -38,6 +38,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
     inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
     admin: ['state', 'identity', 'connections'],
+    workers: ['capture', 'state', 'identity', 'admin'],
   },
   'node-agent': {
     pods: [],

@@ -23,7 +23,8 @@ export class Restarts {
   readonly #leaving: Promise<unknown>[] = []
   #ca: TestCaServer | undefined
 
-  async start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+  /** @param main of the tunnel; its sources by default */
+  async start(env: Readonly<Record<string, string>> = {}, main?: string): Promise<void> {
     const pods = [this.client, this.server]
     this.#ca = await startTestCa()
     for (const pod of pods) applyRedirect(pod.netns, CAPTURE)
@@ -35,6 +36,7 @@ export class Restarts {
       nodeName: 'node-a',
       pods,
       env,
+      ...(main === undefined ? {} : { main }),
     })
   }
 
@@ -69,6 +71,13 @@ export class Restarts {
     } finally {
       socket.destroy()
     }
+  }
+
+  /** Opens one connection and asks once. */
+  async tried(): Promise<string> {
+    const { answered } = this
+    await this.#ask()
+    return this.answered > answered ? 'answered' : (this.failures.at(-1) ?? '')
   }
 
   connect(): Socket {

@@ -21,6 +21,8 @@ export interface ZtunnelProcessSettings {
   readonly serviceAccount?: string
   readonly namespace?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Its main file; the sources by default. */
+  readonly main?: string
 }
 
 /** A tunnel as its own process, and the node agent that gives it pods, played by this one. */
@@ -155,7 +157,7 @@ interface Home {
 
 function spawnTunnel(settings: ZtunnelProcessSettings, ports: readonly number[], folder: string): ChildProcess {
   const [admin, stats, readiness] = ports.map(String)
-  return spawn(process.execPath, ['--conditions=source', MAIN], {
+  return spawn(process.execPath, ['--conditions=source', settings.main ?? MAIN], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
