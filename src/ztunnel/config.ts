@@ -66,6 +66,7 @@ interface GivenSettings {
   readonly statsPort: number | undefined
   readonly readinessPort: number
   readonly workerCount: number
+  readonly sameNode: 'direct' | 'tunnel'
 }
 
 /** Settings of the tunnel, every default filled in. */
@@ -308,6 +309,12 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     ),
     statsPort: setting(ownPort, 'AMBIT_STATS_PORT', undefined, 'Metrics port.', '`statsPort`, else 15020'),
     readinessPort: setting(integer(0, 65_535, 'port'), 'AMBIT_READINESS_PORT', 15_021, 'Readiness port.'),
+    sameNode: setting(
+      oneOf('direct', 'tunnel'),
+      'AMBIT_SAME_NODE',
+      'direct',
+      'Connections between two pods of this node: `direct` = handed over inside the process after the same authorization, `tunnel` = through a tunnel like all others.',
+    ),
     workerCount: setting(
       integer(1, MAX_WORKERS),
       'ZTUNNEL_WORKER_THREADS',

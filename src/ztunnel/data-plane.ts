@@ -7,13 +7,14 @@ import type { WorkloadCertificate } from '#shared/pki'
 import type { KeepAlive } from '#shared/sys'
 import { AccessLog, type Log, type Metrics } from '#shared/telemetry'
 import { Authorizer, watchPolicies } from './authz/index.ts'
-import { type CaptureSettings, PodListeners, PodRegistry } from './capture/index.ts'
+import { type CaptureSettings, type LocalPod, PodListeners, PodRegistry } from './capture/index.ts'
 import type { ZtunnelConfig } from './config.ts'
 import { ConnectionTable } from './connections/index.ts'
 import { PodDialer } from './dial/index.ts'
 import { Inbound, type InboundOptions, PlaintextInbound } from './inbound/index.ts'
 import { HostnameResolver, Outbound } from './outbound/index.ts'
 import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
+import { SameNode } from './same-node/index.ts'
 import type { MeshState } from './state/index.ts'
 
 /** The tunnel's ports in each pod: the node agent's redirect rules name them, so they are no settings. */
@@ -67,6 +68,23 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     connectionWindowBytes: config.http2ConnectionWindowBytes,
     maxFrameBytes: config.http2FrameBytes,
   }
+  const inboundOptions: InboundOptions = {
+    view: state,
+    clock,
+    authorizer,
+    dialer,
+    reporter,
+    certificateOf,
+    limits,
+    network,
+    ownPorts: OWN_PORTS,
+    isAppTunnelOnLoopback: config.isAppTunnelOnLoopback,
+    isBaggageUsed: config.isResponseBaggageEnabled,
+  }
+  const inbound = new Inbound(inboundOptions)
+  const plaintext = new PlaintextInbound(inboundOptions)
+  const podsOf = (namespace: string, name: string): Iterable<LocalPod> => pods.named(namespace, name)
+  const sameNode = { pods: new SameNode({ view: state, podsOf }), deliver: inbound.handleDirect }
   const outbound = new Outbound({
     view: state,
     clock,
@@ -85,23 +103,8 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     ownPorts: OWN_PORTS,
     hbonePort: HBONE_PORT,
     ...(askFor === undefined ? {} : { askFor }),
+    ...(config.sameNode === 'tunnel' ? {} : { sameNode }),
   })
-  const inboundOptions: InboundOptions = {
-    view: state,
-    clock,
-    authorizer,
-    dialer,
-    reporter,
-    certificateOf,
-    limits,
-    network,
-    ownPorts: OWN_PORTS,
-    isAppTunnelOnLoopback: config.isAppTunnelOnLoopback,
-    isBaggageUsed: config.isResponseBaggageEnabled,
-  }
-  const inbound = new Inbound(inboundOptions)
-  const plaintext = new PlaintextInbound(inboundOptions)
-
   const settings: CaptureSettings = {
     outboundPort: OUTBOUND_PORT,
     plaintextPort: PLAINTEXT_PORT,
@@ -118,7 +121,7 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     'Connections reset because their pod had too many',
   )
   const handlers = { outbound: outbound.handle, plaintext: plaintext.handle, tunnel: inbound.handle }
-  const pods = new PodRegistry({
+  const pods: PodRegistry = new PodRegistry({
     clock,
     readiness,
     metrics,
