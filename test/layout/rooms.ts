@@ -40,6 +40,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
     admin: ['state', 'identity', 'connections'],
     workers: ['capture', 'state', 'identity', 'admin'],
+    succession: [],
   },
   'node-agent': {
     pods: [],
