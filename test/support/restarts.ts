@@ -35,7 +35,8 @@ export class Restarts {
       caRootPem: this.#ca.rootPem,
       nodeName: 'node-a',
       pods,
-      env,
+      // The longer way, so that tunnels are exchanged as well.
+      env: { AMBIT_SAME_NODE: 'tunnel', ...env },
       ...(main === undefined ? {} : { main }),
     })
   }
