@@ -13,6 +13,8 @@ export interface TestPod {
   serve(port: number, onConnection: (socket: Socket) => void): Promise<Server>
   /** A connection that an application of the pod opens: not marked, so it is captured. */
   connect(address: string, port: number): Socket
+  /** Ends its servers and lets go of its namespace, which goes with its last socket. */
+  remove(): void
   /** Established connections to this port of the pod. */
   connectionsTo(port: number): number
 }
@@ -33,7 +35,12 @@ export class PodNetwork {
   pod(name: string): TestPod {
     const n = ++this.#count
     const netns = createNetns()
-    this.#open.push(netns)
+    const servers: Server[] = []
+    const remove = (): void => {
+      for (const server of servers.splice(0)) server.close()
+      netns.close()
+    }
+    this.#open.push({ close: remove })
     const fabric = new Routes(this.#fabric)
     fabric.addVeth({ name: `p${n}`, peerName: 'eth0', peerNetns: netns })
     fabric.setMaster(`p${n}`, 'br0')
@@ -64,11 +71,12 @@ export class PodNetwork {
           socket.on('error', () => {})
           onConnection(socket)
         })
-        this.#open.push(server)
+        servers.push(server)
         const fd = listenIn(netns, { ip: known('::'), port })
         await new Promise<void>((resolve) => server.listen({ fd }, resolve))
         return server
       },
+      remove,
       connectionsTo: (port) => netns.run(() => establishedTo(port)),
       connect: (address, port) => connectFrom(netns, { ip: known(address), port }),
     }

@@ -23,6 +23,8 @@ export interface ZtunnelProcessSettings {
   readonly env?: Readonly<Record<string, string>>
   /** Its main file; the sources by default. */
   readonly main?: string
+  /** Of Node. */
+  readonly flags?: readonly string[]
 }
 
 /** A tunnel as its own process, and the node agent that gives it pods, played by this one. */
@@ -157,7 +159,7 @@ interface Home {
 
 function spawnTunnel(settings: ZtunnelProcessSettings, ports: readonly number[], folder: string): ChildProcess {
   const [admin, stats, readiness] = ports.map(String)
-  return spawn(process.execPath, ['--conditions=source', settings.main ?? MAIN], {
+  return spawn(process.execPath, [...(settings.flags ?? []), '--conditions=source', settings.main ?? MAIN], {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
