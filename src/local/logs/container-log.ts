@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import type { Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
@@ -26,11 +26,23 @@ export function openContainerLog(settings: ContainerLogSettings): ContainerLog {
   return new FileLog(settings)
 }
 
+/**
+ * The log that an earlier life of this program has left there, to be read.
+ * @returns undefined when there is none; `runs` are those of which there is something
+ */
+export function openLeftLog(
+  settings: ContainerLogSettings,
+): { readonly log: ContainerLog; readonly runs: number } | undefined {
+  if (!existsSync(settings.dir)) return undefined
+  const log = new FileLog(settings)
+  return { log, runs: log.runs }
+}
+
 class FileLog implements ContainerLog {
   readonly #settings: ContainerLogSettings
   /** The last one first. */
   #runs: readonly RunFiles[]
-  readonly #listeners = new Set<OutputListener>()
+  readonly #listeners = new Map<OutputListener, () => void>()
   #isClosed = false
   #hasFailed = false
 
@@ -44,12 +56,17 @@ class FileLog implements ContainerLog {
       .map((run) => this.#files(run))
   }
 
+  get runs(): number {
+    return this.#runs.length
+  }
+
   async capture(run: number, stdout: Readable, stderr: Readable | undefined): Promise<void> {
     const files = this.#begin(run)
     await Promise.all([
       this.#take(files, 'stdout', stdout),
       stderr === undefined ? undefined : this.#take(files, 'stderr', stderr),
     ])
+    for (const runEnded of [...this.#listeners.values()]) runEnded()
     await files.finish()
   }
 
@@ -59,8 +76,8 @@ class FileLog implements ContainerLog {
     return streamOf((ending) => readRun(files, query, ending), signal)
   }
 
-  follow(listener: OutputListener): () => void {
-    this.#listeners.add(listener)
+  follow(listener: OutputListener, runEnded: () => void = () => {}): () => void {
+    this.#listeners.set(listener, runEnded)
     return () => this.#listeners.delete(listener)
   }
 
@@ -74,7 +91,8 @@ class FileLog implements ContainerLog {
     const runs = [files, ...this.#runs.filter((each) => each !== files)].sort((a, b) => b.run - a.run)
     this.#runs = runs.slice(0, KEPT_RUNS)
     for (const old of runs.slice(KEPT_RUNS)) old.remove()
-    if (!this.#isClosed) files.begin()
+    files.begin()
+    if (this.#isClosed) void files.endFollowers()
     return files
   }
 
@@ -84,7 +102,7 @@ class FileLog implements ContainerLog {
     try {
       for await (const chunk of output as AsyncIterable<Buffer>) {
         const written = files.append(encoder.encode(chunk, clock.nowMs()))
-        await Promise.all([written, ...[...this.#listeners].map((listener) => listener(stream, chunk))])
+        await Promise.all([written, ...[...this.#listeners.keys()].map((listener) => listener(stream, chunk))])
       }
     } catch {
       // A terminal tells its end as an error (EIO).

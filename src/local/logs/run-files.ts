@@ -1,4 +1,4 @@
-import { existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 
@@ -57,8 +57,15 @@ export class RunFiles {
     return this.#isOpen
   }
 
+  /** A run that says nothing leaves an empty file: it was there. */
   begin(): void {
     this.#isOpen = true
+    try {
+      closeSync(openSync(this.#path(0), 'a', 0o600))
+      this.#newest()
+    } catch (error) {
+      this.#failed(error)
+    }
   }
 
   /** Whole records, in the order of calls. Never rejects: what cannot be written is dropped and told. */

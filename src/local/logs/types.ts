@@ -38,8 +38,12 @@ export interface ContainerLog {
    * that it reads, or when this is closed. Ends at once when `signal` aborts.
    */
   read(request: LogQuery, signal: AbortSignal): Readable
-  /** Bytes as they come from now on, for `attach`. @returns a function that ends it */
-  follow(listener: OutputListener): () => void
+  /**
+   * Bytes as they come from now on, for `attach`.
+   * @param runEnded when a run has written all that it will
+   * @returns a function that ends it
+   */
+  follow(listener: OutputListener, runEnded?: () => void): () => void
   /** Ends readers that follow; the files stay. Safe to call twice. */
   close(): Promise<void>
 }

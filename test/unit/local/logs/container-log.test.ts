@@ -10,6 +10,7 @@ import {
   type ContainerLogSettings,
   type LogQuery,
   openContainerLog,
+  openLeftLog,
 } from '../../../../src/local/logs/index.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { quietLogger } from '../../../support/quiet-logger.ts'
@@ -122,6 +123,14 @@ describe('the log of a container', () => {
     for (const run of [0, 1, 2]) await wrote(log, run, `of ${run}`)
     expect([await read(log), await read(log, { previous: true })]).toEqual(['of 2', 'of 1'])
     expect(readdirSync(dir).sort()).toEqual(['1.log', '2.log'])
+  })
+
+  it('knows of a run that said nothing', async () => {
+    const log = open()
+    for (const [run, output] of ['first', '', 'last'].entries()) await wrote(log, run, output)
+    expect([await read(log), await read(log, { previous: true })]).toEqual(['last', ''])
+    expect(openLeftLog({ dir, clock, logger: quietLogger })?.runs).toBe(2)
+    expect(openLeftLog({ dir: join(root, 'other'), clock, logger: quietLogger })).toBe(undefined)
   })
 
   it('is rotated by size, and read across its files', async () => {
@@ -261,12 +270,29 @@ describe('what listens to a container', () => {
     expect(heard.length).toBe(1)
     release()
     await expect.poll(() => heard.length).toBe(2)
+    release()
+    stdout.write('still')
+    await expect.poll(() => heard.length).toBe(3)
     stop()
     release()
     stdout.end('last')
     await done
-    expect(heard.length).toBe(2)
-    expect(await read(log)).toBe('no line yetmorelast')
+    expect(heard).toEqual(['stdout no line yet', 'stdout more', 'stdout still'])
+    expect(await read(log)).toBe('no line yetmorestilllast')
+  })
+})
+
+describe('one who listens', () => {
+  it('is told when the run has written all', async () => {
+    const log = open()
+    const told: string[] = []
+    log.follow(
+      (_, bytes) => void told.push(bytes.toString()),
+      () => told.push('ended'),
+    )
+    await wrote(log, 0, 'a')
+    await wrote(log, 1, 'b')
+    expect(told).toEqual(['a', 'ended', 'b', 'ended'])
   })
 })
 
