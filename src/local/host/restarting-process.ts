@@ -1,6 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { Backoff, type Clock, type Timer } from '#shared/clock'
 import type { BoundedLog } from './bounded-log.ts'
+import type { SessionEnd, SessionProcess } from './session-process.ts'
 
 /** A command as it is executed: an absolute file and its arguments, never a shell line. */
 export interface Command {
@@ -24,9 +25,13 @@ export type ProcessState =
   | { readonly kind: 'ended'; readonly reason: string; readonly succeeded: boolean }
   | { readonly kind: 'stopped' }
 
+/** @param run 0 for the first */
+export type StartSession = (command: Command, run: number) => Pick<SessionProcess, 'pid' | 'ended'>
+
 export interface RestartSettings {
   readonly clock: Clock
-  readonly log: BoundedLog
+  /** Where it writes to; or how it is started, by who takes what it writes. */
+  readonly output: BoundedLog | StartSession
   readonly restart: RestartPolicy
   /** Asked before each start, so that tokens or addresses may differ. */
   readonly command: () => Command
@@ -45,7 +50,7 @@ export class RestartingProcess {
   readonly #settings: RestartSettings
   readonly #backoff: Backoff
   #state: ProcessState = { kind: 'idle' }
-  #child: ChildProcess | undefined
+  #child: { readonly pid: number | undefined } | undefined
   #timer: Timer | undefined
   #exited: Promise<void> = Promise.resolve()
   #restarts = 0
@@ -95,23 +100,17 @@ export class RestartingProcess {
   }
 
   #spawn(): void {
-    const { clock, log, command } = this.#settings
-    const { file, args, env } = command()
-    const child = spawn(file, args, { env, stdio: ['ignore', log.fd, log.fd], detached: true })
+    const { clock, output, command } = this.#settings
+    const start = typeof output === 'function' ? output : (each: Command) => startInto(output, each)
+    const child = start(command(), this.#restarts)
+    const { pid } = child
     this.#child = child
     const sinceMs = clock.monotonicMs()
-    this.#exited = new Promise((resolve) => {
-      child.once('error', (error) => {
-        resolve()
-        this.#ended(`cannot be started: ${error.message}`, false, sinceMs)
-      })
-      child.once('exit', (code, signal) => {
-        resolve()
-        if (child.pid !== undefined && this.#state.kind !== 'stopped') signalGroup(child.pid, 'SIGKILL')
-        this.#ended(signal === null ? `exited with status ${code}` : `killed by ${signal}`, code === 0, sinceMs)
-      })
+    this.#exited = child.ended.then((end) => {
+      if (pid !== undefined && this.#state.kind !== 'stopped') signalGroup(pid, 'SIGKILL')
+      this.#ended(describeEnd(end), end.kind === 'exited' && end.code === 0, sinceMs)
     })
-    if (child.pid !== undefined) this.#enter({ kind: 'running', pid: child.pid, sinceMs })
+    if (pid !== undefined) this.#enter({ kind: 'running', pid, sinceMs })
   }
 
   #ended(reason: string, succeeded: boolean, sinceMs: number): void {
@@ -136,6 +135,22 @@ export class RestartingProcess {
     this.#state = state
     this.#settings.changed()
   }
+}
+
+function startInto(log: BoundedLog, { file, args, env }: Command): ReturnType<StartSession> {
+  const child = spawn(file, args, { env, stdio: ['ignore', log.fd, log.fd], detached: true })
+  const ended = new Promise<SessionEnd>((resolve) => {
+    child.once('error', (error) => resolve({ kind: 'unstarted', reason: error.message }))
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? { kind: 'exited', code: code ?? 0 } : { kind: 'killed', signal }),
+    )
+  })
+  return { pid: child.pid, ended }
+}
+
+function describeEnd(end: SessionEnd): string {
+  if (end.kind === 'unstarted') return `cannot be started: ${end.reason}`
+  return end.kind === 'exited' ? `exited with status ${end.code}` : `killed by ${end.signal}`
 }
 
 /** A group that is gone is no error. */

@@ -1,15 +1,28 @@
+import { join } from 'node:path'
 import type { Clock } from '#shared/clock'
 import type { IpAddress } from '#shared/net'
-import { BoundedLog, type Command, RestartingProcess } from '../host/index.ts'
+import { type Command, RestartingProcess, type SessionOptions, type SessionProcess } from '../host/index.ts'
+import type { ContainerLog } from '../logs/index.ts'
 import type { ContainerPlan } from './pod-plan.ts'
 import { askOnce, type Dial } from './probe.ts'
 import { ReadinessWatch } from './readiness-watch.ts'
 
+/** A container's process, and what it has of an input. */
+export type ConsolePlan = ContainerPlan & SessionOptions
+
+export type StartProcess = (
+  command: Command,
+  plan: SessionOptions,
+) => Pick<SessionProcess, 'pid' | 'stdout' | 'stderr' | 'ended'>
+
 export interface ContainerSettings {
-  readonly plan: ContainerPlan
+  readonly plan: ConsolePlan
   readonly clock: Clock
-  readonly logFile: string
+  readonly log: ContainerLog
+  /** Of the log, for people. */
+  readonly logDir: string
   readonly command: Command
+  readonly startProcess: StartProcess
   readonly podIp: IpAddress
   readonly dial: Dial
   readonly changed: () => void
@@ -19,18 +32,22 @@ export interface ContainerSettings {
 export class RunningContainer {
   readonly name: string
   readonly #settings: ContainerSettings
-  readonly #log: BoundedLog
+  readonly log: ContainerLog
   readonly #process: RestartingProcess
   #watch: ReadinessWatch | undefined
 
   constructor(settings: ContainerSettings) {
-    const { plan, clock, logFile, command } = settings
+    const { plan, clock, log, command, startProcess } = settings
     this.name = plan.name
     this.#settings = settings
-    this.#log = new BoundedLog(logFile)
+    this.log = log
     this.#process = new RestartingProcess({
       clock,
-      log: this.#log,
+      output: (each, run) => {
+        const session = startProcess(each, plan)
+        void log.capture(run, session.stdout, session.stderr)
+        return session
+      },
       restart: 'Always',
       command: () => command,
       changed: () => this.#processChanged(),
@@ -65,18 +82,13 @@ export class RunningContainer {
   }
 
   get logFile(): string {
-    return this.#log.path
-  }
-
-  /** To be called now and then. */
-  trimLog(): void {
-    this.#log.trim()
+    return join(this.#settings.logDir, `${this.restarts}.log`)
   }
 
   async stop(graceMs: number): Promise<void> {
     this.#watch?.stop()
     await this.#process.stop(graceMs)
-    this.#log.close()
+    await this.log.close()
   }
 
   #processChanged(): void {

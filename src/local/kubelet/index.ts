@@ -1,4 +1,4 @@
-export type { RunningContainer } from './container.ts'
+export type { ConsolePlan, RunningContainer } from './container.ts'
 export { type ContainerPlan, planPod, podProblems } from './pod-plan.ts'
 export { type PodMachine, type PodOrder, type PodPhase, PodRunner } from './pod-runner.ts'
 export { askOnce, type ReadinessProbe } from './probe.ts'

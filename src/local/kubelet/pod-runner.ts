@@ -6,9 +6,9 @@ import { type IpAddress, ipFamily } from '#shared/net'
 import { connectFrom, type Netns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
 import { killNeighbours, type Tools, writeInPlace } from '../host/index.ts'
+import { containerLogDir, openContainerLog } from '../logs/index.ts'
 import { type NamespaceHolder, type PodAddresses, type PodNetwork, PROBE_SOURCES } from '../network/index.ts'
-import { RunningContainer } from './container.ts'
-import type { ContainerPlan } from './pod-plan.ts'
+import { type ConsolePlan, RunningContainer, type StartProcess } from './container.ts'
 import { commandInSandbox, openSandbox } from './sandbox.ts'
 
 /** What a runner needs of the machine; the same for all pods of a node. */
@@ -22,7 +22,9 @@ export interface PodMachine {
   /** `<dir>/<uid>` leads to a pod's network namespace. */
   readonly netnsDir: string
   readonly podsDir: string
-  readonly logsDir: string
+  /** A folder for each pod, with one for each container. */
+  readonly podLogsDir: string
+  readonly startProcess: StartProcess
   readonly hidden: readonly string[]
   /** Resolves when the node captures the pod's traffic, or at once when the pod is not to be captured. */
   readonly captured: (uid: string, signal: AbortSignal) => Promise<void>
@@ -32,7 +34,7 @@ export interface PodOrder {
   readonly namespace: string
   readonly name: string
   readonly uid: string
-  readonly containers: readonly ContainerPlan[]
+  readonly containers: readonly ConsolePlan[]
   /** Given back to the machine's network when the pod has been stopped. */
   readonly addresses: PodAddresses
   readonly hosts: string
@@ -183,18 +185,21 @@ export class PodRunner {
   }
 
   #startContainers(): void {
-    const { tools, clock, logsDir, nodeNetns } = this.#machine
+    const { tools, clock, logger, podLogsDir, nodeNetns, startProcess } = this.#machine
     const sandbox = this.#sandbox
     if (sandbox === undefined || this.#phase === 'lost') return
-    const { namespace, name, containers } = this.order
+    const { containers } = this.order
     this.#reason = ''
     const dial = (ip: IpAddress, port: number): ReturnType<typeof connectFrom> =>
       connectFrom(nodeNetns, { ip, port }, { source: PROBE_SOURCES[ipFamily(ip)] })
     for (const plan of containers) {
+      const logDir = containerLogDir(podLogsDir, this.order, plan.name)
       const container = new RunningContainer({
         plan,
         clock,
-        logFile: join(logsDir, 'pods', `${namespace}_${name}_${plan.name}.log`),
+        log: openContainerLog({ dir: logDir, clock, logger }),
+        logDir,
+        startProcess,
         command: commandInSandbox(tools, sandbox, plan),
         podIp: this.order.addresses.ips[0] as IpAddress,
         dial,

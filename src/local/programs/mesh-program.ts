@@ -48,7 +48,7 @@ export class MeshProgram implements Closer {
     this.#log = new BoundedLog(`${machine.logsDir}/${file}.log`)
     this.#process = new RestartingProcess({
       clock: machine.clock,
-      log: this.#log,
+      output: this.#log,
       restart: 'Always',
       command: () => spec.command,
       changed: () => this.#processChanged(),

@@ -5,13 +5,15 @@ import type { Closer } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
 import { EventRecorder } from '../controllers/index.ts'
-import { type ContainerPlan, type PodMachine, PodRunner, planPod } from '../kubelet/index.ts'
+import { type ConsolePlan, type PodMachine, PodRunner, planPod } from '../kubelet/index.ts'
+import { removePodLogs } from '../logs/index.ts'
 import type { ServiceProxy } from '../network/index.ts'
 import { ApiObjects, type ApiPod, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
 import { isEnrolled } from './enrolment.ts'
 import {
   anew,
   blockedPod,
+  consoleOf,
   graceMsOf,
   isDeleting,
   isFinished,
@@ -233,7 +235,10 @@ export class Cluster implements Closer {
     const { namespace, name, annotations } = pod.metadata
     const node = pod.spec.nodeName
     const folder = annotations[POD_FOLDER] ?? DEFAULT_FOLDER
-    const containers = planPod(pod, folder, { ...containerEnv, HOSTNAME: name })
+    const containers = planPod(pod, folder, { ...containerEnv, HOSTNAME: name }).map((plan) => ({
+      ...plan,
+      ...consoleOf(raw, plan.name),
+    }))
     const captured = async (of: string, signal: AbortSignal): Promise<void> => {
       while (entry.isEnrolled) {
         // Leaving the mesh while waiting ends the wait as well.
@@ -266,7 +271,7 @@ export class Cluster implements Closer {
     readonly namespace: string
     readonly name: string
     readonly uid: string
-    readonly containers: readonly ContainerPlan[]
+    readonly containers: readonly ConsolePlan[]
     readonly machine: PodMachine
   }): PodRunner {
     const { namespace, name, uid, containers, machine } = order
@@ -283,6 +288,7 @@ export class Cluster implements Closer {
   #retire(entry: Entry, graceMs: number): Promise<void> {
     const { logger } = this.#settings
     const { uid, pod, raw, runner } = entry
+    const podLogsDir = this.#settings.nodes.get(entry.node)?.machine.podLogsDir
     entry.isLeaving = true
     logger.info('pod leaves', { pod: objectKey(pod), uid })
     const gone = runner
@@ -292,6 +298,7 @@ export class Cluster implements Closer {
         this.#entries.delete(uid)
         this.#leaving.delete(gone)
         if (this.#objects.pods.has(uid)) await this.#remove(uid, raw)
+        if (podLogsDir !== undefined) removePodLogs(podLogsDir, runner.order)
         this.notice()
       })
     this.#leaving.add(gone)

@@ -53,3 +53,12 @@ function textOf(record: unknown, field: string): string {
   const value = isRecord(record) ? record[field] : ''
   return typeof value === 'string' ? value : ''
 }
+
+/** Whether a container has an input, and a terminal around it. */
+export function consoleOf({ spec }: ApiObject, container: string): { hasStdin: boolean; hasTty: boolean } {
+  const { containers = [] } = (spec ?? {}) as {
+    containers?: readonly { name: string; stdin?: boolean; tty?: boolean }[]
+  }
+  const { stdin, tty } = containers.find(({ name }) => name === container) ?? {}
+  return { hasStdin: stdin === true, hasTty: tty === true }
+}
