@@ -13,6 +13,7 @@ import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
 import { ancestorsOf, BoundedLog, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
+import { type ContainerLog, openContainerLog } from './logs/index.ts'
 import { MESH_CRD_FOLDER } from './mesh-crds.ts'
 import { meshStatus } from './mesh-status.ts'
 import { Narrator } from './narrator.ts'
@@ -128,12 +129,12 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const pod = this.#pod(namespace, name)
     if (pod === undefined || tools === undefined)
       return `there is no pod ${namespace}/${name}; "ambit status" lists the pods`
-    const { sandbox, order, phase } = pod.runner
-    const plan = order.containers.find((each) => container === '' || each.name === container)
-    if (plan === undefined) return `pod ${namespace}/${name} has no container ${container}`
-    if (sandbox === undefined || phase !== 'running')
-      return `pod ${namespace}/${name} is not running: ${pod.runner.reason || phase}`
-    return commandInSandbox(tools, sandbox, { argv: command, folder: plan.folder, env: plan.env })
+    const { sandbox, containers, initContainers, phase } = pod.runner
+    const found = [...containers, ...initContainers].find((each) => container === '' || each.name === container)
+    if (found === undefined) return `pod ${namespace}/${name} has no container ${container}`
+    if (sandbox === undefined || found.run === undefined || found.state.kind !== 'running')
+      return `container ${found.name} of pod ${namespace}/${name} is not running: ${pod.runner.reason || found.reason || phase}`
+    return commandInSandbox(tools, sandbox, { ...found.run, argv: command })
   }
 
   /** Pods and programs are ended by `close`; nothing of a local mesh outlives it. */
@@ -215,10 +216,13 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   #makeCluster(tools: Tools, nodes: Nodes, locals: readonly LocalNode[], { access }: ClusterApi): Cluster {
     const { clock, logger, config } = this.#settings
     const { folders, dir } = this.#layout
+    const podLogger = logger.child('pods')
+    const podLogsDir = join(folders.logs, 'pods')
     const machines = locals.map(({ node, netns }) => {
       const network = new PodNetwork(tools, node, nodes.families)
-      const places = { netnsDir: folders.netns, podsDir: folders.pods, logsDir: folders.logs, hidden: [dir] }
-      const machine = { tools, clock, logger: logger.child('pods'), network, nodeNetns: netns, ...places }
+      const places = { netnsDir: folders.netns, podsDir: folders.pods, podLogsDir, hidden: [dir] }
+      const openLog = (logDir: string): ContainerLog => openContainerLog({ dir: logDir, clock, logger: podLogger })
+      const machine = { tools, clock, logger: podLogger, network, nodeNetns: netns, openLog, ...places }
       return [node.name, { machine, ips: node.addresses.map(({ ip }) => ip) }] as const
     })
     const capturesOf = new Map(locals.map(({ node, captures }) => [node.name, captures]))
@@ -232,6 +236,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
         logger.child('services'),
       ),
       nodes: new Map(machines),
+      podLogsDir,
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
       // The pinned Node comes first, so that samples run on the same as the mesh.
       containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },
@@ -307,7 +312,6 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     this.#trimming = this.#settings.clock.setTimer(TRIM_LOGS_MS, () => {
       this.#parts?.programs.trimLogs()
       ownLog.trim()
-      for (const { runner } of this.#parts?.cluster.pods ?? []) for (const each of runner.containers) each.trimLog()
       this.#trimLogs(ownLog)
     })
   }

@@ -1,6 +1,7 @@
 export { BoundedLog } from './bounded-log.ts'
 export { ancestorsOf, killNeighbours, MachinePids } from './machine-pids.ts'
-export { type Command, type ProcessState, RestartingProcess, type RestartPolicy } from './restarting-process.ts'
+export { type Command, describeEnd, type ProcessEnd, ProcessGroup } from './process-group.ts'
+export { type ProcessState, RestartingProcess } from './restarting-process.ts'
 export { runTool } from './run-tool.ts'
 export { findTools, type Tools } from './tools.ts'
 export { replaceFile, writeInPlace } from './write-files.ts'
