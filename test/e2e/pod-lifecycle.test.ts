@@ -284,6 +284,29 @@ spec: { selector: { app: server }, ports: [{ port: 80, targetPort: 8080 }] }`,
     await untilWords('asker', '0/1 Completed 0', 'app')
   })
 
+  it.each([
+    ['Always', '1/1 Running 4', 'Running'],
+    ['Never', '0/1 Unknown 3', 'Failed'],
+  ])('that ran before the machine was started again, with policy %s, is shown as %s', async (policy, shown, phase) => {
+    const name = `earlier-${policy.toLowerCase()}`
+    // Bound by hand once it has the status that an earlier life would have left.
+    await pod(
+      name,
+      `{ schedulerName: nobody, restartPolicy: ${policy}, containers: [{ name: c, image: x, command: [sleep, infinity] }] }`,
+    )
+    const running = { name: 'c', image: 'x', imageID: '', ready: true, restartCount: 3, state: { running: {} } }
+    const patch = JSON.stringify({ status: { phase: 'Running', containerStatuses: [running] } })
+    await told(`patch pod ${name} -n plain --subresource=status --type=merge -p ${patch}`)
+    const target = { apiVersion: 'v1', kind: 'Node', name: 'node-a' }
+    const binding = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace: 'plain' }, target }
+    await told(`create --raw /api/v1/namespaces/plain/pods/${name}/binding -f -`, JSON.stringify(binding))
+    await untilWords(name, shown)
+    expect(await field(name, '.status.phase')).toBe(phase)
+    const path = phase === 'Running' ? 'lastState' : 'state'
+    expect(await field(name, `.status.containerStatuses[0].${path}.terminated.reason`)).toBe('Unknown')
+    await told(`delete pod ${name} -n plain --now`)
+  })
+
   it('does not hold the end of the mesh, whatever its preStop does', async () => {
     await pod(
       'holder',

@@ -71,8 +71,13 @@ function askSocket(
     const late = (): void => answer(TOO_LATE)
     signal.addEventListener('abort', late)
     socket.on('error', (error) => answer(error.message))
-    if (check.kind === 'tcp') socket.once('connect', () => answer(undefined))
-    else if (check.kind === 'http') askHttp(check, socket, authority, answer)
-    else askHealth(check.service, socket, authority, answer)
+    try {
+      if (check.kind === 'tcp') socket.once('connect', () => answer(undefined))
+      else if (check.kind === 'http') askHttp(check, socket, authority, answer)
+      else askHealth(check.service, socket, authority, answer)
+    } catch (error) {
+      // A path or a header that cannot be sent.
+      answer((error as Error).message)
+    }
   })
 }
