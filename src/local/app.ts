@@ -129,12 +129,13 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const pod = this.#pod(namespace, name)
     if (pod === undefined || tools === undefined)
       return `there is no pod ${namespace}/${name}; "ambit status" lists the pods`
-    const { sandbox, containers, initContainers, phase } = pod.runner
+    const { containers, initContainers, reason } = pod.runner
     const found = [...containers, ...initContainers].find((each) => container === '' || each.name === container)
     if (found === undefined) return `pod ${namespace}/${name} has no container ${container}`
-    if (sandbox === undefined || found.run === undefined || found.state.kind !== 'running')
-      return `container ${found.name} of pod ${namespace}/${name} is not running: ${pod.runner.reason || found.reason || phase}`
-    return commandInSandbox(tools, sandbox, { ...found.run, argv: command })
+    const machinePid = pod.runner.machinePid(found)
+    if (machinePid === undefined || found.run === undefined)
+      return `container ${found.name} of pod ${namespace}/${name} is not running: ${reason || found.reason}`
+    return commandInSandbox(tools, { machinePid }, { ...found.run, argv: command })
   }
 
   /** Pods and programs are ended by `close`; nothing of a local mesh outlives it. */
@@ -222,7 +223,16 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       const network = new PodNetwork(tools, node, nodes.families)
       const places = { netnsDir: folders.netns, podsDir: folders.pods, podLogsDir, hidden: [dir] }
       const openLog = (logDir: string): ContainerLog => openContainerLog({ dir: logDir, clock, logger: podLogger })
-      const machine = { tools, clock, logger: podLogger, network, nodeNetns: netns, openLog, ...places }
+      const machine = {
+        tools,
+        clock,
+        logger: podLogger,
+        pids: this.#pids,
+        network,
+        nodeNetns: netns,
+        openLog,
+        ...places,
+      }
       return [node.name, { machine, ips: node.addresses.map(({ ip }) => ip) }] as const
     })
     const capturesOf = new Map(locals.map(({ node, captures }) => [node.name, captures]))

@@ -92,6 +92,7 @@ export function containerPlan(more: Partial<ContainerPlan> = {}): ContainerPlan 
 /** Nothing here is dialled or run unless a test says how. */
 export const nowhere: ContainerPlace = {
   command: ({ argv }) => ({ file: argv[0], args: argv.slice(1), env: {} }),
+  beside: () => undefined,
   ip: '127.0.0.1' as IpAddress,
   dial: () => {
     throw new Error('nothing is dialled here')

@@ -59,6 +59,12 @@ export function killNeighbours(machinePid: number): number {
   return count
 }
 
+/** Whether two of the machine's processes are in the same network namespace; false when one is gone. */
+export function areNeighbours(machinePid: number, other: number): boolean {
+  const namespace = networkNamespaceOf(machinePid)
+  return namespace !== undefined && namespace === networkNamespaceOf(other)
+}
+
 function ownProcesses(): readonly ProcessPids[] {
   const own = readlinkSync('/proc/self/ns/pid')
   return readdirSync('/proc').flatMap((entry) => {

@@ -21,6 +21,8 @@ export interface LiveRunSettings {
 
 /** What a `preStop` that took all of the grace leaves between SIGTERM and SIGKILL (Kubernetes). */
 const LAST_GRACE_MS = 2_000
+/** Between looks whether the process has joined its namespaces, which takes a few milliseconds. */
+const JOIN_PAUSE_MS = 10
 /** Between SIGKILL and giving up on the exit; the kernel does not take that long. */
 const KILL_WAIT_MS = 5_000
 
@@ -83,6 +85,7 @@ export class LiveRun {
   async #begin(): Promise<void> {
     const { plan, target, clock, changed, tell } = this.#settings
     const { postStart } = plan.hooks
+    if (asksByCommand(plan)) await this.#joined()
     const problem = postStart === undefined ? undefined : await runHook(postStart, target, clock, this.#over.signal)
     if (this.#over.signal.aborted || this.#killing !== undefined) return
     if (problem !== undefined) {
@@ -101,6 +104,14 @@ export class LiveRun {
         void this.#killOwn(`Container ${plan.name} failed ${kind} probe, will be restarted`, graceMs),
     })
     changed()
+  }
+
+  /** Resolves when commands can be run beside the process, or when it is over. */
+  async #joined(): Promise<void> {
+    const { target, clock } = this.#settings
+    const { signal } = this.#over
+    while (!signal.aborted && target.command(['true']) === undefined)
+      await sleep(clock, JOIN_PAUSE_MS, signal).catch(() => {})
   }
 
   /** By what the container itself has done. */
@@ -135,6 +146,11 @@ export class LiveRun {
     if (problem === undefined || this.#over.signal.aborted) return
     tell({ type: 'Warning', reason: 'FailedPreStopHook', message: `PreStopHook failed: ${problem}` })
   }
+}
+
+function asksByCommand({ probes, hooks }: ContainerPlan): boolean {
+  const checks = [...Object.values(probes).map((probe) => probe?.check), hooks.postStart]
+  return checks.some((check) => check?.kind === 'exec')
 }
 
 function abortOf(signal: AbortSignal): Promise<void> {

@@ -40,6 +40,8 @@ export interface ContainerSettings {
 /** Where its processes run. */
 export interface ContainerPlace {
   readonly command: (run: ContainerRun) => Command
+  /** For a command beside the process `pid` (own numbering), in its namespaces; undefined while it is not there yet. */
+  readonly beside: (pid: number, run: ContainerRun) => Command | undefined
   readonly ip: IpAddress
   readonly dial: Dial
 }
@@ -195,12 +197,15 @@ export class PodContainer {
     this.#hasRun = true
     const process = start(place.command(run), this.plan)
     const output = this.#capture(process)
-    const target = { ...place, command: (argv: readonly string[]) => place.command({ ...run, argv: nonEmpty(argv) }) }
+    const { pid } = process
+    const command = (argv: readonly string[]): Command | undefined =>
+      pid === undefined ? undefined : place.beside(pid, { ...run, argv: nonEmpty(argv) })
+    const target = { ip: place.ip, dial: place.dial, command }
     this.#live = new LiveRun({ plan: this.plan, process, target, clock, graceMs, changed, tell })
-    if (process.pid !== undefined) {
+    if (pid !== undefined) {
       tell({ type: 'Normal', reason: 'Created', message: `Created container ${this.name}` })
       tell({ type: 'Normal', reason: 'Started', message: `Started container ${this.name}` })
-      this.#enter({ kind: 'running', pid: process.pid, startedAtMs })
+      this.#enter({ kind: 'running', pid, startedAtMs })
     }
     const end = await this.#live.ended
     const firstOutput = await output.end()

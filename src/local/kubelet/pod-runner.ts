@@ -4,7 +4,7 @@ import { reasonOf } from '#shared/errors'
 import { type IpAddress, ipFamily } from '#shared/net'
 import { connectFrom, type Netns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
-import type { Tools } from '../host/index.ts'
+import { areNeighbours, type MachinePids, type Tools } from '../host/index.ts'
 import { type ContainerLog, containerLogDir } from '../logs/index.ts'
 import { type NamespaceHolder, type PodAddresses, type PodNetwork, PROBE_SOURCES } from '../network/index.ts'
 import type { PodPlan, PodVolumes } from '../pod-plan/index.ts'
@@ -22,6 +22,7 @@ export interface PodMachine {
   readonly tools: Tools
   readonly clock: Clock
   readonly logger: Logger
+  readonly pids: MachinePids
   readonly network: PodNetwork
   /** The node's namespace, from which probes come. */
   readonly nodeNetns: Netns
@@ -142,6 +143,11 @@ export class PodRunner {
   get isReady(): boolean {
     const sidecars = this.initContainers.filter(({ role }) => role === 'sidecar')
     return this.#phase === 'running' && [...this.containers, ...sidecars].every((container) => container.isReady)
+  }
+
+  /** A running container's process, as the machine sees it; undefined until it has joined the pod's namespaces. */
+  machinePid({ pid }: PodContainer): number | undefined {
+    return pid === undefined ? undefined : this.#insidePid(pid)
   }
 
   /** The file in which the newest run of a container is logged. */
@@ -302,6 +308,10 @@ export class PodRunner {
     const { tools, nodeNetns } = this.#machine
     return {
       command: (run) => commandInSandbox(tools, holder, run),
+      beside: (pid, run) => {
+        const machinePid = this.#insidePid(pid)
+        return machinePid === undefined ? undefined : commandInSandbox(tools, { machinePid }, run)
+      },
       ip: this.order.addresses.ips[0] as IpAddress,
       dial: (ip, port) => connectFrom(nodeNetns, { ip, port }, { source: PROBE_SOURCES[ipFamily(ip)] }),
     }
@@ -326,6 +336,14 @@ export class PodRunner {
   #lost(): void {
     this.#reason = 'its namespaces were ended from outside'
     if (this.#phase !== 'stopping') this.#enter('lost')
+  }
+
+  /** Who entered the namespaces of a process that has not joined the pod's yet would be in this program's own. */
+  #insidePid(pid: number): number | undefined {
+    const machinePid = this.#machine.pids.of(pid)
+    const holder = this.#sandbox.holder
+    if (machinePid === undefined || holder === undefined) return undefined
+    return areNeighbours(machinePid, holder.machinePid) ? machinePid : undefined
   }
 
   #logDir(container: string): string {

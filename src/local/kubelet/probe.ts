@@ -16,8 +16,8 @@ export interface SocketTarget {
 }
 
 export interface ProbeTarget extends SocketTarget {
-  /** A command beside the container's own. */
-  readonly command: (argv: readonly string[]) => Command
+  /** A command beside the container's own; undefined while that does not run. */
+  readonly command: (argv: readonly string[]) => Command | undefined
 }
 
 export type SocketCheck = Exclude<ProbeCheck, { readonly kind: 'exec' }>
@@ -34,7 +34,9 @@ export async function askOnce(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   if (check.kind !== 'exec') return askPort(check, target, signal)
-  return signal.aborted ? TOO_LATE : askCommand(target.command(check.argv), signal)
+  if (signal.aborted) return TOO_LATE
+  const command = target.command(check.argv)
+  return command === undefined ? 'the container does not run yet' : askCommand(command, signal)
 }
 
 /** The same for what needs no command. */

@@ -185,6 +185,27 @@ describe('a container with hooks and probes', () => {
     expect([it.container.isStarted, it.container.isReady]).toEqual([true, true])
   })
 
+  it('runs commands beside its process only when that is where they shall run', async () => {
+    const clock = new FakeClock()
+    let isThere = false
+    const made = fakeContainer(clock, {
+      plan: containerPlan({ hooks: { ...noHooks, postStart: { kind: 'exec', argv: ['a'] } } }),
+    })
+    const asked: (readonly string[])[] = []
+    made.container.start({
+      ...nowhere,
+      beside: (_, { argv }) => {
+        asked.push(argv)
+        return isThere ? { file: '/no/such/file', args: [], env: {} } : undefined
+      },
+    })
+    await clock.advance(100)
+    expect([made.events.length, new Set(asked.flat())]).toEqual([2, new Set(['true'])])
+    isThere = true
+    await clock.advance(10)
+    expect(asked.at(-1)).toEqual(['a'])
+  })
+
   it('is killed and started again when its postStart hook fails', async () => {
     const postStart = { kind: 'tcp', host: 'nowhere', port: 1 } as const
     const it = started({ plan: containerPlan({ hooks: { ...noHooks, postStart } }) })
