@@ -185,21 +185,29 @@ export class PodRunner {
 
   /** Never rejects. */
   async #live(): Promise<void> {
-    const { clock, logger } = this.#machine
+    try {
+      await this.#finish(await this.#untilEnd())
+    } catch (error) {
+      if (this.#stopped !== undefined) return
+      this.#reason = reasonOf(error)
+      this.#machine.logger.error('pod cannot be ended cleanly', { pod: this.#title, reason: this.#reason })
+      this.#listener.changed()
+    }
+  }
+
+  /** @throws the reason of `#halt` when it is being stopped */
+  async #untilEnd(): Promise<PodEnd> {
+    const { clock } = this.#machine
     const { plan, startedAtMs } = this.order
     const leftMs = startedAtMs + (plan.activeDeadlineMs ?? 0) - clock.nowMs()
     const deadline =
       plan.activeDeadlineMs === undefined ? undefined : clock.setTimer(leftMs, () => this.#halt.abort(DEADLINE))
     try {
-      await this.#finish(this.#containers.end ?? (await this.#run(this.#halt.signal)))
+      return this.#containers.end ?? (await this.#run(this.#halt.signal))
     } catch (error) {
-      if (error === DEADLINE) {
-        this.#listener.tell({ type: 'Normal', reason: DEADLINE.reason, message: DEADLINE.message })
-        await this.#finish(DEADLINE)
-      } else if (!this.#halt.signal.aborted) {
-        this.#reason = reasonOf(error)
-        logger.error('pod cannot be run', { pod: this.#title, reason: this.#reason })
-      }
+      if (error !== DEADLINE) throw error
+      this.#listener.tell({ type: 'Normal', reason: DEADLINE.reason, message: DEADLINE.message })
+      return DEADLINE
     } finally {
       deadline?.cancel()
     }

@@ -87,7 +87,7 @@ export class Cluster implements Closer {
   }
 
   get services(): readonly LiveService[] {
-    const pods = this.pods
+    const pods = this.pods.filter(({ runner }) => runner.end === undefined)
     return this.#objects.list('Service').map((service) => ({
       service,
       ips: service.spec.clusterIPs,
@@ -297,7 +297,7 @@ export class Cluster implements Closer {
     const facts = {
       uid,
       hostIps: this.#settings.nodes.get(node)?.ips ?? [],
-      ips: isLinked || end !== undefined ? runner.order.addresses.ips : [],
+      ips: isLinked ? runner.order.addresses.ips : [],
       isLinked,
       isInitialized,
       isLeaving,
