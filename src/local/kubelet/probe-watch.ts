@@ -25,8 +25,9 @@ const SLOWEST_EAGER_ASK_MS = 1_000
 /** Asks a probe again and again and counts its answers against the thresholds. */
 export class ProbeWatch {
   readonly #settings: ProbeWatchSettings
-  readonly #ending = new AbortController()
+  #isStopped = false
   #timer: Timer
+  #asking: AbortController | undefined
   #count: ProbeCount
   #isEager: boolean
   #reason = 'not asked yet'
@@ -54,7 +55,8 @@ export class ProbeWatch {
   }
 
   stop(): void {
-    this.#ending.abort()
+    this.#isStopped = true
+    this.#asking?.abort()
     this.#timer.cancel()
   }
 
@@ -62,7 +64,7 @@ export class ProbeWatch {
     const { plan, clock, changed, failed } = this.#settings
     const askedMs = clock.monotonicMs()
     const reason = await this.#askInTime()
-    if (this.#ending.signal.aborted) return
+    if (this.#isStopped) return
     const before = this.result
     const isCounted = !this.#isEager || askedMs >= this.#nextCountedMs
     if (isCounted) this.#nextCountedMs = askedMs + plan.periodMs
@@ -84,10 +86,11 @@ export class ProbeWatch {
 
   async #askInTime(): Promise<string | undefined> {
     const { plan, clock, ask } = this.#settings
-    const late = new AbortController()
-    const timer = clock.setTimer(plan.timeoutMs, () => late.abort())
+    const asking = new AbortController()
+    this.#asking = asking
+    const timer = clock.setTimer(plan.timeoutMs, () => asking.abort())
     try {
-      return await ask(AbortSignal.any([late.signal, this.#ending.signal]))
+      return await ask(asking.signal)
     } finally {
       timer.cancel()
     }

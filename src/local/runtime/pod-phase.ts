@@ -17,7 +17,7 @@ export interface ContainerFacts {
 export interface PodFacts {
   readonly uid: string
   readonly hostIps: readonly string[]
-  /** Empty unless it is linked: its status then stays with those that it had. */
+  /** Empty unless it is linked. */
   readonly ips: readonly string[]
   /** Its namespaces are there and linked. */
   readonly isLinked: boolean

@@ -20,14 +20,14 @@ type ContainerList = 'initContainers' | 'containers'
 
 /** The whole status of a pod, from what its runner knows. `now` is the time of what has changed, RFC 3339. */
 export function runningStatus(pod: ApiObject, facts: PodFacts, now: string): object {
-  const { ips, hostIps, startedAt, end } = facts
+  const { hostIps, startedAt, end } = facts
   const old = conditionsOf(pod)
   return {
     phase: podPhase(facts),
     ...(end === undefined || end.reason === '' ? {} : { reason: end.reason, message: end.message }),
     hostIP: hostIps[0] ?? '',
     hostIPs: hostIps.map((ip) => ({ ip })),
-    ...(ips.length === 0 ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
+    ...addressesOf(facts),
     startTime: startedAt,
     conditions: mergeConditions(old, podConditions(facts, gatesOf(pod), old), now),
     ...initStatuses(
@@ -61,6 +61,12 @@ export function stuckStatus(pod: ApiObject, stuck: StuckPod, now: string): objec
     ...initStatuses(containersOf(pod, 'initContainers').map(waiting)),
     containerStatuses: containersOf(pod, 'containers').map(waiting),
   }
+}
+
+/** One that an earlier life gave may be somebody else's now, so it goes; a pod that has ended keeps what it had. */
+function addressesOf({ ips, end }: PodFacts): object {
+  if (ips.length > 0) return { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }
+  return end === undefined ? { podIP: null, podIPs: null } : {}
 }
 
 /** Others' conditions stay; the time of an own one moves only with its status. */

@@ -186,6 +186,13 @@ it('the status of a running pod has its addresses and containers as they are', (
   })
 })
 
+it('has no address of an earlier life while it has none, and keeps its own when it has ended', () => {
+  const unlinked = { ...facts, ips: [], isLinked: false }
+  expect(runningStatus(pod, unlinked, NOW)).toMatchObject({ podIP: null, podIPs: null })
+  const end = { phase: 'Succeeded', reason: '', message: '' } as const
+  expect(runningStatus(pod, { ...unlinked, end }, NOW)).not.toHaveProperty('podIP')
+})
+
 it('tells how a run ended, and the one before the run that is now', () => {
   const run = { exitCode: 1, reason: 'Error', startedAt: EARLIER, finishedAt: '2026-01-01T00:00:05Z' }
   const again = { ...main, last: ended(1) }
