@@ -74,6 +74,7 @@ export class LiveRun {
    * @param why told as an event
    */
   kill(grace: Grace, why: string): Promise<void> {
+    if (this.#over.signal.aborted) return Promise.resolve()
     if (this.#killing === undefined) {
       this.#settings.tell({ type: 'Normal', reason: 'Killing', message: why })
       this.#killing = { grace, done: this.#endInTime(grace) }
