@@ -13,6 +13,7 @@ import { type ClusterApi, openClusterApi } from './cluster-api/index.ts'
 import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
 import { ancestorsOf, BoundedLog, findTools, MachinePids, type SessionProcess, type Tools } from './host/index.ts'
+import { type ContainerLog, openContainerLog } from './logs/index.ts'
 import { MESH_CRD_FOLDER } from './mesh-crds.ts'
 import { meshStatus } from './mesh-status.ts'
 import { Narrator } from './narrator.ts'
@@ -180,7 +181,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { podLogs: podLogsDir } = this.#layout.folders
     // The cluster needs the API first: until it is there, streams find no pod.
     const cluster = (): Cluster | undefined => this.#parts?.cluster
-    return new StreamTargets({ cluster, tools, pids: this.#pids, consoles, podLogsDir, clock, logger })
+    return new StreamTargets({ cluster, tools, consoles, podLogsDir, clock, logger })
   }
 
   #openApi(nodes: Nodes, pods: PodBackend): Promise<ClusterApi> {
@@ -224,11 +225,23 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   ): Cluster {
     const { clock, logger, config } = this.#settings
     const { folders, dir } = this.#layout
+    const podLogger = logger.child('pods')
     const machines = locals.map(({ node, netns }) => {
       const network = new PodNetwork(tools, node, nodes.families)
       const places = { netnsDir: folders.netns, podsDir: folders.pods, podLogsDir: folders.podLogs, hidden: [dir] }
+      const openLog = (logDir: string): ContainerLog => openContainerLog({ dir: logDir, clock, logger: podLogger })
       const startProcess: ContainerConsoles['start'] = (command, plan) => consoles.start(command, plan)
-      const machine = { tools, clock, logger: logger.child('pods'), network, nodeNetns: netns, startProcess, ...places }
+      const machine = {
+        tools,
+        clock,
+        logger: podLogger,
+        pids: this.#pids,
+        network,
+        nodeNetns: netns,
+        openLog,
+        startProcess,
+        ...places,
+      }
       return [node.name, { machine, ips: node.addresses.map(({ ip }) => ip) }] as const
     })
     const capturesOf = new Map(locals.map(({ node, captures }) => [node.name, captures]))
@@ -242,6 +255,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
         logger.child('services'),
       ),
       nodes: new Map(machines),
+      podLogsDir: folders.podLogs,
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
       // The pinned Node comes first, so that samples run on the same as the mesh.
       containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },

@@ -2,7 +2,7 @@ import type { Clock } from '#shared/clock'
 import type { ExecRequest } from '#shared/control'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject } from './apiserver/index.ts'
-import type { MachinePids, SessionProcess, Tools } from './host/index.ts'
+import type { SessionProcess, Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
 import { containerLogDir, openLeftLog } from './logs/index.ts'
 import {
@@ -18,7 +18,6 @@ export interface StreamTargetSettings {
   /** Undefined until the mesh is up. */
   readonly cluster: () => Pick<Cluster, 'pods'> | undefined
   readonly tools: Tools
-  readonly pids: MachinePids
   readonly consoles: ContainerConsoles
   readonly podLogsDir: string
   readonly clock: Clock
@@ -37,10 +36,14 @@ export class StreamTargets implements PodTargets {
 
   container(pod: ApiObject, name: string): ContainerTarget | { readonly kind: 'absent'; readonly reason: string } {
     const placed = this.#placed(pod)
-    const container = placed?.runner.containers.find((each) => each.name === name)
+    const container = placed && containersOf(placed).find((each) => each.name === name)
     if (placed !== undefined && container !== undefined) {
-      const situation = this.#situation(placed, container)
-      return { kind: 'present', situation, log: container.log, runs: container.restarts + 1 }
+      return {
+        kind: 'present',
+        situation: this.#situation(placed, container),
+        log: container.log,
+        runs: runsOf(container),
+      }
     }
     const left = this.#leftLog(pod, name)
     if (left !== undefined) return left
@@ -56,20 +59,17 @@ export class StreamTargets implements PodTargets {
     const title = `${namespace}/${name}`
     const placed = this.#settings.cluster()?.pods.find(({ key, isLeaving }) => key === title && !isLeaving)
     if (placed === undefined) return `there is no pod ${title}; "ambit status" lists the pods`
-    const { containers, reason, phase } = placed.runner
-    if (containers.length === 0) return `pod ${title} is not running: ${reason || phase}`
-    const wanted = containers.find((each) => container === '' || each.name === container)
+    const wanted = containersOf(placed).find((each) => container === '' || each.name === container)
     if (wanted === undefined) return `pod ${title} has no container ${container}`
     const situation = this.#situation(placed, wanted)
     if (situation.kind === 'running') {
       return startIn(situation, { argv, hasStdin: true, hasTty: false }, this.#settings.tools)
     }
-    return `container ${wanted.name} of pod ${title} is not running: ${situation.kind === 'waiting' ? situation.reason : 'it has ended'}`
+    return `container ${wanted.name} of pod ${title} is not running: ${placed.runner.reason || wanted.reason}`
   }
 
   netnsPath(pod: ApiObject): string | undefined {
-    const runner = this.#placed(pod)?.runner
-    return runner?.phase === 'running' ? runner.netnsPath : undefined
+    return this.#placed(pod)?.runner.netnsPath
   }
 
   #placed({ metadata: { uid } }: ApiObject): PlacedPod | undefined {
@@ -77,19 +77,19 @@ export class StreamTargets implements PodTargets {
   }
 
   #situation({ runner }: PlacedPod, container: Container): ContainerSituation {
-    const { tools, pids, consoles } = this.#settings
-    const { pid } = container
+    const { tools, consoles } = this.#settings
+    const { state, pid, run } = container
+    if (state.kind === 'terminated') return { kind: 'ended' }
+    const machinePid = runner.machinePid(container)
     const console = pid === undefined ? undefined : consoles.of(pid)
-    const plan = runner.order.containers.find(({ name }) => name === container.name)
-    const machinePid = pid === undefined ? undefined : pids.of(pid)
-    if (machinePid === undefined || console === undefined || plan === undefined) {
-      return { kind: 'waiting', reason: container.reason || 'ContainerCreating' }
+    if (machinePid === undefined || console === undefined || run === undefined) {
+      const reason = state.kind === 'waiting' ? state.reason : 'ContainerCreating'
+      return { kind: 'waiting', reason: runner.reason || reason }
     }
     return {
       kind: 'running',
       console,
-      command: (argv, env) =>
-        commandInSandbox(tools, { machinePid }, { argv, folder: plan.folder, env: { ...plan.env, ...env } }),
+      command: (argv, env) => commandInSandbox(tools, { machinePid }, { ...run, argv, env: { ...run.env, ...env } }),
     }
   }
 
@@ -101,4 +101,13 @@ export class StreamTargets implements PodTargets {
     const left = openLeftLog({ dir, clock, logger })
     return left && { kind: 'present', situation: { kind: 'ended' }, ...left }
   }
+}
+
+function containersOf({ runner }: PlacedPod): readonly Container[] {
+  return [...runner.containers, ...runner.initContainers]
+}
+
+/** Those that have a log. */
+function runsOf({ state, last, restarts }: Container): number {
+  return state.kind === 'waiting' && last === undefined ? 0 : restarts + 1
 }

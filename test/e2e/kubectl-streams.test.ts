@@ -228,6 +228,27 @@ describe.runIf(requirePrivileges() && hasKubectl())('kubectl exec, attach, logs,
     expect(stdout).toContain('hello')
   })
 
+  it('run --restart=Never ends with the exit code of the command, as -it does', async () => {
+    const command = ['--rm', '--restart=Never', '--image=x', '--command', '--', 'sh', '-c']
+    const piped = await k(['run', 'once', '-i', ...command, 'cat; exit 3'], 'hello\n')
+    expect(piped).toMatchObject({ code: 3, stdout: expect.stringContaining('hello') })
+    const typed = inTerminal(`run typed -it ${command.join(' ')} 'read x; stty size; exit 4'`)
+    const end = ended(typed)
+    const typing = setInterval(() => typed.stdin?.write('\r'), 200)
+    expect(await end).toMatchObject({ code: 4, stdout: expect.stringContaining('40 90') })
+    clearInterval(typing)
+  })
+
+  it('logs shows what a finished pod has said, until it is deleted', async () => {
+    await told('run', 'done', '--restart=Never', '--image=x', '--command', '--', 'echo', 'bye')
+    await told('wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/done', '--timeout=10s')
+    expect(await told('logs', 'done')).toBe('bye\n')
+    expect(await told('logs', '-f', 'done')).toBe('bye\n')
+    expect(await k(['exec', 'done', '--', 'true'])).toMatchObject({ code: 1 })
+    await told('delete', 'pod', 'done')
+    expect(await k(['logs', 'done'])).toMatchObject({ code: 1, stderr: expect.stringContaining('not found') })
+  })
+
   it('serves the JavaScript client', async () => {
     const config = new KubeConfig()
     config.loadFromFile(kubeconfig)

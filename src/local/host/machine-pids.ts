@@ -43,16 +43,16 @@ export function ancestorsOf(pid: number): readonly number[] {
 }
 
 /**
- * SIGKILL for every process of this program's pid namespace that is in the same mount namespace as `machinePid`, but
+ * SIGKILL for every process of this program's pid namespace that is in the same network namespace as `machinePid`, but
  * not for that one.
  * @returns how many there were
  */
 export function killNeighbours(machinePid: number): number {
-  const namespace = mountNamespaceOf(machinePid)
+  const namespace = networkNamespaceOf(machinePid)
   if (namespace === undefined) return 0
   let count = 0
   for (const pids of ownProcesses()) {
-    if (pids.machine === machinePid || mountNamespaceOf(pids.machine) !== namespace) continue
+    if (pids.machine === machinePid || networkNamespaceOf(pids.machine) !== namespace) continue
     count++
     kill(pids.own)
   }
@@ -86,6 +86,12 @@ function kill(own: number): void {
   }
 }
 
+/** Whether two of the machine's processes are in the same network namespace; false when one is gone. */
+export function areNeighbours(machinePid: number, other: number): boolean {
+  const namespace = networkNamespaceOf(machinePid)
+  return namespace !== undefined && namespace === networkNamespaceOf(other)
+}
+
 function ownProcesses(): readonly ProcessPids[] {
   const own = readlinkSync('/proc/self/ns/pid')
   return readdirSync('/proc').flatMap((entry) => {
@@ -109,9 +115,9 @@ function pidsOf(entry: string): ProcessPids | undefined {
   return { machine: Number(entry), own: last('NSpid') || Number(entry), session: last('NSsid'), parent: last('PPid') }
 }
 
-function mountNamespaceOf(machinePid: number): string | undefined {
+function networkNamespaceOf(machinePid: number): string | undefined {
   try {
-    return readlinkSync(`/proc/${machinePid}/ns/mnt`)
+    return readlinkSync(`/proc/${machinePid}/ns/net`)
   } catch {
     return undefined
   }

@@ -2,7 +2,7 @@ import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process'
 import { finished, Readable, type Writable } from 'node:stream'
 import { Pty } from '#shared/sys'
 import { killSession } from './machine-pids.ts'
-import type { Command } from './restarting-process.ts'
+import type { Command, ProcessEnd } from './process-group.ts'
 
 export interface SessionOptions {
   /** Whether it gets an input. */
@@ -11,11 +11,6 @@ export interface SessionOptions {
   readonly hasTty: boolean
 }
 
-export type SessionEnd =
-  | { readonly kind: 'exited'; readonly code: number }
-  | { readonly kind: 'killed'; readonly signal: NodeJS.Signals }
-  | { readonly kind: 'unstarted'; readonly reason: string }
-
 /** A command whose standard streams are in this program's hands, in a session of its own. */
 export class SessionProcess {
   readonly stdin: Writable | undefined
@@ -23,9 +18,9 @@ export class SessionProcess {
   /** Undefined with a terminal, which has one output. */
   readonly stderr: Readable | undefined
   /** When the process is gone; never rejects. What it started may go on, and hold its outputs open: see `killRest`. */
-  readonly ended: Promise<SessionEnd>
+  readonly ended: Promise<ProcessEnd>
   /** The same, when both outputs are at their end, too. */
-  readonly finished: Promise<SessionEnd>
+  readonly finished: Promise<ProcessEnd>
   readonly #child: ChildProcess | undefined
   readonly #pty: Pty | undefined
   #isOver = false
@@ -96,9 +91,9 @@ export class SessionProcess {
     killSession(pid)
   }
 
-  #end(child: ChildProcess): Promise<SessionEnd> {
+  #end(child: ChildProcess): Promise<ProcessEnd> {
     return new Promise((resolve) => {
-      const end = (how: SessionEnd): void => {
+      const end = (how: ProcessEnd): void => {
         this.#isOver = true
         resolve(how)
       }

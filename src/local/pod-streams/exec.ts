@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
 import { ApiError, type ExecRequest, type ExecSession } from '../apiserver/index.ts'
-import { type SessionEnd, type SessionOptions, SessionProcess, type Tools } from '../host/index.ts'
+import { type ProcessEnd, type SessionOptions, SessionProcess, type Tools } from '../host/index.ts'
 import type { ContainerTarget } from './types.ts'
 
 /**
@@ -50,7 +50,7 @@ export function execIn(
 }
 
 /** As shells count signals. @throws ApiError InternalError */
-function codeOf(end: SessionEnd): number {
+function codeOf(end: ProcessEnd): number {
   if (end.kind === 'exited') return end.code
   if (end.kind === 'killed') return 128 + constants.signals[end.signal]
   throw new ApiError('InternalError', `the command cannot be started: ${end.reason}`)

@@ -1,6 +1,6 @@
 import { isRecord } from '#shared/document'
 import type { ApiObject } from '../apiserver/index.ts'
-import type { BlockedPod } from './cluster.ts'
+import type { BlockedPod } from './types.ts'
 
 /** On the objects that stand for what the mesh itself runs. */
 const MIRROR = 'kubernetes.io/config.mirror'
@@ -49,16 +49,12 @@ export function blockedPod({ metadata, spec }: ApiObject, reason: string): Block
   return { key: `${namespace}/${name}`, namespace, name, serviceAccount, reason }
 }
 
+/** RFC 3339, as Kubernetes writes times. */
+export function timeText(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
+}
+
 function textOf(record: unknown, field: string): string {
   const value = isRecord(record) ? record[field] : ''
   return typeof value === 'string' ? value : ''
-}
-
-/** Whether a container has an input, and a terminal around it. */
-export function consoleOf({ spec }: ApiObject, container: string): { hasStdin: boolean; hasTty: boolean } {
-  const { containers = [] } = (spec ?? {}) as {
-    containers?: readonly { name: string; stdin?: boolean; tty?: boolean }[]
-  }
-  const { stdin, tty } = containers.find(({ name }) => name === container) ?? {}
-  return { hasStdin: stdin === true, hasTty: tty === true }
 }
