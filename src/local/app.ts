@@ -180,7 +180,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { podLogs: podLogsDir } = this.#layout.folders
     // The cluster needs the API first: until it is there, streams find no pod.
     const cluster = (): Cluster | undefined => this.#parts?.cluster
-    return new StreamTargets({ cluster, tools, pids: this.#pids, consoles, podLogsDir, clock, logger })
+    return new StreamTargets({ cluster, tools, consoles, podLogsDir, clock, logger })
   }
 
   #openApi(nodes: Nodes, pods: PodBackend): Promise<ClusterApi> {

@@ -2,7 +2,7 @@ import type { Clock } from '#shared/clock'
 import type { ExecRequest } from '#shared/control'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject } from './apiserver/index.ts'
-import type { MachinePids, SessionProcess, Tools } from './host/index.ts'
+import type { SessionProcess, Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
 import { containerLogDir, openLeftLog } from './logs/index.ts'
 import {
@@ -18,7 +18,6 @@ export interface StreamTargetSettings {
   /** Undefined until the mesh is up. */
   readonly cluster: () => Pick<Cluster, 'pods'> | undefined
   readonly tools: Tools
-  readonly pids: MachinePids
   readonly consoles: ContainerConsoles
   readonly podLogsDir: string
   readonly clock: Clock
@@ -77,19 +76,20 @@ export class StreamTargets implements PodTargets {
   }
 
   #situation({ runner }: PlacedPod, container: Container): ContainerSituation {
-    const { tools, pids, consoles } = this.#settings
+    const { tools, consoles } = this.#settings
     const { pid } = container
     const console = pid === undefined ? undefined : consoles.of(pid)
     const plan = runner.order.containers.find(({ name }) => name === container.name)
-    const machinePid = pid === undefined ? undefined : pids.of(pid)
-    if (machinePid === undefined || console === undefined || plan === undefined) {
+    // Not those of the container's process: one that has not joined the pod's namespaces yet is in this program's own.
+    const { sandbox } = runner
+    if (sandbox === undefined || console === undefined || plan === undefined) {
       return { kind: 'waiting', reason: container.reason || 'ContainerCreating' }
     }
     return {
       kind: 'running',
       console,
       command: (argv, env) =>
-        commandInSandbox(tools, { machinePid }, { argv, folder: plan.folder, env: { ...plan.env, ...env } }),
+        commandInSandbox(tools, sandbox, { argv, folder: plan.folder, env: { ...plan.env, ...env } }),
     }
   }
 
