@@ -8,19 +8,22 @@ import type { MainControl, RunningProgram } from '#shared/lifecycle'
 import type { IpFamily } from '#shared/net'
 import { currentNetns, type Netns, openNetns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
+import type { PodBackend } from './apiserver/index.ts'
 import { type ClusterApi, openClusterApi } from './cluster-api/index.ts'
 import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
-import { ancestorsOf, BoundedLog, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
-import { commandInSandbox } from './kubelet/index.ts'
+import { ancestorsOf, BoundedLog, findTools, MachinePids, type SessionProcess, type Tools } from './host/index.ts'
+import { type ContainerLog, openContainerLog } from './logs/index.ts'
 import { MESH_CRD_FOLDER } from './mesh-crds.ts'
 import { meshStatus } from './mesh-status.ts'
 import { Narrator } from './narrator.ts'
 import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
 import { DesiredObjects, FolderApply, localKinds } from './objects/index.ts'
+import { ContainerConsoles, createPodStreams } from './pod-streams/index.ts'
 import { MeshPrograms } from './programs/index.ts'
-import { askTunnel, Captures, Cluster, type PlacedPod } from './runtime/index.ts'
+import { askTunnel, Captures, Cluster } from './runtime/index.ts'
 import { layoutOf, type StateLayout } from './state-layout.ts'
+import { StreamTargets } from './stream-targets.ts'
 
 /** What the supervisor is given by `main.ts`. */
 export interface LocalSettings {
@@ -43,6 +46,7 @@ interface Parts {
   readonly tools: Tools
   readonly nodes: Nodes
   readonly api: ClusterApi
+  readonly targets: StreamTargets
   readonly locals: readonly LocalNode[]
   readonly programs: MeshPrograms
   readonly cluster: Cluster
@@ -122,19 +126,8 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     return local === undefined ? undefined : askTunnel(local.netns, path)
   }
 
-  execTarget = (request: ExecRequest): Command | string => {
-    const { namespace, pod: name, container, command } = request
-    const { tools } = this.#parts ?? {}
-    const pod = this.#pod(namespace, name)
-    if (pod === undefined || tools === undefined)
-      return `there is no pod ${namespace}/${name}; "ambit status" lists the pods`
-    const { sandbox, order, phase } = pod.runner
-    const plan = order.containers.find((each) => container === '' || each.name === container)
-    if (plan === undefined) return `pod ${namespace}/${name} has no container ${container}`
-    if (sandbox === undefined || phase !== 'running')
-      return `pod ${namespace}/${name} is not running: ${pod.runner.reason || phase}`
-    return commandInSandbox(tools, sandbox, { argv: command, folder: plan.folder, env: plan.env })
-  }
+  execTarget = (request: ExecRequest): SessionProcess | string =>
+    this.#parts?.targets.exec(request) ?? 'the mesh is not up yet'
 
   /** Pods and programs are ended by `close`; nothing of a local mesh outlives it. */
   async drain(): Promise<void> {}
@@ -158,22 +151,24 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
 
   /** The way up, each line needing only those before it. */
   async #bringUp(): Promise<Parts> {
-    const { config } = this.#settings
+    const { config, clock } = this.#settings
     const tools = findTools(config.path)
     const nodes = await makeNodes(tools, config.nodes, kernelFamilies())
     this.progress.say('step', `nodes are joined: ${nodes.list.map(({ name }) => name).join(', ')}`)
     const locals = nodes.list.map((node) => this.#local(node))
-    const api = await this.#openApi(nodes)
+    const consoles = new ContainerConsoles(tools.setsid)
+    const targets = this.#streamTargets(tools, consoles)
+    const api = await this.#openApi(nodes, createPodStreams({ targets, tools, clock }))
     this.progress.say('step', 'the Kubernetes API is served')
     const programs = await this.#startPrograms(tools, nodes, locals, api)
     this.progress.say('step', `${programs.list.length} programs started`)
-    const cluster = this.#makeCluster(tools, nodes, locals, api)
+    const cluster = this.#makeCluster(tools, nodes, locals, api, consoles)
     const { desired, apply } = this.#followFolders(api)
     void desired.synced.then(() => {
       this.#isSynced = true
       apply.notice()
     })
-    return { tools, nodes, api, locals, programs, cluster, desired, apply }
+    return { tools, nodes, api, targets, locals, programs, cluster, desired, apply }
   }
 
   #local(node: Node): LocalNode {
@@ -181,7 +176,15 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     return { node, netns, captures: new Captures(netns, this.#settings.clock) }
   }
 
-  #openApi(nodes: Nodes): Promise<ClusterApi> {
+  #streamTargets(tools: Tools, consoles: ContainerConsoles): StreamTargets {
+    const { clock, logger } = this.#settings
+    const { podLogs: podLogsDir } = this.#layout.folders
+    // The cluster needs the API first: until it is there, streams find no pod.
+    const cluster = (): Cluster | undefined => this.#parts?.cluster
+    return new StreamTargets({ cluster, tools, consoles, podLogsDir, clock, logger })
+  }
+
+  #openApi(nodes: Nodes, pods: PodBackend): Promise<ClusterApi> {
     const { clock, logger, config } = this.#settings
     const { folders, kubeconfig } = this.#layout
     return openClusterApi({
@@ -194,6 +197,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       accountsDir: folders.accounts,
       kubeconfig,
       definitions: MESH_CRD_FOLDER,
+      pods,
     })
   }
 
@@ -212,13 +216,32 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     return { desired, apply }
   }
 
-  #makeCluster(tools: Tools, nodes: Nodes, locals: readonly LocalNode[], { access }: ClusterApi): Cluster {
+  #makeCluster(
+    tools: Tools,
+    nodes: Nodes,
+    locals: readonly LocalNode[],
+    { access }: ClusterApi,
+    consoles: ContainerConsoles,
+  ): Cluster {
     const { clock, logger, config } = this.#settings
     const { folders, dir } = this.#layout
+    const podLogger = logger.child('pods')
     const machines = locals.map(({ node, netns }) => {
       const network = new PodNetwork(tools, node, nodes.families)
-      const places = { netnsDir: folders.netns, podsDir: folders.pods, logsDir: folders.logs, hidden: [dir] }
-      const machine = { tools, clock, logger: logger.child('pods'), network, nodeNetns: netns, ...places }
+      const places = { netnsDir: folders.netns, podsDir: folders.pods, podLogsDir: folders.podLogs, hidden: [dir] }
+      const openLog = (logDir: string): ContainerLog => openContainerLog({ dir: logDir, clock, logger: podLogger })
+      const startProcess: ContainerConsoles['start'] = (command, plan) => consoles.start(command, plan)
+      const machine = {
+        tools,
+        clock,
+        logger: podLogger,
+        pids: this.#pids,
+        network,
+        nodeNetns: netns,
+        openLog,
+        startProcess,
+        ...places,
+      }
       return [node.name, { machine, ips: node.addresses.map(({ ip }) => ip) }] as const
     })
     const capturesOf = new Map(locals.map(({ node, captures }) => [node.name, captures]))
@@ -232,6 +255,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
         logger.child('services'),
       ),
       nodes: new Map(machines),
+      podLogsDir: folders.podLogs,
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
       // The pinned Node comes first, so that samples run on the same as the mesh.
       containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },
@@ -299,15 +323,10 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     return parts === undefined ? [] : [...parts.desired.problems, ...parts.apply.problems]
   }
 
-  #pod(namespace: string, name: string): PlacedPod | undefined {
-    return this.#parts?.cluster.pods.find(({ key, isLeaving }) => key === `${namespace}/${name}` && !isLeaving)
-  }
-
   #trimLogs(ownLog: BoundedLog = new BoundedLog(join(this.#layout.folders.logs, 'supervisor.log'))): void {
     this.#trimming = this.#settings.clock.setTimer(TRIM_LOGS_MS, () => {
       this.#parts?.programs.trimLogs()
       ownLog.trim()
-      for (const { runner } of this.#parts?.cluster.pods ?? []) for (const each of runner.containers) each.trimLog()
       this.#trimLogs(ownLog)
     })
   }

@@ -7,11 +7,11 @@ import type {
   ServiceStatus,
   StatusProblem,
 } from '#shared/control'
-import { AMBIT_VERSION } from '#shared/control'
+import { AMBIT_VERSION, isSettled } from '#shared/control'
 import type { Pod } from '#shared/k8s'
 import { spiffeId } from '#shared/model'
 import type { MachinePids } from './host/index.ts'
-import type { RunningContainer } from './kubelet/index.ts'
+import type { PodContainer, PodRunner } from './kubelet/index.ts'
 import type { Node } from './network/index.ts'
 import type { MeshProgram } from './programs/index.ts'
 import type { BlockedPod, Cluster, LiveService, PlacedPod } from './runtime/index.ts'
@@ -37,7 +37,7 @@ export function meshStatus(inputs: StatusInputs): MeshStatus {
   const placed = (cluster?.pods ?? []).map((pod) => placedStatus(pod, captured, pids))
   const pods = [...placed, ...(cluster?.blocked ?? []).map(blockedStatus)].sort(byName)
   // Whether a pod is captured is asked of the tunnels right now, so only here the last word can be said.
-  const state = inputs.state === 'ready' && !pods.every(({ ready }) => ready) ? 'degraded' : inputs.state
+  const state = inputs.state === 'ready' && !pods.every(isSettled) ? 'degraded' : inputs.state
   return {
     version: AMBIT_VERSION,
     state,
@@ -60,7 +60,8 @@ function nodeStatus({ name, addresses, podCidrs, holder }: Node): NodeStatus {
 
 function placedStatus(placed: PlacedPod, captured: ReadonlySet<string>, pids: MachinePids): PodStatus {
   const { pod, node, runner, isEnrolled, isLeaving } = placed
-  const containers = runner.containers.map((container) => containerStatus(container, pids))
+  const all = [...runner.containers, ...runner.initContainers]
+  const containers = all.map((container) => containerStatus(container, runner, pids))
   const isCaptured = captured.has(runner.order.uid)
   return {
     ...nameOf(pod),
@@ -100,16 +101,20 @@ function blockedStatus({ namespace, name, serviceAccount, reason }: BlockedPod):
   }
 }
 
-function containerStatus(container: RunningContainer, pids: MachinePids): ContainerStatus {
-  const { name, pid, isReady, restarts, reason, logFile } = container
-  return { name, pid: pid === undefined ? undefined : pids.of(pid), ready: isReady, restarts, reason, log: logFile }
+function containerStatus(container: PodContainer, runner: PodRunner, pids: MachinePids): ContainerStatus {
+  const { name, pid, isReady, restarts, reason } = container
+  const machinePid = pid === undefined ? undefined : pids.of(pid)
+  return { name, pid: machinePid, ready: isReady, restarts, reason, log: runner.logFile(container) }
 }
 
 function phaseOf({ runner, isLeaving }: PlacedPod): PodStatus['phase'] {
   if (isLeaving || runner.phase === 'stopping' || runner.phase === 'stopped') return 'stopping'
+  if (runner.phase === 'ended') return runner.end?.phase === 'Succeeded' ? 'succeeded' : 'failed'
   if (runner.phase === 'capturing') return 'capturing'
+  const all = [...runner.initContainers, ...runner.containers]
+  if (all.some(({ state, last }) => state.kind === 'waiting' && last !== undefined)) return 'backing-off'
+  if (runner.phase === 'initializing') return 'initializing'
   if (runner.phase !== 'running') return 'pending'
-  if (runner.containers.some((container) => container.isBackingOff)) return 'backing-off'
   return runner.isReady ? 'running' : 'starting'
 }
 
@@ -119,10 +124,24 @@ function reasonFor(
   containers: readonly ContainerStatus[],
 ): string {
   if (runner.reason !== '') return runner.reason
-  const bad = containers.find((container) => !container.ready)
-  if (bad !== undefined) return `${bad.name}: ${bad.reason}`
+  if (runner.phase === 'ended') return runner.end?.message || endReason(runner)
+  const awaited = runner.phase === 'initializing' ? initAwaited(runner) : containers.find(({ ready }) => !ready)
+  if (awaited !== undefined && !runner.isReady) return `${awaited.name}: ${awaited.reason}`
   if (isEnrolled && !isCaptured) return 'the node does not capture its traffic'
   return !isEnrolled && isCaptured ? 'the node still captures its traffic' : ''
+}
+
+/** The init container that the others wait for. */
+function initAwaited({ initContainers }: PodRunner): PodContainer | undefined {
+  return initContainers.find((each) => (each.role === 'sidecar' ? !each.isStarted : !each.hasSucceeded))
+}
+
+/** The container that has failed, and how. */
+function endReason({ initContainers, containers }: PodRunner): string {
+  const failed = [...initContainers.filter(({ role }) => role === 'init'), ...containers].find(
+    ({ hasSucceeded, state }) => state.kind === 'terminated' && !hasSucceeded,
+  )
+  return failed === undefined ? '' : `${failed.name}: ${failed.reason}`
 }
 
 function serviceStatus({ service, ips, endpoints }: LiveService): ServiceStatus {

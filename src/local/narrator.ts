@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '#shared/clock'
-import type { MeshStatus, StatusProblem } from '#shared/control'
+import { isSettled, type MeshStatus, type StatusProblem } from '#shared/control'
 import { formatProblem } from '#shared/k8s'
 import type { Logger } from '#shared/telemetry'
 import type { Progress } from './control/index.ts'
@@ -99,7 +99,7 @@ export function waitsOf({ programs, pods }: MeshStatus): string {
       .filter(({ ready }) => !ready)
       .map(({ name, node, reason, state }) => `${name}${node === undefined ? '' : ` on ${node}`} (${reason || state})`),
     ...pods
-      .filter(({ ready }) => !ready)
+      .filter((pod) => !isSettled(pod))
       .map(({ namespace, name, reason, phase }) => `pod ${namespace}/${name} (${reason || phase})`),
   ]
   const more = waits.length - SHOWN_WAITS

@@ -19,6 +19,8 @@ export interface StateLayout {
     readonly pods: string
     readonly nodes: string
     readonly logs: string
+    /** `<namespace>_<pod>_<uid>/<container>/<run>.log`. */
+    readonly podLogs: string
     readonly istiod: string
   }
 }
@@ -30,6 +32,12 @@ export function layoutOf(dir: string): StateLayout {
     socket: join(dir, 'ambit.sock'),
     kubeconfig: join(dir, 'kubeconfig'),
     // Built from the very list of keys.
-    folders: Object.fromEntries(folders.map((name) => [name, join(dir, name)])) as unknown as StateLayout['folders'],
+    folders: {
+      ...(Object.fromEntries(folders.map((name) => [name, join(dir, name)])) as Record<
+        (typeof folders)[number],
+        string
+      >),
+      podLogs: join(dir, 'logs', 'pods'),
+    },
   }
 }

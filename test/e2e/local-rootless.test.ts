@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Ambit, pidNamespaceOf, tracesOf } from '../support/ambit.ts'
+import { hasKubectl } from '../support/kube-api.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -56,6 +57,12 @@ describe.runIf(requirePrivileges() && mayUnshare())('a mesh of an ordinary user'
     for (const client of ['shop', 'legacy']) {
       const { stdout } = await ambit.run(['exec', '-n', client, 'client', '--', ...checkout])
       expect(stdout).toMatch(/^200 .*"paid":true/)
+    }
+    if (hasKubectl()) {
+      const command = `exec kubectl exec -it -n shop client -- sh -c 'tty; exit 5'`
+      const env = { PATH: process.env.PATH, HOME: dir, KUBECONFIG: join(dir, 'home', 'state', 'kubeconfig') }
+      const terminal = spawnSync('script', ['-qefc', command, '/dev/null'], { env, encoding: 'utf8' })
+      expect(terminal).toMatchObject({ status: 5, stdout: expect.stringContaining('/dev/pts/') })
     }
     const { stdout } = await ambit.run(['ztunnel-config', 'connections'])
     expect(stdout).toMatch(/web\.shop +Outbound .* HBONE/)

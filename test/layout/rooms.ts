@@ -65,6 +65,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     network: ['host'],
     'pod-plan': ['host'],
     logs: ['host'],
+    'pod-streams': ['host', 'logs', 'apiserver'],
     kubelet: ['host', 'network', 'pod-plan', 'logs'],
     'cluster-api': ['host', 'network', 'store', 'apiserver', 'controllers'],
     objects: ['host', 'network', 'pod-plan', 'kubelet', 'apiserver'],

@@ -24,7 +24,8 @@ function loadedBy(main: string): Set<string> {
 }
 
 it('the tunnel loads nothing of Kubernetes: each of its megabytes is there once a node', () => {
-  const loaded = [...loadedBy('ztunnel/main.ts')]
+  // Relative: the checkout's own folder may be called anything.
+  const loaded = [...loadedBy('ztunnel/main.ts')].map((name) => name.replace(src, ''))
   expect(loaded.filter((name) => name.includes('shared/k8s') || name.includes('kube'))).toEqual([])
   // The walk does see what others load.
   expect(loadedBy('node-agent/main.ts')).toContain('@kubernetes/client-node')

@@ -10,6 +10,7 @@ import {
   apiServerDefaults,
   installMeshCrds,
   type ObjectAccess,
+  type PodBackend,
   readMeshCrds,
   serverParts,
   startApiServer,
@@ -35,6 +36,8 @@ export interface ClusterApiSettings {
   readonly kubeconfig: string
   /** Of YAML, with a definition in each file. */
   readonly definitions: URL
+  /** Where exec, attach, logs and port-forward end. */
+  readonly pods: PodBackend
 }
 
 /** The Kubernetes API of one machine, with everything in it that a cluster has before its user comes. */
@@ -123,7 +126,7 @@ export async function openClusterApi(settings: ClusterApiSettings): Promise<Clus
 const SECRET_TOKEN_SECONDS = 10 * 365 * 24 * 3_600
 
 async function startServer(
-  { clock, logger, nodes, pkiDir, machineFd }: ClusterApiSettings,
+  { clock, logger, nodes, pkiDir, machineFd, pods }: ClusterApiSettings,
   store: Store,
 ): Promise<ApiServer> {
   const [host, ...addresses] = nodes.fabricAddresses.map(({ ip }) => ip)
@@ -135,7 +138,7 @@ async function startServer(
     inheritedFd: machineFd,
     pkiDir,
   }
-  return startApiServer(settings, store, serverParts, undefined, clock, logger.child('api'))
+  return startApiServer(settings, store, serverParts, pods, clock, logger.child('api'))
 }
 
 function factsOf({ name, addresses, podCidrs }: Nodes['list'][number]): Parameters<typeof registerNode>[1] {

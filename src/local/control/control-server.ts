@@ -15,7 +15,7 @@ export interface ControlledMesh {
   stop(): void
   /** A page of a node's tunnel; undefined when there is no such node. */
   askTunnel(node: string, path: string): Promise<string> | undefined
-  /** What to run for an exec request; an error is one sentence for the user. */
+  /** Starts an exec request; an error is one sentence for the user. */
   execTarget: ExecTarget
 }
 

@@ -1,12 +1,11 @@
-import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { constants } from 'node:os'
 import type { Duplex, Readable } from 'node:stream'
 import { type ExecEnd, type ExecFrame, ExecFrameReader, type ExecRequest, execFrame } from '#shared/control'
 import { reasonOf } from '#shared/errors'
-import type { Command } from '../host/index.ts'
+import type { SessionProcess } from '../host/index.ts'
 
-/** The command for a request, or one sentence why there is none. */
-export type ExecTarget = (request: ExecRequest) => Command | string
+/** Starts the command of a request, with an input and without a terminal; or one sentence why not. */
+export type ExecTarget = (request: ExecRequest) => SessionProcess | string
 
 /** Longest wait for the rest of what the client must say first. */
 const REQUEST_TIMEOUT_MS = 5_000
@@ -21,7 +20,7 @@ class ExecSession {
   readonly #target: ExecTarget
   readonly #reader = new ExecFrameReader()
   readonly #late: NodeJS.Timeout
-  #child: ChildProcessWithoutNullStreams | undefined
+  #process: SessionProcess | undefined
 
   constructor(socket: Duplex, target: ExecTarget) {
     this.#socket = socket
@@ -35,7 +34,7 @@ class ExecSession {
     this.#socket.on('end', () => this.#socket.destroy())
     this.#socket.on('close', () => {
       clearTimeout(this.#late)
-      if (this.#child !== undefined) signalGroup(this.#child, 'SIGKILL')
+      this.#process?.kill()
     })
     if (head.length > 0) this.#receive(head)
   }
@@ -49,39 +48,36 @@ class ExecSession {
   }
 
   #handle({ channel, payload }: ExecFrame): void {
-    const child = this.#child
-    if (child === undefined) {
+    const running = this.#process
+    if (running === undefined) {
       if (channel === 'request') this.#run(parseRequest(payload))
-    } else if (channel === 'stdin' && payload.length === 0) child.stdin.end()
-    else if (channel === 'stdin') this.#feed(child, payload)
-    else if (channel === 'signal') signalGroup(child, payload.toString())
+    } else if (channel === 'stdin' && payload.length === 0) running.stdin?.end()
+    else if (channel === 'stdin') this.#feed(running, payload)
+    else if (channel === 'signal' && isSignal(payload.toString())) running.signal(payload.toString() as NodeJS.Signals)
   }
 
   /** A command that does not read holds the client back. */
-  #feed(child: ChildProcessWithoutNullStreams, payload: Buffer): void {
-    if (child.stdin.destroyed || child.stdin.write(Buffer.from(payload))) return
+  #feed({ stdin }: SessionProcess, payload: Buffer): void {
+    if (stdin === undefined || stdin.destroyed || stdin.write(Buffer.from(payload))) return
     this.#socket.pause()
-    child.stdin.once('drain', () => this.#socket.resume())
+    stdin.once('drain', () => this.#socket.resume())
   }
 
   #run(request: ExecRequest): void {
     clearTimeout(this.#late)
-    const command = this.#target(request)
-    if (typeof command === 'string') {
-      this.#end({ kind: 'refused', error: command })
+    const started = this.#target(request)
+    if (typeof started === 'string') {
+      this.#end({ kind: 'refused', error: started })
       return
     }
-    const child = spawn(command.file, command.args, { env: command.env, stdio: 'pipe', detached: true })
-    this.#child = child
+    this.#process = started
     // Input for a command that has closed its end, or has ended.
-    child.stdin.on('error', () => this.#socket.resume())
-    child.stdin.on('close', () => this.#socket.resume())
-    this.#forward(child.stdout, 'stdout')
-    this.#forward(child.stderr, 'stderr')
-    child.on('error', (error) => this.#end({ kind: 'refused', error: error.message }))
-    child.on('close', (code, signal) => {
-      this.#end(signal === null ? { kind: 'exited', code: code ?? 0 } : { kind: 'killed', signal })
-    })
+    started.stdin?.on('close', () => this.#socket.resume())
+    this.#forward(started.stdout, 'stdout')
+    if (started.stderr !== undefined) this.#forward(started.stderr, 'stderr')
+    void started.finished.then((end) =>
+      this.#end(end.kind === 'unstarted' ? { kind: 'refused', error: end.reason } : end),
+    )
   }
 
   #forward(stream: Readable, channel: 'stdout' | 'stderr'): void {
@@ -93,7 +89,7 @@ class ExecSession {
   }
 
   #end(end: ExecEnd): void {
-    this.#child = undefined
+    this.#process = undefined
     if (!this.#socket.destroyed) this.#socket.end(execFrame('end', JSON.stringify(end)))
   }
 }
@@ -108,12 +104,6 @@ function parseRequest(payload: Buffer): ExecRequest {
   return { namespace, pod, container, command }
 }
 
-/** The command's own session: whatever it started is told as well. Unknown names and ended groups are no error. */
-function signalGroup(child: ChildProcessWithoutNullStreams, name: string): void {
-  if (child.pid === undefined || !Object.hasOwn(constants.signals, name)) return
-  try {
-    process.kill(-child.pid, name as NodeJS.Signals)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-  }
+function isSignal(name: string): boolean {
+  return Object.hasOwn(constants.signals, name)
 }

@@ -6,6 +6,10 @@ interface ProcessPids {
   readonly machine: number
   /** As this program's own pid namespace counts it, for `kill`. */
   readonly own: number
+  /** The process that began its session, in the own numbering. */
+  readonly session: number
+  /** As /proc shows it. */
+  readonly parent: number
 }
 
 /**
@@ -39,24 +43,53 @@ export function ancestorsOf(pid: number): readonly number[] {
 }
 
 /**
- * SIGKILL for every process of this program's pid namespace that is in the same mount namespace as `machinePid`, but
+ * SIGKILL for every process of this program's pid namespace that is in the same network namespace as `machinePid`, but
  * not for that one.
  * @returns how many there were
  */
 export function killNeighbours(machinePid: number): number {
-  const namespace = mountNamespaceOf(machinePid)
+  const namespace = networkNamespaceOf(machinePid)
   if (namespace === undefined) return 0
   let count = 0
   for (const pids of ownProcesses()) {
-    if (pids.machine === machinePid || mountNamespaceOf(pids.machine) !== namespace) continue
+    if (pids.machine === machinePid || networkNamespaceOf(pids.machine) !== namespace) continue
     count++
-    try {
-      process.kill(pids.own, 'SIGKILL')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
-    }
+    kill(pids.own)
   }
   return count
+}
+
+/**
+ * SIGKILL for the session that `leader` (in this program's own numbering) has begun and for all descendants of its
+ * processes: what a shell has put into other groups, and what began a session of its own but still has its parent.
+ */
+export function killSession(leader: number): void {
+  const left = new Set(ownProcesses())
+  const found = new Set<number>()
+  for (let before = -1; before < found.size; ) {
+    before = found.size
+    for (const pids of left) {
+      if (pids.session !== leader && pids.own !== leader && !found.has(pids.parent)) continue
+      found.add(pids.machine)
+      left.delete(pids)
+      kill(pids.own)
+    }
+  }
+}
+
+/** A process that is gone is no error. */
+function kill(own: number): void {
+  try {
+    process.kill(own, 'SIGKILL')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
+/** Whether two of the machine's processes are in the same network namespace; false when one is gone. */
+export function areNeighbours(machinePid: number, other: number): boolean {
+  const namespace = networkNamespaceOf(machinePid)
+  return namespace !== undefined && namespace === networkNamespaceOf(other)
 }
 
 function ownProcesses(): readonly ProcessPids[] {
@@ -78,13 +111,13 @@ function ownProcesses(): readonly ProcessPids[] {
 function pidsOf(entry: string): ProcessPids | undefined {
   const status = statusOf(entry)
   if (status === undefined || /^State:\s+[ZX]/m.test(status)) return undefined
-  const pids = /^NSpid:\s+(.+)$/m.exec(status)?.[1]?.split(/\s+/) ?? []
-  return { machine: Number(entry), own: Number(pids.at(-1) ?? entry) }
+  const last = (name: string): number => Number(new RegExp(`^${name}:.*?(\\d+)$`, 'm').exec(status)?.[1])
+  return { machine: Number(entry), own: last('NSpid') || Number(entry), session: last('NSsid'), parent: last('PPid') }
 }
 
-function mountNamespaceOf(machinePid: number): string | undefined {
+function networkNamespaceOf(machinePid: number): string | undefined {
   try {
-    return readlinkSync(`/proc/${machinePid}/ns/mnt`)
+    return readlinkSync(`/proc/${machinePid}/ns/net`)
   } catch {
     return undefined
   }

@@ -8,6 +8,7 @@ export interface Tools {
   readonly unshare: string
   readonly nsenter: string
   readonly setpriv: string
+  readonly setsid: string
   readonly mount: string
   readonly hostname: string
   readonly sh: string
@@ -21,6 +22,7 @@ const packageOf: Readonly<Record<keyof Tools, string>> = {
   unshare: 'util-linux',
   nsenter: 'util-linux',
   setpriv: 'util-linux',
+  setsid: 'util-linux',
   mount: 'mount',
   hostname: 'hostname',
   sh: 'dash',

@@ -1,6 +1,16 @@
-export type { RunningContainer } from './container.ts'
-export { type ContainerPlan, planPod, podProblems } from './pod-plan.ts'
-export { type PodMachine, type PodOrder, type PodPhase, PodRunner } from './pod-runner.ts'
-export { askOnce, type ReadinessProbe } from './probe.ts'
-export { ReadinessWatch } from './readiness-watch.ts'
+export { type ContainerRole, PodContainer } from './container.ts'
+export { type ContainerProcess, type StartProcess, startProcess } from './container-process.ts'
+export type { ContainerState, EarlierRun, TerminatedRun, WaitingReason } from './container-state.ts'
+export type { PodEnd } from './pod-containers.ts'
+export type { PodEvent } from './pod-event.ts'
+export { planPod, podProblems } from './pod-plan.ts'
+export {
+  type PodListener,
+  type PodMachine,
+  type PodOrder,
+  type PodPhase,
+  PodRunner,
+} from './pod-runner.ts'
+export { askOnce, askPort, type ProbeTarget, type SocketTarget } from './probe.ts'
+export { ProbeWatch } from './probe-watch.ts'
 export { commandInSandbox } from './sandbox.ts'

@@ -1,29 +1,40 @@
-import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Backoff, type Clock, sleep } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
 import { type IpAddress, ipFamily } from '#shared/net'
 import { connectFrom, type Netns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
-import { killNeighbours, type Tools, writeInPlace } from '../host/index.ts'
+import { areNeighbours, type MachinePids, type Tools } from '../host/index.ts'
+import { type ContainerLog, containerLogDir } from '../logs/index.ts'
 import { type NamespaceHolder, type PodAddresses, type PodNetwork, PROBE_SOURCES } from '../network/index.ts'
-import { RunningContainer } from './container.ts'
-import type { ContainerPlan } from './pod-plan.ts'
-import { commandInSandbox, openSandbox } from './sandbox.ts'
+import type { PodPlan, PodVolumes } from '../pod-plan/index.ts'
+import { type ContainerPlace, PodContainer } from './container.ts'
+import type { StartProcess } from './container-process.ts'
+import type { EarlierRun } from './container-state.ts'
+import { Grace } from './grace.ts'
+import { PodContainers, type PodEnd } from './pod-containers.ts'
+import type { PodEvent } from './pod-event.ts'
+import { PodSandbox } from './pod-sandbox.ts'
+import { commandInSandbox } from './sandbox.ts'
 
 /** What a runner needs of the machine; the same for all pods of a node. */
 export interface PodMachine {
   readonly tools: Tools
   readonly clock: Clock
   readonly logger: Logger
+  readonly pids: MachinePids
   readonly network: PodNetwork
   /** The node's namespace, from which probes come. */
   readonly nodeNetns: Netns
   /** `<dir>/<uid>` leads to a pod's network namespace. */
   readonly netnsDir: string
   readonly podsDir: string
-  readonly logsDir: string
+  /** A folder for each pod, with one for each container. */
+  readonly podLogsDir: string
   readonly hidden: readonly string[]
+  /** The log in `dir`, which an earlier life may have begun. */
+  readonly openLog: (dir: string) => ContainerLog
+  readonly startProcess?: StartProcess
   /** Resolves when the node captures the pod's traffic, or at once when the pod is not to be captured. */
   readonly captured: (uid: string, signal: AbortSignal) => Promise<void>
 }
@@ -32,50 +43,66 @@ export interface PodOrder {
   readonly namespace: string
   readonly name: string
   readonly uid: string
-  readonly containers: readonly ContainerPlan[]
-  /** Given back to the machine's network when the pod has been stopped. */
+  readonly plan: PodPlan
+  readonly volumes: PodVolumes
+  /** Given back to the machine's network when the pod has ended. */
   readonly addresses: PodAddresses
   readonly hosts: string
   readonly resolv: string
+  /** Epoch ms; its deadline runs from here. */
+  readonly startedAtMs: number
+  /** What an earlier life of this program left of its containers, by name. */
+  readonly earlier: ReadonlyMap<string, EarlierRun>
+}
+
+/** Whom a runner tells. */
+export interface PodListener {
+  /** Something that its getters show is another. */
+  readonly changed: () => void
+  readonly tell: (event: PodEvent) => void
 }
 
 /**
  * ```
- * pending ─namespaces and link→ capturing ─in the mesh, or not enrolled→ running ─namespaces lost→ lost
- *    └─ failed, again after a while ─┘                         any ─stop→ stopping → stopped
+ * pending ─namespaces and link→ capturing ─in the mesh, or not enrolled→ initializing ─→ running ─all ended→ ended
+ *    └─ failed, again after a while ─┘                       namespaces lost→ lost      any ─stop→ stopping → stopped
  * ```
  */
-export type PodPhase = 'pending' | 'capturing' | 'running' | 'lost' | 'stopping' | 'stopped'
+export type PodPhase = 'pending' | 'capturing' | 'initializing' | 'running' | 'ended' | 'lost' | 'stopping' | 'stopped'
 
 const RETRY = { firstMs: 500, maxMs: 15_000, jitter: 0.1 }
 /** After this the wait for capture is told loudly; it goes on, as an enrolled pod must not send a packet beside the mesh. */
 const CAPTURE_PATIENCE_MS = 15_000
-/** Rounds of killing what a pod left behind; each kills all that are seen. */
-const SWEEP_ROUNDS = 20
-const SWEEP_PAUSE_MS = 5
+const DEADLINE: PodEnd = {
+  phase: 'Failed',
+  reason: 'DeadlineExceeded',
+  message: 'Pod was active on the node longer than the specified deadline',
+}
 
 /** Runs one pod: its namespaces, then its place in the mesh, then its containers; and takes them down again. */
 export class PodRunner {
   readonly order: PodOrder
   readonly #machine: PodMachine
-  readonly #changed: () => void
-  readonly #ending = new AbortController()
-  readonly #hostsFile: string
-  #hosts: string
-  #hasFiles = false
+  readonly #listener: PodListener
+  readonly #containers: PodContainers
+  readonly #sandbox: PodSandbox
+  /** Ends the way up and the wait for its containers; with `DEADLINE` as the reason, or because it is being stopped. */
+  readonly #halt = new AbortController()
   #phase: PodPhase = 'pending'
   #reason = ''
-  #sandbox: NamespaceHolder | undefined
-  #containers: readonly RunningContainer[] = []
-  #way: Promise<void>
+  #end: PodEnd | undefined
+  #grace: Grace | undefined
+  #stopped: Promise<void> | undefined
+  #isGivenBack = false
+  readonly #life: Promise<void>
 
-  constructor(order: PodOrder, machine: PodMachine, changed: () => void) {
+  constructor(order: PodOrder, machine: PodMachine, listener: PodListener) {
     this.order = order
     this.#machine = machine
-    this.#changed = changed
-    this.#hosts = order.hosts
-    this.#hostsFile = join(machine.podsDir, order.uid, 'hosts')
-    this.#way = this.#bringUp()
+    this.#listener = listener
+    this.#sandbox = new PodSandbox(order, machine, () => this.#lost())
+    this.#containers = this.#makeContainers()
+    this.#life = this.#live()
   }
 
   get phase(): PodPhase {
@@ -87,84 +114,161 @@ export class PodRunner {
     return this.#reason
   }
 
+  /** How it ended; undefined while it has not. */
+  get end(): PodEnd | undefined {
+    return this.#end
+  }
+
   get netnsPath(): string | undefined {
-    return this.#sandbox?.netnsPath
+    return this.#sandbox.holder?.netnsPath
   }
 
   get sandbox(): NamespaceHolder | undefined {
-    return this.#sandbox
+    return this.#sandbox.holder
   }
 
-  get containers(): readonly RunningContainer[] {
-    return this.#containers
+  get initContainers(): readonly PodContainer[] {
+    return this.#containers.init
+  }
+
+  /** Those that are the pod's purpose. */
+  get containers(): readonly PodContainer[] {
+    return this.#containers.main
+  }
+
+  get isInitialized(): boolean {
+    return this.#containers.isInitialized
   }
 
   get isReady(): boolean {
-    return this.#phase === 'running' && this.#containers.every((container) => container.isReady)
+    const sidecars = this.initContainers.filter(({ role }) => role === 'sidecar')
+    return this.#phase === 'running' && [...this.containers, ...sidecars].every((container) => container.isReady)
   }
 
-  /** New names for /etc/hosts; written in place, as the pod's mount holds this very file. */
+  /** A running container's process, as the machine sees it; undefined until it has joined the pod's namespaces. */
+  machinePid({ pid }: PodContainer): number | undefined {
+    return pid === undefined ? undefined : this.#insidePid(pid)
+  }
+
+  /** The file in which the newest run of a container is logged. */
+  logFile({ name, restarts }: PodContainer): string {
+    return join(this.#logDir(name), `${restarts}.log`)
+  }
+
+  /** New names for /etc/hosts. */
   writeHosts(text: string): void {
-    if (text === this.#hosts) return
-    this.#hosts = text
-    if (this.#hasFiles) writeInPlace(this.#hostsFile, text)
+    this.#sandbox.writeHosts(text)
   }
 
-  /** Ends containers, then everything that is left in the pod's namespaces, then these. Safe to call twice. */
-  async stop(graceMs: number): Promise<void> {
-    if (this.#phase === 'stopped') return
-    this.#enter('stopping')
-    this.#ending.abort(new Error('the pod is being stopped'))
-    await this.#way
-    await this.#stopContainers(graceMs)
-    await this.#closeSandbox()
-    this.#hasFiles = false
-    rmSync(join(this.#machine.podsDir, this.order.uid), { recursive: true, force: true })
-    this.#machine.network.release(this.order.addresses)
+  /**
+   * Ends containers, then everything that is left in the pod's namespaces, then these, and closes the logs. A second
+   * call, with less grace, makes the first one faster.
+   */
+  stop(graceMs: number): Promise<void> {
+    this.#grace?.shorten(graceMs)
+    this.#grace ??= new Grace(this.#machine.clock, graceMs)
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#phase !== 'ended') this.#enter('stopping')
+    this.#halt.abort(new Error('the pod is being stopped'))
+    await this.#life
+    await this.#endContainers()
+    await this.#giveBack()
+    await this.#containers.closeLogs()
+    // One that is ended from outside has failed unless it had done all it was for.
+    this.#end ??= this.#containers.end
     this.#enter('stopped')
   }
 
   /** Never rejects. */
-  async #bringUp(): Promise<void> {
+  async #live(): Promise<void> {
+    try {
+      await this.#finish(await this.#untilEnd())
+    } catch (error) {
+      if (this.#stopped !== undefined) return
+      this.#reason = reasonOf(error)
+      this.#machine.logger.error('pod cannot be ended cleanly', { pod: this.#title, reason: this.#reason })
+      this.#listener.changed()
+    }
+  }
+
+  /** @throws the reason of `#halt` when it is being stopped */
+  async #untilEnd(): Promise<PodEnd> {
+    const { clock } = this.#machine
+    const { plan, startedAtMs } = this.order
+    const leftMs = startedAtMs + (plan.activeDeadlineMs ?? 0) - clock.nowMs()
+    const deadline =
+      plan.activeDeadlineMs === undefined ? undefined : clock.setTimer(leftMs, () => this.#halt.abort(DEADLINE))
+    try {
+      return this.#containers.end ?? (await this.#run(this.#halt.signal))
+    } catch (error) {
+      if (error !== DEADLINE) throw error
+      this.#listener.tell({ type: 'Normal', reason: DEADLINE.reason, message: DEADLINE.message })
+      return DEADLINE
+    } finally {
+      deadline?.cancel()
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<PodEnd> {
+    const holder = await this.#bringUp(signal)
+    this.#reason = ''
+    if (this.initContainers.length > 0) this.#enter('initializing')
+    return this.#containers.run(this.#place(holder), () => this.#enter('running'), signal)
+  }
+
+  /** What belongs to the pod goes; its containers with their ends, and their logs, stay. */
+  async #finish(end: PodEnd): Promise<void> {
+    if (this.#phase === 'lost') return
+    this.#grace ??= new Grace(this.#machine.clock, this.order.plan.graceMs)
+    await this.#endContainers()
+    await this.#giveBack()
+    this.#end = end
+    this.#enter('ended')
+  }
+
+  /** Tries again and again. @throws the signal's reason */
+  async #bringUp(signal: AbortSignal): Promise<NamespaceHolder> {
     const { clock, logger } = this.#machine
     const backoff = new Backoff(clock, RETRY)
-    const { signal } = this.#ending
-    while (!signal.aborted) {
+    for (;;) {
       try {
-        await this.#makeSandbox()
+        await this.#prepareVolumes()
+        const holder = await this.#openSandbox()
         await this.#waitForCapture(signal)
         signal.throwIfAborted()
-        this.#startContainers()
-        return
+        return holder
       } catch (error) {
-        if (signal.aborted) return
+        if (signal.aborted) throw signal.reason
         this.#reason = reasonOf(error)
-        logger.error('pod cannot be started, trying again', { pod: this.#name, reason: this.#reason })
-        await this.#stopContainers(0)
-        await this.#closeSandbox()
+        logger.error('pod cannot be started, trying again', { pod: this.#title, reason: this.#reason })
+        await this.#sandbox.close()
         this.#enter('pending')
-        await sleep(clock, backoff.next(), signal).catch(() => {})
+        await sleep(clock, backoff.next(), signal)
       }
     }
   }
 
-  async #makeSandbox(): Promise<void> {
-    const { tools, network, netnsDir, podsDir, hidden } = this.#machine
-    const { uid, name, resolv } = this.order
-    const dir = join(podsDir, uid)
-    const resolvFile = join(dir, 'resolv.conf')
-    mkdirSync(dir, { recursive: true, mode: 0o700 })
-    writeFileSync(this.#hostsFile, this.#hosts, { mode: 0o644 })
-    writeFileSync(resolvFile, resolv, { mode: 0o644 })
-    this.#hasFiles = true
-    const sandbox = await openSandbox(tools, { hostname: name, hostsFile: this.#hostsFile, resolvFile, hidden })
-    this.#sandbox = sandbox
-    await network.connect(sandbox.netnsPath, this.order.addresses)
-    symlinkSync(sandbox.netnsPath, join(netnsDir, uid))
-    sandbox.onLost(() => {
-      this.#reason = 'its namespaces were ended from outside'
-      if (this.#phase !== 'stopping') this.#enter('lost')
-    })
+  async #prepareVolumes(): Promise<void> {
+    try {
+      await this.order.volumes.prepare()
+    } catch (error) {
+      this.#listener.tell({ type: 'Warning', reason: 'FailedMount', message: reasonOf(error) })
+      throw error
+    }
+  }
+
+  async #openSandbox(): Promise<NamespaceHolder> {
+    try {
+      return await this.#sandbox.open()
+    } catch (error) {
+      const message = `Failed to create pod sandbox: ${reasonOf(error)}`
+      this.#listener.tell({ type: 'Warning', reason: 'FailedCreatePodSandBox', message })
+      throw error
+    }
   }
 
   async #waitForCapture(signal: AbortSignal): Promise<void> {
@@ -172,8 +276,8 @@ export class PodRunner {
     this.#enter('capturing')
     const alarm = clock.setTimer(CAPTURE_PATIENCE_MS, () => {
       this.#reason = 'enrolled, but the node does not capture its traffic; it is not started, so that nothing leaks'
-      logger.error('pod waits for its capture', { pod: this.#name, reason: this.#reason })
-      this.#changed()
+      logger.error('pod waits for its capture', { pod: this.#title, reason: this.#reason })
+      this.#listener.changed()
     })
     try {
       await captured(this.order.uid, signal)
@@ -182,52 +286,84 @@ export class PodRunner {
     }
   }
 
-  #startContainers(): void {
-    const { tools, clock, logsDir, nodeNetns } = this.#machine
-    const sandbox = this.#sandbox
-    if (sandbox === undefined || this.#phase === 'lost') return
-    const { namespace, name, containers } = this.order
-    this.#reason = ''
-    const dial = (ip: IpAddress, port: number): ReturnType<typeof connectFrom> =>
-      connectFrom(nodeNetns, { ip, port }, { source: PROBE_SOURCES[ipFamily(ip)] })
-    for (const plan of containers) {
-      const container = new RunningContainer({
-        plan,
-        clock,
-        logFile: join(logsDir, 'pods', `${namespace}_${name}_${plan.name}.log`),
-        command: commandInSandbox(tools, sandbox, plan),
-        podIp: this.order.addresses.ips[0] as IpAddress,
-        dial,
-        changed: () => this.#changed(),
-      })
-      this.#containers = [...this.#containers, container]
+  #makeContainers(): PodContainers {
+    const { clock, openLog, startProcess } = this.#machine
+    const { namespace, name, uid, plan, earlier } = this.order
+    const containers = new PodContainers(
+      plan,
+      (each, role) =>
+        new PodContainer({
+          plan: each,
+          role,
+          clock,
+          log: openLog(this.#logDir(each.name)),
+          podTitle: `${name}_${namespace}(${uid})`,
+          graceMs: plan.graceMs,
+          firstReason: plan.initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating',
+          earlier: earlier.get(each.name),
+          changed: () => {
+            containers.noticeChange()
+            this.#listener.changed()
+          },
+          tell: this.#listener.tell,
+          ...(startProcess === undefined ? {} : { startProcess }),
+        }),
+    )
+    return containers
+  }
+
+  #place(holder: NamespaceHolder): ContainerPlace {
+    const { tools, nodeNetns } = this.#machine
+    return {
+      command: (run) => commandInSandbox(tools, holder, run),
+      beside: (pid, run) => {
+        const machinePid = this.#insidePid(pid)
+        return machinePid === undefined ? undefined : commandInSandbox(tools, { machinePid }, run)
+      },
+      ip: this.order.addresses.ips[0] as IpAddress,
+      dial: (ip, port) => connectFrom(nodeNetns, { ip, port }, { source: PROBE_SOURCES[ipFamily(ip)] }),
     }
-    this.#enter('running')
   }
 
-  async #stopContainers(graceMs: number): Promise<void> {
-    await Promise.all(this.#containers.map((container) => container.stop(graceMs)))
-    this.#containers = []
+  async #endContainers(): Promise<void> {
+    const grace = this.#grace ?? new Grace(this.#machine.clock, 0)
+    await this.#containers.stop(grace)
+    grace.close()
   }
 
-  async #closeSandbox(): Promise<void> {
-    rmSync(join(this.#machine.netnsDir, this.order.uid), { force: true })
-    const sandbox = this.#sandbox
-    if (sandbox === undefined) return
-    this.#sandbox = undefined
-    // What left its container's process group is still in the pod's namespaces; it may start more while it is killed.
-    for (let round = 0; round < SWEEP_ROUNDS && killNeighbours(sandbox.machinePid) > 0; round++) {
-      await sleep(this.#machine.clock, SWEEP_PAUSE_MS)
-    }
-    await sandbox.close()
+  /** Once, as others may have got what it had. */
+  async #giveBack(): Promise<void> {
+    if (this.#isGivenBack) return
+    this.#isGivenBack = true
+    await this.#sandbox.close()
+    await this.order.volumes.close()
+    this.#sandbox.removeFiles()
+    this.#machine.network.release(this.order.addresses)
   }
 
-  get #name(): string {
+  #lost(): void {
+    this.#reason = 'its namespaces were ended from outside'
+    if (this.#phase !== 'stopping') this.#enter('lost')
+  }
+
+  /** Who entered the namespaces of a process that has not joined the pod's yet would be in this program's own. */
+  #insidePid(pid: number): number | undefined {
+    const machinePid = this.#machine.pids.of(pid)
+    const holder = this.#sandbox.holder
+    if (machinePid === undefined || holder === undefined) return undefined
+    return areNeighbours(machinePid, holder.machinePid) ? machinePid : undefined
+  }
+
+  #logDir(container: string): string {
+    return containerLogDir(this.#machine.podLogsDir, this.order, container)
+  }
+
+  get #title(): string {
     return `${this.order.namespace}/${this.order.name}`
   }
 
   #enter(phase: PodPhase): void {
     this.#phase = phase
-    this.#changed()
+    this.#listener.changed()
   }
 }

@@ -64,10 +64,13 @@ export function openSandbox(tools: Tools, settings: SandboxSettings): Promise<Na
   return holdNamespaces(tools, flags, POD_SCRIPT, [hostname, hostsFile, resolvFile, ...hidden])
 }
 
-/** The command that runs `argv` in `folder` inside the sandbox; it becomes the process itself, without a parent left. */
+/**
+ * The command that runs `argv` in `folder` inside the namespaces of the sandbox, or of a process in it; it becomes the
+ * process itself, without a parent left.
+ */
 export function commandInSandbox(
   tools: Tools,
-  sandbox: NamespaceHolder,
+  sandbox: Pick<NamespaceHolder, 'machinePid'>,
   run: { readonly argv: readonly string[]; readonly folder: string; readonly env: Readonly<Record<string, string>> },
 ): Command {
   const enter = ['--target', String(sandbox.machinePid), '--net', '--mount', '--uts', '--ipc', '--']

@@ -57,14 +57,12 @@ function podBody(mesh: KindReader['body']): KindReader['body'] {
   return (document, report) => {
     const read = mesh(document, report) as Pick<Pod, 'spec' | 'status'>
     const written = isRecord(document.spec) ? document.spec : {}
-    for (const { path, problem } of podProblems(read.spec)) report(path, problem)
+    for (const { path, problem } of podProblems(read.spec, written)) report(path, problem)
     for (const field of REFUSED_POD_FIELDS) {
       const value = written[field]
       const isGiven = Array.isArray(value) ? !value.every(isTokenVolume) : Boolean(value)
       if (isGiven) report(['spec', field], 'is not supported on one machine')
     }
-    const policy = written.restartPolicy ?? 'Always'
-    if (policy !== 'Always') report(['spec', 'restartPolicy'], 'must be Always on one machine')
     const seconds = written.terminationGracePeriodSeconds ?? 0
     const isGood = typeof seconds === 'number' && Number.isInteger(seconds) && seconds >= 0 && seconds <= 86_400
     if (!isGood) report(['spec', 'terminationGracePeriodSeconds'], 'must be a whole number from 0 to 86400')

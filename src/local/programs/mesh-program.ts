@@ -1,10 +1,11 @@
+import type { Socket } from 'node:net'
 import type { Clock } from '#shared/clock'
 import type { ProgramStatus } from '#shared/control'
 import type { Closer } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
 import { connectFrom, type Netns } from '#shared/sys'
 import { BoundedLog, type Command, type MachinePids, RestartingProcess } from '../host/index.ts'
-import { askOnce, type ReadinessProbe, ReadinessWatch } from '../kubelet/index.ts'
+import { askPort, ProbeWatch } from '../kubelet/index.ts'
 
 /** A program of the mesh as it is to be run. */
 export interface ProgramSpec {
@@ -29,8 +30,7 @@ export interface ProgramMachine {
 }
 
 /** A program that has died by itself is told as such until it is ready again. */
-const PROBE_PERIOD_MS = 1_000
-const PROBE_TIMEOUT_MS = 1_000
+const PROBE = { initialDelayMs: 0, periodMs: 1_000, timeoutMs: 1_000, successThreshold: 1, failureThreshold: 1 }
 
 /** One running program of the mesh: started again when it ends, and asked whether it is ready. */
 export class MeshProgram implements Closer {
@@ -38,7 +38,7 @@ export class MeshProgram implements Closer {
   readonly #machine: ProgramMachine
   readonly #log: BoundedLog
   readonly #process: RestartingProcess
-  #watch: ReadinessWatch | undefined
+  #watch: ProbeWatch | undefined
   #wasReady = false
 
   constructor(spec: ProgramSpec, machine: ProgramMachine) {
@@ -49,7 +49,6 @@ export class MeshProgram implements Closer {
     this.#process = new RestartingProcess({
       clock: machine.clock,
       log: this.#log,
-      restart: 'Always',
       command: () => spec.command,
       changed: () => this.#processChanged(),
     })
@@ -60,7 +59,7 @@ export class MeshProgram implements Closer {
   }
 
   get isReady(): boolean {
-    return this.#process.state.kind === 'running' && this.#watch?.isReady === true
+    return this.#process.state.kind === 'running' && this.#watch?.result === 'success'
   }
 
   /** For people. */
@@ -121,13 +120,17 @@ export class MeshProgram implements Closer {
     this.#watch?.stop()
     this.#watch = undefined
     if (state.kind === 'running') {
-      const probe = probeOf(this.spec)
-      this.#watch = new ReadinessWatch(
-        probe,
-        this.#machine.clock,
-        () => askOnce(probe, LOOPBACK, (ip, port) => connectFrom(this.spec.netns, { ip, port })),
-        () => this.#tell(),
-      )
+      const { readyPort: port, readyPath: path, netns } = this.spec
+      const check = { kind: 'http', isTls: false, host: undefined, port, path, headers: [] } as const
+      const dial = (ip: IpAddress): Socket => connectFrom(netns, { ip, port })
+      this.#watch = new ProbeWatch({
+        plan: PROBE,
+        clock: this.#machine.clock,
+        first: 'failure',
+        isEager: true,
+        ask: (signal) => askPort(check, { ip: LOOPBACK, dial }, signal),
+        changed: () => this.#tell(),
+      })
     }
     this.#tell()
   }
@@ -144,15 +147,4 @@ function loopback(): IpAddress {
   const ip = parseIp('127.0.0.1')
   if (ip === undefined) throw new TypeError('127.0.0.1 is an address')
   return ip
-}
-
-function probeOf({ readyPort, readyPath }: ProgramSpec): ReadinessProbe {
-  return {
-    check: { kind: 'http', port: readyPort, path: readyPath },
-    initialDelayMs: 0,
-    periodMs: PROBE_PERIOD_MS,
-    timeoutMs: PROBE_TIMEOUT_MS,
-    successThreshold: 1,
-    failureThreshold: 1,
-  }
 }

@@ -1,14 +1,17 @@
-import type { Clock, Timer } from '#shared/clock'
+import { mkdirSync } from 'node:fs'
+import type { Timer } from '#shared/clock'
+import { isRecord } from '#shared/document'
 import { reasonOf } from '#shared/errors'
 import { type Namespace, objectKey, type Pod, type Service } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
-import type { Logger } from '#shared/telemetry'
-import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
+import type { ApiObject } from '../apiserver/index.ts'
 import { EventRecorder } from '../controllers/index.ts'
-import { type ContainerPlan, type PodMachine, PodRunner, planPod } from '../kubelet/index.ts'
-import type { ServiceProxy } from '../network/index.ts'
+import { type PodEvent, PodRunner, planPod } from '../kubelet/index.ts'
+import { removeLeftoverLogs, removePodLogs } from '../logs/index.ts'
 import { ApiObjects, type ApiPod, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
-import { isEnrolled } from './enrolment.ts'
+import type { PodVolumes } from '../pod-plan/index.ts'
+import { earlierRuns, earlierStartMs } from './earlier-life.ts'
+import { Enrolment, isEnrolled } from './enrolment.ts'
 import {
   anew,
   blockedPod,
@@ -18,76 +21,30 @@ import {
   isManaged,
   isMirror,
   nodeOf,
+  timeText,
   unschedulableReason,
 } from './pod-object.ts'
 import { runningStatus, stuckStatus } from './pod-status.ts'
 import { proxiedPorts } from './proxied-ports.ts'
 import { isOver, podRef, StatusWriter } from './status-writer.ts'
-
-/** A node as far as pods need it. */
-export interface PodNode {
-  readonly machine: Omit<PodMachine, 'captured'>
-  readonly ips: readonly string[]
-}
-
-export interface ClusterSettings {
-  readonly clock: Clock
-  readonly logger: Logger
-  readonly access: ObjectAccess
-  readonly serviceProxy: ServiceProxy
-  /** By node name, in order. */
-  readonly nodes: ReadonlyMap<string, PodNode>
-  /** Resolves when the tunnel of `node` serves the pod. */
-  readonly capturing: (node: string, uid: string, signal: AbortSignal) => Promise<void>
-  /** What every container gets. */
-  readonly containerEnv: Readonly<Record<string, string>>
-  /** After every change that `pods` or `services` show. */
-  readonly changed: () => void
-}
-
-/** A pod that has a place, as long as anything of it is left. */
-export interface PlacedPod {
-  readonly key: string
-  readonly pod: Pod
-  readonly node: string
-  readonly runner: PodRunner
-  readonly isEnrolled: boolean
-  readonly isLeaving: boolean
-}
-
-/** A pod that does not run, and why. */
-export interface BlockedPod {
-  readonly key: string
-  readonly namespace: string
-  readonly name: string
-  readonly serviceAccount: string
-  readonly reason: string
-}
-
-/** A service with what it has now. */
-export interface LiveService {
-  readonly service: Service
-  readonly ips: readonly string[]
-  readonly endpoints: readonly PlacedPod[]
-}
+import type { BlockedPod, ClusterSettings, LiveService, PlacedPod, PodNode } from './types.ts'
 
 /** Changes that come within this time are worked off together. */
 const QUIET_MS = 2
 /** Where containers run whose pod says nothing of it. */
 const DEFAULT_FOLDER = '/'
+/** Of pods whose volumes are refused. */
+const NO_VOLUMES: PodVolumes = { prepare: async () => {}, close: async () => {} }
 
 interface Entry {
   readonly uid: string
   readonly runner: PodRunner
   readonly node: string
   readonly startedAt: string
-  /** When the process of a container was first seen, by container. */
-  readonly starts: Map<string, { readonly pid: number; readonly at: string }>
+  readonly enrolment: Enrolment
   raw: ApiObject
   pod: Pod
   isLeaving: boolean
-  enrolment: AbortController
-  isEnrolled: boolean
 }
 
 /** The kubelet of all nodes: makes this machine run what the API holds, and the API show what runs. */
@@ -110,15 +67,17 @@ export class Cluster implements Closer {
     this.#status = new StatusWriter(settings.access, settings.clock, settings.logger)
     this.#events = new EventRecorder(settings, 'kubelet')
     this.#objects = new ApiObjects(settings.access, () => this.notice())
+    mkdirSync(settings.podLogsDir, { recursive: true, mode: 0o700 })
+    removeLeftoverLogs(settings.podLogsDir, new Set(this.#objects.pods.keys()))
   }
 
   get pods(): readonly PlacedPod[] {
-    return [...this.#entries.values()].map(({ pod, node, runner, isEnrolled, isLeaving }) => ({
+    return [...this.#entries.values()].map(({ pod, node, runner, enrolment, isLeaving }) => ({
       key: objectKey(pod),
       pod,
       node,
       runner,
-      isEnrolled,
+      isEnrolled: enrolment.isEnrolled,
       isLeaving,
     }))
   }
@@ -128,7 +87,7 @@ export class Cluster implements Closer {
   }
 
   get services(): readonly LiveService[] {
-    const pods = this.pods
+    const pods = this.pods.filter(({ runner }) => runner.end === undefined)
     return this.#objects.list('Service').map((service) => ({
       service,
       ips: service.spec.clusterIPs,
@@ -136,10 +95,12 @@ export class Cluster implements Closer {
     }))
   }
 
-  /** Every pod has a place and is ready, and nothing is on its way out. */
+  /** Every pod has a place and is ready or has ended, and nothing is on its way out. */
   get isReady(): boolean {
     if (this.#waiting > 0) return false
-    return [...this.#entries.values()].every((entry) => !entry.isLeaving && entry.runner.isReady)
+    return [...this.#entries.values()].every(
+      ({ isLeaving, runner }) => !isLeaving && (runner.isReady || runner.phase === 'ended'),
+    )
   }
 
   /** Something changed: compare soon. */
@@ -158,12 +119,14 @@ export class Cluster implements Closer {
     const blocked: BlockedPod[] = []
     let waiting = 0
     for (const entry of this.#entries.values()) {
-      if (entry.isLeaving) continue
       const wanted = this.#objects.pods.get(entry.uid)
-      if (wanted === undefined) void this.#retire(entry, 0)
+      // Somebody may have lost patience with a pod that leaves already.
+      const graceMs = wanted === undefined ? 0 : isDeleting(wanted.raw) ? graceMsOf(wanted.raw) : undefined
+      if (entry.isLeaving) {
+        if (graceMs !== undefined) void entry.runner.stop(graceMs)
+      } else if (graceMs !== undefined) void this.#retire(entry, graceMs)
       else if (entry.runner.phase === 'lost') this.#replaceLost(entry)
-      else if (isDeleting(wanted.raw)) void this.#retire(entry, graceMsOf(wanted.raw))
-      else this.#follow(entry, wanted, namespaces)
+      else if (wanted !== undefined) this.#follow(entry, wanted, namespaces)
     }
     for (const wanted of this.#objects.pods.values()) {
       if (this.#entries.has(wanted.uid) || isMirror(wanted.raw) || isFinished(wanted.raw)) continue
@@ -228,60 +191,41 @@ export class Cluster implements Closer {
     { machine }: PodNode,
     namespaces: readonly Namespace[],
   ): void {
-    const { containerEnv, logger, capturing } = this.#settings
+    const { clock, containerEnv, logger, capturing } = this.#settings
     const { uid, raw, pod } = wanted
     const { namespace, name, annotations } = pod.metadata
     const node = pod.spec.nodeName
-    const folder = annotations[POD_FOLDER] ?? DEFAULT_FOLDER
-    const containers = planPod(pod, folder, { ...containerEnv, HOSTNAME: name })
-    const captured = async (of: string, signal: AbortSignal): Promise<void> => {
-      while (entry.isEnrolled) {
-        // Leaving the mesh while waiting ends the wait as well.
-        const either = AbortSignal.any([signal, entry.enrolment.signal])
-        try {
-          return await capturing(node, of, either)
-        } catch (error) {
-          if (signal.aborted) throw error
-        }
-      }
-    }
-    const runner = this.#runner({ namespace, name, uid, containers, machine: { ...machine, captured } })
-    const entry: Entry = {
+    const written = isRecord(raw.spec) ? raw.spec : {}
+    const plan = planPod(pod, written, annotations[POD_FOLDER] ?? DEFAULT_FOLDER, { ...containerEnv, HOSTNAME: name })
+    const enrolment = new Enrolment(isEnrolled(pod, namespaces))
+    const nowMs = clock.nowMs()
+    const startedAtMs = earlierStartMs(raw) ?? nowMs
+    const addresses = machine.network.allocate()
+    const order = {
+      namespace,
+      name,
       uid,
-      runner,
-      node,
-      startedAt: this.#now(),
-      starts: new Map(),
-      raw,
-      pod,
-      isLeaving: false,
-      enrolment: new AbortController(),
-      isEnrolled: isEnrolled(pod, namespaces),
+      plan,
+      volumes: NO_VOLUMES,
+      addresses,
+      hosts: hostsFile({ namespace, name, addresses: addresses.ips }, this.#namedServices()),
+      resolv: resolvFile(namespace),
+      startedAtMs,
+      earlier: earlierRuns(raw, nowMs),
     }
+    const captured = (of: string, signal: AbortSignal): Promise<void> =>
+      enrolment.captured((either) => capturing(node, of, either), signal)
+    const tell = (event: PodEvent): void => void this.#events.record(entry.raw, event)
+    const runner = new PodRunner(order, { ...machine, captured }, { changed: () => this.notice(), tell })
+    const startedAt = timeText(startedAtMs)
+    const entry: Entry = { uid, runner, node, startedAt, enrolment, raw, pod, isLeaving: false }
     this.#entries.set(uid, entry)
     logger.info('pod starts', { pod: objectKey(pod), node, uid })
   }
 
-  #runner(order: {
-    readonly namespace: string
-    readonly name: string
-    readonly uid: string
-    readonly containers: readonly ContainerPlan[]
-    readonly machine: PodMachine
-  }): PodRunner {
-    const { namespace, name, uid, containers, machine } = order
-    const addresses = machine.network.allocate()
-    const hosts = hostsFile({ namespace, name, addresses: addresses.ips }, this.#namedServices())
-    return new PodRunner(
-      { namespace, name, uid, containers, addresses, hosts, resolv: resolvFile(namespace) },
-      machine,
-      () => this.notice(),
-    )
-  }
-
   /** Stops it, then lets its object go. Never rejects; resolves when both are gone. */
   #retire(entry: Entry, graceMs: number): Promise<void> {
-    const { logger } = this.#settings
+    const { logger, podLogsDir } = this.#settings
     const { uid, pod, raw, runner } = entry
     entry.isLeaving = true
     logger.info('pod leaves', { pod: objectKey(pod), uid })
@@ -289,9 +233,12 @@ export class Cluster implements Closer {
       .stop(graceMs)
       .catch((error: unknown) => logger.error('pod could not be stopped cleanly', { uid, reason: reasonOf(error) }))
       .then(async () => {
+        // How it ended, for those who keep the object for a while.
+        this.#tellRunning(entry)
         this.#entries.delete(uid)
         this.#leaving.delete(gone)
         if (this.#objects.pods.has(uid)) await this.#remove(uid, raw)
+        removePodLogs(podLogsDir, { ...pod.metadata, uid })
         this.notice()
       })
     this.#leaving.add(gone)
@@ -328,11 +275,7 @@ export class Cluster implements Closer {
     entry.raw = wanted.raw
     if (wanted.pod === undefined) return
     entry.pod = wanted.pod
-    const enrolled = isEnrolled(wanted.pod, namespaces)
-    if (enrolled === entry.isEnrolled) return
-    entry.isEnrolled = enrolled
-    entry.enrolment.abort(new Error('enrolment changed'))
-    entry.enrolment = new AbortController()
+    entry.enrolment.set(isEnrolled(wanted.pod, namespaces))
   }
 
   #publish(): void {
@@ -347,25 +290,24 @@ export class Cluster implements Closer {
     }
   }
 
-  #tellRunning(entry: Entry): void {
-    const { uid, raw, runner, node, startedAt, isLeaving } = entry
-    if (!this.#objects.pods.has(uid) || runner.phase === 'stopped') return
-    const now = this.#now()
-    const containers = runner.containers.map(({ name, pid, isReady, isBackingOff, restarts, reason }) => {
-      if (pid !== undefined && entry.starts.get(name)?.pid !== pid) entry.starts.set(name, { pid, at: now })
-      return { name, pid, isReady, isBackingOff, restarts, reason, startedAt: entry.starts.get(name)?.at }
-    })
+  #tellRunning({ uid, raw, runner, node, startedAt, isLeaving }: Entry): void {
+    if (!this.#objects.pods.has(uid)) return
+    const { phase, reason, end, isInitialized, initContainers, containers } = runner
+    const isLinked = runner.netnsPath !== undefined && phase !== 'pending'
     const facts = {
       uid,
       hostIps: this.#settings.nodes.get(node)?.ips ?? [],
-      ips: runner.netnsPath !== undefined && runner.phase !== 'pending' ? runner.order.addresses.ips : [],
-      isRunning: runner.phase === 'running' || runner.phase === 'stopping',
-      isReady: runner.isReady && !isLeaving,
+      ips: isLinked ? runner.order.addresses.ips : [],
+      isLinked,
+      isInitialized,
+      isLeaving,
       startedAt,
-      reason: runner.reason,
+      reason,
+      end,
+      initContainers,
       containers,
     }
-    this.#status.set(raw, runningStatus(raw, facts, now))
+    this.#status.set(raw, runningStatus(raw, facts, this.#now()))
   }
 
   #namedServices(): Parameters<typeof hostsFile>[1] {
@@ -379,7 +321,7 @@ export class Cluster implements Closer {
   }
 
   #now(): string {
-    return `${new Date(this.#settings.clock.nowMs()).toISOString().slice(0, 19)}Z`
+    return timeText(this.#settings.clock.nowMs())
   }
 }
 

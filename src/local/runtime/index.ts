@@ -1,9 +1,3 @@
 export { askTunnel, Captures } from './captures.ts'
-export {
-  type BlockedPod,
-  Cluster,
-  type ClusterSettings,
-  type LiveService,
-  type PlacedPod,
-  type PodNode,
-} from './cluster.ts'
+export { Cluster } from './cluster.ts'
+export type { BlockedPod, ClusterSettings, LiveService, PlacedPod, PodNode } from './types.ts'

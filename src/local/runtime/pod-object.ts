@@ -1,6 +1,6 @@
 import { isRecord } from '#shared/document'
 import type { ApiObject } from '../apiserver/index.ts'
-import type { BlockedPod } from './cluster.ts'
+import type { BlockedPod } from './types.ts'
 
 /** On the objects that stand for what the mesh itself runs. */
 const MIRROR = 'kubernetes.io/config.mirror'
@@ -47,6 +47,11 @@ export function blockedPod({ metadata, spec }: ApiObject, reason: string): Block
   const { name, namespace = '' } = metadata
   const serviceAccount = textOf(spec, 'serviceAccountName')
   return { key: `${namespace}/${name}`, namespace, name, serviceAccount, reason }
+}
+
+/** RFC 3339, as Kubernetes writes times. */
+export function timeText(ms: number): string {
+  return `${new Date(ms).toISOString().slice(0, 19)}Z`
 }
 
 function textOf(record: unknown, field: string): string {

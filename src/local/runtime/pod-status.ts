@@ -1,32 +1,7 @@
 import type { ApiObject } from '../apiserver/index.ts'
-
-/** A container as its runner knows it. */
-export interface ContainerFacts {
-  readonly name: string
-  readonly pid: number | undefined
-  readonly isReady: boolean
-  readonly isBackingOff: boolean
-  readonly restarts: number
-  readonly reason: string
-  /** RFC 3339, of the process that runs now. */
-  readonly startedAt: string | undefined
-}
-
-/** A pod as its runner knows it. */
-export interface PodFacts {
-  readonly uid: string
-  readonly hostIps: readonly string[]
-  /** Empty until it is linked. */
-  readonly ips: readonly string[]
-  readonly isRunning: boolean
-  readonly isReady: boolean
-  /** RFC 3339. */
-  readonly startedAt: string
-  /** Why it does not go on; empty when it does. */
-  readonly reason: string
-  /** Those that were started. */
-  readonly containers: readonly ContainerFacts[]
-}
+import type { ContainerState, TerminatedRun } from '../kubelet/index.ts'
+import { timeText } from './pod-object.ts'
+import { type Condition, type ContainerFacts, type PodFacts, podConditions, podPhase } from './pod-phase.ts'
 
 /** What a kubelet says of a pod that cannot run here. */
 export interface StuckPod {
@@ -36,92 +11,115 @@ export interface StuckPod {
   readonly message: string
 }
 
-interface Condition {
-  readonly type: string
-  readonly status: string
-  readonly reason?: string
-  readonly message?: string
-  readonly lastTransitionTime?: string
-}
-
 interface Container {
   readonly name: string
   readonly image?: string
 }
 
+type ContainerList = 'initContainers' | 'containers'
+
 /** The whole status of a pod, from what its runner knows. `now` is the time of what has changed, RFC 3339. */
 export function runningStatus(pod: ApiObject, facts: PodFacts, now: string): object {
-  const { isRunning, isReady, ips, hostIps, startedAt, reason } = facts
-  const notReady = { reason: 'ContainersNotReady', message: reason }
+  const { hostIps, startedAt, end } = facts
+  const old = conditionsOf(pod)
   return {
-    phase: isRunning ? 'Running' : 'Pending',
+    phase: podPhase(facts),
+    ...(end === undefined || end.reason === '' ? {} : { reason: end.reason, message: end.message }),
     hostIP: hostIps[0] ?? '',
     hostIPs: hostIps.map((ip) => ({ ip })),
-    ...(ips.length === 0 ? {} : { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }),
+    ...addressesOf(facts),
     startTime: startedAt,
-    conditions: conditionsOf(pod, { isLinked: ips.length > 0, isReady, notReady }, now),
-    containerStatuses: containersOf(pod).map((container) => containerStatus(container, facts)),
+    conditions: mergeConditions(old, podConditions(facts, gatesOf(pod), old), now),
+    ...initStatuses(
+      containersOf(pod, 'initContainers').map((each) => containerStatus(each, facts.initContainers, facts)),
+    ),
+    containerStatuses: containersOf(pod, 'containers').map((each) => containerStatus(each, facts.containers, facts)),
   }
 }
 
 /** The status of a pod that has a node and will not run there. */
 export function stuckStatus(pod: ApiObject, stuck: StuckPod, now: string): object {
   const { hostIps, startedAt, reason, message } = stuck
+  const waiting = ({ name, image = '' }: Container): object => ({
+    ...plain(name, image),
+    state: { waiting: { reason, message } },
+  })
+  const no = { status: 'False', reason, message }
+  const own: readonly Condition[] = [
+    { type: 'PodScheduled', status: 'True' },
+    { type: 'PodReadyToStartContainers', status: 'False' },
+    { type: 'Initialized', ...(containersOf(pod, 'initContainers').length === 0 ? { status: 'True' } : no) },
+    { type: 'ContainersReady', ...no },
+    { type: 'Ready', ...no },
+  ]
   return {
     phase: 'Pending',
     hostIP: hostIps[0] ?? '',
     hostIPs: hostIps.map((ip) => ({ ip })),
     startTime: startedAt,
-    conditions: conditionsOf(pod, { isLinked: false, isReady: false, notReady: { reason, message } }, now),
-    containerStatuses: containersOf(pod).map(({ name, image = '' }) => ({
-      ...plain(name, image),
-      state: { waiting: { reason, message } },
-    })),
+    conditions: mergeConditions(conditionsOf(pod), own, now),
+    ...initStatuses(containersOf(pod, 'initContainers').map(waiting)),
+    containerStatuses: containersOf(pod, 'containers').map(waiting),
   }
 }
 
-function conditionsOf(
-  pod: ApiObject,
-  is: {
-    readonly isLinked: boolean
-    readonly isReady: boolean
-    readonly notReady: { readonly reason: string; readonly message: string }
-  },
-  now: string,
-): readonly Condition[] {
-  const old = (pod.status as { readonly conditions?: readonly Condition[] } | undefined)?.conditions ?? []
-  const own: readonly Condition[] = [
-    { type: 'PodScheduled', status: 'True' },
-    { type: 'PodReadyToStartContainers', status: is.isLinked ? 'True' : 'False' },
-    { type: 'Initialized', status: 'True' },
-    { type: 'ContainersReady', ...(is.isReady ? { status: 'True' } : { status: 'False', ...is.notReady }) },
-    { type: 'Ready', ...(is.isReady ? { status: 'True' } : { status: 'False', ...is.notReady }) },
-  ]
+/** One that an earlier life gave may be somebody else's now, so it goes; a pod that has ended keeps what it had. */
+function addressesOf({ ips, end }: PodFacts): object {
+  if (ips.length > 0) return { podIP: ips[0], podIPs: ips.map((ip) => ({ ip })) }
+  return end === undefined ? { podIP: null, podIPs: null } : {}
+}
+
+/** Others' conditions stay; the time of an own one moves only with its status. */
+function mergeConditions(old: readonly Condition[], own: readonly Condition[], now: string): readonly Condition[] {
   const others = old.filter(({ type }) => !own.some((each) => each.type === type))
-  return [...others, ...own.map((each) => since(each, old, now))]
+  const timed = own.map((condition) => {
+    const before = old.find(({ type }) => type === condition.type)
+    const time = before?.status === condition.status ? (before.lastTransitionTime ?? now) : now
+    return { ...condition, lastTransitionTime: time }
+  })
+  return [...others, ...timed]
 }
 
-/** The time of a condition moves only with its status. */
-function since(condition: Condition, old: readonly Condition[], now: string): Condition {
-  const before = old.find(({ type }) => type === condition.type)
-  const time = before?.status === condition.status ? (before.lastTransitionTime ?? now) : now
-  return { ...condition, lastTransitionTime: time }
+function initStatuses(statuses: readonly object[]): object {
+  return statuses.length === 0 ? {} : { initContainerStatuses: statuses }
 }
 
-function containerStatus({ name, image = '' }: Container, { uid, containers, reason }: PodFacts): object {
-  const facts = containers.find((each) => each.name === name)
-  if (facts === undefined) {
-    return { ...plain(name, image), state: { waiting: { reason: 'ContainerCreating', message: reason } } }
-  }
-  const { pid, isReady, isBackingOff, restarts, startedAt } = facts
-  const waiting = { reason: isBackingOff ? 'CrashLoopBackOff' : 'ContainerCreating', message: facts.reason }
+function containerStatus({ name, image = '' }: Container, all: readonly ContainerFacts[], pod: PodFacts): object {
+  const facts = all.find((each) => each.name === name)
+  if (facts === undefined) return plain(name, image)
+  const { role, state, last, restarts, isStarted, isReady, hasSucceeded } = facts
+  const hasRun = state.kind !== 'waiting' || last !== undefined
+  const containerID = hasRun ? `ambit://${pod.uid}/${name}/${restarts}` : ''
   return {
     ...plain(name, image),
-    ready: isReady,
-    started: pid !== undefined,
+    // An init container is ready when it has done its work.
+    ready: (isReady && !pod.isLeaving) || (role === 'init' && hasSucceeded),
+    started: isStarted,
     restartCount: restarts,
-    containerID: `ambit://${uid}/${name}`,
-    state: pid === undefined ? { waiting } : { running: startedAt === undefined ? {} : { startedAt } },
+    ...(hasRun ? { containerID } : {}),
+    state: stateOf(state, pod.reason, containerID),
+    lastState: last === undefined ? {} : { terminated: terminatedOf(last, containerID) },
+  }
+}
+
+/** @param reason of the pod, for a container that waits without a reason of its own */
+function stateOf(state: ContainerState, reason: string, containerID: string): object {
+  if (state.kind === 'running') return { running: { startedAt: timeText(state.startedAtMs) } }
+  if (state.kind === 'terminated') return { terminated: terminatedOf(state.run, containerID) }
+  const message = state.message || reason
+  return { waiting: { reason: state.reason, ...(message === '' ? {} : { message }) } }
+}
+
+function terminatedOf(run: TerminatedRun, containerID: string): object {
+  const { exitCode, signal, reason, message, startedAtMs, finishedAtMs } = run
+  return {
+    exitCode,
+    ...(signal === undefined ? {} : { signal }),
+    reason,
+    ...(message === '' ? {} : { message }),
+    startedAt: timeText(startedAtMs),
+    finishedAt: timeText(finishedAtMs),
+    containerID,
   }
 }
 
@@ -129,6 +127,16 @@ function plain(name: string, image: string): object {
   return { name, image, imageID: '', ready: false, started: false, restartCount: 0 }
 }
 
-function containersOf(pod: ApiObject): readonly Container[] {
-  return (pod.spec as { readonly containers?: readonly Container[] } | undefined)?.containers ?? []
+function containersOf({ spec }: ApiObject, list: ContainerList): readonly Container[] {
+  return (spec as Partial<Record<ContainerList, readonly Container[]>> | undefined)?.[list] ?? []
+}
+
+function conditionsOf({ status }: ApiObject): readonly Condition[] {
+  return (status as { readonly conditions?: readonly Condition[] } | undefined)?.conditions ?? []
+}
+
+function gatesOf({ spec }: ApiObject): readonly string[] {
+  const gates = (spec as { readonly readinessGates?: readonly { readonly conditionType: string }[] } | undefined)
+    ?.readinessGates
+  return (gates ?? []).map(({ conditionType }) => conditionType)
 }

@@ -8,6 +8,7 @@ export {
   readRunRecord,
   writeRunRecord,
 } from './run-record.ts'
+export { isSettled } from './settled.ts'
 export { openSocketPath, type SocketPath } from './socket-path.ts'
 export type {
   ContainerStatus,

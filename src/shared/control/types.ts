@@ -14,13 +14,13 @@ export interface ControlError {
   readonly error: string
 }
 
-/** `ready`: all programs and pods are; `degraded`: was ready once, something is not now. */
+/** `ready`: all programs and pods are, or pods have ended; `degraded`: was ready once, something is not now. */
 export type MeshState = 'starting' | 'ready' | 'degraded' | 'stopping'
 
 export interface MeshStatus {
   readonly version: string
   readonly state: MeshState
-  /** Every program and every pod is. */
+  /** Every program is, and every pod is or has ended. */
   readonly ready: boolean
   /** RFC 3339. */
   readonly startedAt: string
@@ -71,13 +71,23 @@ export interface PodStatus {
   /** Its traffic goes through the node's tunnel now. */
   readonly captured: boolean
   readonly ready: boolean
-  readonly phase: 'pending' | 'capturing' | 'starting' | 'running' | 'backing-off' | 'stopping'
+  readonly phase:
+    | 'pending'
+    | 'capturing'
+    | 'initializing'
+    | 'starting'
+    | 'running'
+    | 'backing-off'
+    | 'succeeded'
+    | 'failed'
+    | 'stopping'
   readonly reason: string
   /** The first container's process, as seen from the machine. */
   readonly pid: number | undefined
   readonly restarts: number
   /** Empty until the pod has a network namespace. */
   readonly netns: string
+  /** The pod's own first, then its init containers. */
   readonly containers: readonly ContainerStatus[]
 }
 

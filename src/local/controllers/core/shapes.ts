@@ -75,6 +75,7 @@ export interface Pod extends ApiObject {
     readonly conditions?: readonly Condition[]
     readonly podIP?: string
     readonly podIPs?: readonly { readonly ip: string }[]
+    readonly initContainerStatuses?: readonly { readonly restartCount?: number }[]
     readonly containerStatuses?: readonly { readonly restartCount?: number }[]
     readonly [field: string]: unknown
   }

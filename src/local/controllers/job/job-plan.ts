@@ -71,7 +71,7 @@ export function planJob(job: Job, pods: readonly Pod[], count: JobCount, nowMs: 
   const { spec, status } = job
   const active = pods.filter(isActive)
   const parallelism = spec.parallelism ?? 1
-  const end = endReached(job, active.length, count, nowMs)
+  const end = endReached(job, active, count, nowMs)
   if (end !== undefined) return { kind: 'finish', end, remove: active }
   if (spec.suspend === true) return { kind: 'suspend', remove: active }
 
@@ -124,19 +124,29 @@ function doneOf({ spec }: Job, count: JobCount): number {
   return spec.completionMode === 'Indexed' ? count.indexes.size : count.succeeded
 }
 
-function endReached(job: Job, active: number, count: JobCount, nowMs: number): JobEnd | undefined {
+function endReached(job: Job, active: readonly Pod[], count: JobCount, nowMs: number): JobEnd | undefined {
   const { completions, backoffLimit = DEFAULT_BACKOFF_LIMIT } = job.spec
-  if (count.failed > backoffLimit) {
+  if (count.failed > backoffLimit || hasRestartedTooOften(job, active, backoffLimit)) {
     return { type: 'Failed', reason: 'BackoffLimitExceeded', message: 'Job has reached the specified backoff limit' }
   }
   const deadline = deadlineInMs(job, nowMs)
   if (deadline !== undefined && deadline <= 0) {
     return { type: 'Failed', reason: 'DeadlineExceeded', message: 'Job was active longer than specified deadline' }
   }
-  const isDone = completions === undefined ? count.succeeded > 0 && active === 0 : doneOf(job, count) >= completions
+  const isDone =
+    completions === undefined ? count.succeeded > 0 && active.length === 0 : doneOf(job, count) >= completions
   return isDone
     ? { type: 'Complete', reason: 'CompletionsReached', message: 'Reached expected number of succeeded pods' }
     : undefined
+}
+
+/** Pods that restart on failure never fail; there the tries are the restarts of their containers. */
+function hasRestartedTooOften({ spec }: Job, active: readonly Pod[], backoffLimit: number): boolean {
+  if (spec.template.spec.restartPolicy !== 'OnFailure') return false
+  const restarts = active
+    .flatMap(({ status }) => [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])])
+    .reduce((sum, { restartCount = 0 }) => sum + restartCount, 0)
+  return restarts > 0 && restarts >= backoffLimit
 }
 
 function deadlineInMs({ spec, status }: Job, nowMs: number): number | undefined {

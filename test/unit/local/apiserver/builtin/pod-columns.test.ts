@@ -72,13 +72,42 @@ describe('a line of kubectl get pods', () => {
     ],
     [
       'runs the second of its init containers',
-      pod({ phase: 'Pending', initContainerStatuses: [ended(0), running({ ready: false })] }),
-      '0/1 Init:1/2 0',
+      pod(
+        { phase: 'Pending', initContainerStatuses: [ended(0), running({ ready: false, restartCount: 2 })] },
+        { spec: { initContainers: [{ name: 'i' }, { name: 'a' }] } },
+      ),
+      '0/1 Init:1/2 2',
     ],
     [
       'failed to begin',
       pod({ phase: 'Pending', initContainerStatuses: [ended(1, { reason: 'Error' })] }),
       '0/1 Init:Error 0',
+    ],
+    [
+      'has done half of its work',
+      pod({ phase: 'Running', containerStatuses: [ended(0, { reason: 'Completed' }), running()] }),
+      '1/1 NotReady 0',
+    ],
+    [
+      'has ended, with its sidecar after it',
+      pod(
+        {
+          phase: 'Succeeded',
+          conditions: [{ type: 'Initialized', status: 'True' }],
+          initContainerStatuses: [ended(143, { name: 's', reason: 'Error' })],
+          containerStatuses: [ended(0, { reason: 'Completed' })],
+        },
+        { spec: { initContainers: [{ name: 's', restartPolicy: 'Always' }] } },
+      ),
+      '0/2 Completed 0',
+    ],
+    [
+      'is done and is only kept by a finalizer',
+      pod(
+        { phase: 'Succeeded', containerStatuses: [ended(0, { reason: 'Completed' })] },
+        { metadata: { deletionTimestamp: 'x' } },
+      ),
+      '0/1 Completed 0',
     ],
     [
       'has a sidecar that runs',
@@ -90,7 +119,7 @@ describe('a line of kubectl get pods', () => {
         },
         { spec: { initContainers: [{ name: 's', restartPolicy: 'Always' }] } },
       ),
-      '1/1 Running 1',
+      '2/2 Running 1',
     ],
   ])('of a pod that %s', (_what, object, line) => {
     expect(shown(object)).toBe(line)
@@ -98,7 +127,7 @@ describe('a line of kubectl get pods', () => {
 
   it('survives a status that makes no sense', () => {
     expect(shown(pod({ phase: 7, containerStatuses: 'x', initContainerStatuses: [null, 3] }))).toMatch(
-      /^0\/1 Init:0\/2 0$/,
+      /^0\/1 Init:0\/0 0$/,
     )
   })
 })

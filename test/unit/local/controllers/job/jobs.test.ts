@@ -87,6 +87,29 @@ describe('jobs', () => {
     expect(pods()).toHaveLength(2)
   })
 
+  it.each([
+    [0, 1],
+    [3, 3],
+  ])(
+    'whose pods restart on failure fail with limit %i after %i restarts of their containers',
+    async (backoffLimit, most) => {
+      await create({
+        backoffLimit,
+        template: { spec: { restartPolicy: 'OnFailure', containers: [{ name: 'main' }] } },
+      })
+      await settle()
+      const [pod] = pods()
+      const restarted = (restartCount: number): Promise<unknown> =>
+        access.set(refTo(PODS, pod!), { status: { phase: 'Running', containerStatuses: [{ restartCount }] } })
+      await restarted(most - 1)
+      await settle()
+      expect(outcome()).toBeUndefined()
+      await restarted(most)
+      await settle()
+      expect(outcome()).toEqual(['Failed BackoffLimitExceeded'])
+    },
+  )
+
   it('fail after their deadline, with what still runs', async () => {
     await create({ activeDeadlineSeconds: 30 })
     await settle()
