@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Clock, sleep, type Timer } from '#shared/clock'
 import { type ExecRequest, identify, type MeshStatus, newRunRecord, writeRunRecord } from '#shared/control'
@@ -85,6 +85,8 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
 
   /** @throws MeshError when something on the way up fails; who follows the progress is told as well */
   async start(): Promise<this> {
+    // What an earlier life has left there leads nowhere, or to whoever has that pid now.
+    rmSync(this.#layout.folders.netns, { recursive: true, force: true })
     for (const dir of Object.values(this.#layout.folders)) mkdirSync(dir, { recursive: true, mode: 0o700 })
     this.#writeRecord()
     this.#server = await ControlServer.listen(this.#layout.socket, this)

@@ -54,7 +54,8 @@ export class Narrator {
     }
     this.#hasBeenReady = true
     this.stop()
-    this.#progress.say('ready', `${mesh.cluster.pods.length} pods running`)
+    const running = mesh.cluster.pods.filter(({ runner }) => runner.end === undefined)
+    this.#progress.say('ready', `${running.length} pods running`)
   }
 
   stop(): void {

@@ -3,10 +3,10 @@ import type { IpAddress } from '#shared/net'
 import type { ProcessEnd } from '../../src/local/host/index.ts'
 import type { ContainerPlace } from '../../src/local/kubelet/container.ts'
 import {
-  type ContainerProcess,
   type ContainerRole,
   PodContainer,
   type PodEvent,
+  type SpawnedProcess,
   type StartProcess,
 } from '../../src/local/kubelet/index.ts'
 import type { ContainerLog } from '../../src/local/logs/index.ts'
@@ -14,7 +14,7 @@ import type { ContainerPlan, ContainerRun } from '../../src/local/pod-plan/index
 import { type FakeClock, settle } from './fake-clock.ts'
 
 /** A process that does what a test says. */
-export class FakeProcess implements ContainerProcess {
+export class FakeProcess implements SpawnedProcess {
   readonly pid: number
   readonly stdout: PassThrough = new PassThrough()
   readonly stderr: PassThrough = new PassThrough()

@@ -3,7 +3,7 @@ import { type Command, type ProcessEnd, ProcessGroup } from '../host/index.ts'
 import type { ContainerPlan } from '../pod-plan/index.ts'
 
 /** The process of one run of a container. */
-export interface ContainerProcess {
+export interface SpawnedProcess {
   /** In this program's own numbering; undefined when it could not be started. */
   readonly pid: number | undefined
   readonly stdout: Readable
@@ -15,7 +15,7 @@ export interface ContainerProcess {
   signal(name: NodeJS.Signals): void
 }
 
-export type StartProcess = (command: Command, plan: ContainerPlan) => ContainerProcess
+export type StartProcess = (command: Command, plan: ContainerPlan) => SpawnedProcess
 
 /** Without input; both outputs are pipes. */
 export const startProcess: StartProcess = (command) => {

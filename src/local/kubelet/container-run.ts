@@ -3,14 +3,14 @@ import type { ProcessEnd } from '../host/index.ts'
 import type { ContainerPlan } from '../pod-plan/index.ts'
 import { runHook } from './container-hook.ts'
 import { ContainerProbes, type ProbeKind } from './container-probes.ts'
-import type { ContainerProcess } from './container-process.ts'
+import type { SpawnedProcess } from './container-process.ts'
 import { Grace } from './grace.ts'
 import type { PodEvent } from './pod-event.ts'
 import { askOnce, type ProbeTarget } from './probe.ts'
 
 export interface LiveRunSettings {
   readonly plan: ContainerPlan
-  readonly process: ContainerProcess
+  readonly process: SpawnedProcess
   readonly target: ProbeTarget
   readonly clock: Clock
   /** When a probe or a hook ends it, unless the probe says another. */

@@ -4,7 +4,7 @@ import type { IpAddress } from '#shared/net'
 import type { Command } from '../host/index.ts'
 import type { ContainerLog } from '../logs/index.ts'
 import type { ContainerPlan, ContainerRun } from '../pod-plan/index.ts'
-import { type ContainerProcess, type StartProcess, startProcess } from './container-process.ts'
+import { type SpawnedProcess, type StartProcess, startProcess } from './container-process.ts'
 import { LiveRun } from './container-run.ts'
 import {
   type ContainerState,
@@ -217,7 +217,7 @@ export class PodContainer {
   }
 
   /** Leads the outputs into the log, and keeps their beginning. */
-  #capture({ stdout, stderr }: ContainerProcess): { end(): Promise<string> } {
+  #capture({ stdout, stderr }: SpawnedProcess): { end(): Promise<string> } {
     const { log, clock } = this.#settings
     let first = ''
     const unfollow = log.follow((_, bytes) => {

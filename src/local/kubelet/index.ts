@@ -1,5 +1,5 @@
 export { type ContainerRole, PodContainer } from './container.ts'
-export { type ContainerProcess, type StartProcess, startProcess } from './container-process.ts'
+export { type SpawnedProcess, type StartProcess, startProcess } from './container-process.ts'
 export type { ContainerState, EarlierRun, TerminatedRun, WaitingReason } from './container-state.ts'
 export type { PodEnd } from './pod-containers.ts'
 export type { PodEvent } from './pod-event.ts'

@@ -123,10 +123,6 @@ export class PodRunner {
     return this.#sandbox.holder?.netnsPath
   }
 
-  get sandbox(): NamespaceHolder | undefined {
-    return this.#sandbox.holder
-  }
-
   get initContainers(): readonly PodContainer[] {
     return this.#containers.init
   }
@@ -165,17 +161,17 @@ export class PodRunner {
    * call, with less grace, makes the first one faster.
    */
   stop(graceMs: number): Promise<void> {
-    this.#grace?.shorten(graceMs)
-    this.#grace ??= new Grace(this.#machine.clock, graceMs)
-    this.#stopped ??= this.#stop()
+    const grace = this.#graceOf(graceMs)
+    grace.shorten(graceMs)
+    this.#stopped ??= this.#stop(grace)
     return this.#stopped
   }
 
-  async #stop(): Promise<void> {
+  async #stop(grace: Grace): Promise<void> {
     if (this.#phase !== 'ended') this.#enter('stopping')
     this.#halt.abort(new Error('the pod is being stopped'))
     await this.#life
-    await this.#endContainers()
+    await this.#endContainers(grace)
     await this.#giveBack()
     await this.#containers.closeLogs()
     // One that is ended from outside has failed unless it had done all it was for.
@@ -223,8 +219,7 @@ export class PodRunner {
   /** What belongs to the pod goes; its containers with their ends, and their logs, stay. */
   async #finish(end: PodEnd): Promise<void> {
     if (this.#phase === 'lost') return
-    this.#grace ??= new Grace(this.#machine.clock, this.order.plan.graceMs)
-    await this.#endContainers()
+    await this.#endContainers(this.#graceOf(this.order.plan.graceMs))
     await this.#giveBack()
     this.#end = end
     this.#enter('ended')
@@ -325,8 +320,13 @@ export class PodRunner {
     }
   }
 
-  async #endContainers(): Promise<void> {
-    const grace = this.#grace ?? new Grace(this.#machine.clock, 0)
+  /** One for all that the pod's end takes, whoever began it. */
+  #graceOf(ms: number): Grace {
+    this.#grace ??= new Grace(this.#machine.clock, ms)
+    return this.#grace
+  }
+
+  async #endContainers(grace: Grace): Promise<void> {
     await this.#containers.stop(grace)
     grace.close()
   }

@@ -215,7 +215,7 @@ export class Cluster implements Closer {
     }
     const captured = (of: string, signal: AbortSignal): Promise<void> =>
       enrolment.captured((either) => capturing(node, of, either), signal)
-    const tell = (event: PodEvent): void => void this.#events.record(entry.raw, event)
+    const tell = (event: PodEvent): void => void this.#events.record(raw, event)
     const runner = new PodRunner(order, { ...machine, captured }, { changed: () => this.notice(), tell })
     const startedAt = timeText(startedAtMs)
     const entry: Entry = { uid, runner, node, startedAt, enrolment, raw, pod, isLeaving: false }
