@@ -19,7 +19,7 @@ import { Narrator } from './narrator.ts'
 import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
 import { DesiredObjects, FolderApply, localKinds } from './objects/index.ts'
 import { MeshPrograms } from './programs/index.ts'
-import { askTunnel, Captures, Cluster, type PlacedPod } from './runtime/index.ts'
+import { askIstiod, askTunnel, Captures, Cluster, type PlacedPod } from './runtime/index.ts'
 import { layoutOf, type StateLayout } from './state-layout.ts'
 
 /** What the supervisor is given by `main.ts`. */
@@ -120,6 +120,15 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   askTunnel(node: string, path: string): Promise<string> | undefined {
     const local = this.#parts?.locals.find((each) => each.node.name === node)
     return local === undefined ? undefined : askTunnel(local.netns, path)
+  }
+
+  async askIstiod(path: string): Promise<string> {
+    const netns = currentNetns()
+    try {
+      return await askIstiod(netns, path)
+    } finally {
+      netns.close()
+    }
   }
 
   execTarget = (request: ExecRequest): Command | string => {

@@ -1,4 +1,4 @@
-export { askTunnel, Captures } from './captures.ts'
+export { askIstiod, askTunnel, Captures } from './captures.ts'
 export {
   type BlockedPod,
   Cluster,

@@ -1,0 +1,1 @@
+export { choice, collect, ofKind, withNamespace, withOutput, withTarget } from './flags.ts'

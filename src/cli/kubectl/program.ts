@@ -1,0 +1,197 @@
+import { Command } from 'commander'
+import { duration, integer } from '#shared/config'
+import { MeshError } from '#shared/errors'
+import { execThroughApi, showLog } from '../cluster/index.ts'
+import { choice, collect, ofKind } from '../flags/index.ts'
+import { apiResources } from './api-resources.ts'
+import { apply } from './apply.ts'
+import { createNamespace } from './create.ts'
+import { remove } from './delete.ts'
+import { get } from './get.ts'
+import { mark } from './mark.ts'
+import type { Session } from './session.ts'
+import { wait } from './wait.ts'
+
+/** How a command reaches the cluster that its flags name. */
+export type WithSession = (flags: GlobalFlags, work: (session: Session) => Promise<void>) => Promise<void>
+
+export interface GlobalFlags {
+  readonly namespace?: string
+  readonly state?: string
+  readonly kubeconfig?: string
+  readonly context?: string
+}
+
+/** Where one learns how to get the real one. */
+export const KUBECTL_ADVICE = 'install kubectl for it: https://kubernetes.io/docs/tasks/tools'
+/** What a shell says of a program that it does not find. */
+export const NO_KUBECTL = 127
+
+const DAY_MS = 86_400_000
+
+/** The part of kubectl that is here for machines without one. */
+export function builtinKubectl(withSession: WithSession): Command {
+  const program = new Command('kubectl').description('the built-in part of kubectl').enablePositionalOptions()
+  withGlobals(program)
+  const add = (usage: string, description: string): Command =>
+    withGlobals(program.command(usage).description(description))
+  const run =
+    (work: (session: Session, args: readonly string[], flags: never) => Promise<void>) =>
+    (args: readonly string[], _: unknown, command: Command): Promise<void> => {
+      // What each command's flags are, its options below say.
+      const flags = command.optsWithGlobals() as GlobalFlags
+      return withSession(flags, (session) => work(session, args, flags as never))
+    }
+  withSelectors(add('get', 'show objects'))
+    .argument('<type-and-names...>')
+    .addOption(choice('-o, --output <format>', 'form', ['json', 'yaml', 'wide', 'name']))
+    .option('-w, --watch', 'go on with changes until Ctrl-C')
+    .option('--no-headers', 'rows only')
+    .option('--ignore-not-found', 'what is not there is no failure')
+    .action(run(get))
+  withFiles(add('apply', 'create and change objects by server-side apply'))
+    .option('--server-side', 'always so')
+    .option('--force-conflicts', 'take fields over from other managers')
+    .addOption(choice('--dry-run <where>', 'change nothing', ['server']))
+    .option('--wait', 'until controllers have accepted the objects')
+    .option('--timeout <time>', 'longest wait', ofKind(duration), 60_000)
+    .action((_: unknown, command: Command) => run((session, _args, flags) => apply(session, flags))([], _, command))
+  withSelectors(withFiles(add('delete', 'delete objects')))
+    .argument('[type-and-names...]')
+    .option('--all', 'all objects of the kind')
+    .option('--ignore-not-found', 'what is not there is no failure')
+    .option('--no-wait', 'do not wait until they are gone')
+    .option('--timeout <time>', 'longest wait', ofKind(duration), DAY_MS)
+    .option('--grace-period <seconds>', 'what pods may take to end', ofKind(integer(0, 86_400)))
+    .option('--now', 'as a grace period of 1')
+    .action(run(remove))
+  for (const [name, kind] of [
+    ['label', 'labels'],
+    ['annotate', 'annotations'],
+  ] as const) {
+    withSelectors(add(name, `set and take away ${kind}: ${name} TYPE NAME KEY=VALUE KEY-`))
+      .argument('<arguments...>')
+      .option('--overwrite', 'replace other values')
+      .option('--all', 'all objects of the kind')
+      .action(run((session, args, flags) => mark(session, kind, args, flags)))
+  }
+  add('logs', 'show the log of a container')
+    .argument('<pod>')
+    .option('-c, --container <name>', 'container', '')
+    .option('-f, --follow', 'go on until its end')
+    .option('-p, --previous', 'of the run before')
+    .option('--timestamps', 'each line with its time')
+    .option('--tail <lines>', 'only the last lines', ofKind(integer(-1, 1_000_000_000)))
+    .option('--since <time>', 'only newer lines, e.g. 5m', ofKind(duration))
+    .action((pod: string, _: unknown, command: Command) => run(logs)([pod], _, command))
+  add('exec', 'run a command in a container: exec POD -- CMD…')
+    .argument('<pod>')
+    .argument('<command...>')
+    .option('-c, --container <name>', 'container', '')
+    .option('-i, --stdin', 'give it our input')
+    .option('-t, --tty', 'give it a terminal')
+    .passThroughOptions()
+    .action((pod: string, argv: readonly string[], _: unknown, command: Command) =>
+      run(exec)([pod, ...argv], _, command),
+    )
+  withSelectors(add('wait', 'wait until objects are as wanted'))
+    .argument('<type-and-names...>')
+    .requiredOption('--for <goal>', 'condition=TYPE[=STATUS], jsonpath={PATH}[=VALUE] or delete')
+    .option('--timeout <time>', 'longest wait', ofKind(duration), 30_000)
+    .option('--all', 'all objects of the kind')
+    .action(run(wait))
+  add('api-resources', 'list the kinds that the server has')
+    .addOption(choice('-o, --output <format>', 'form', ['wide', 'name']))
+    .option('--api-group <name>', 'only of this group')
+    .addOption(choice('--namespaced <which>', 'only these', ['true', 'false']))
+    .action((_: unknown, command: Command) =>
+      run((session, _args, flags) => apiResources(session, flags))([], _, command),
+    )
+  add('create', 'make a namespace: create namespace NAME')
+    .argument('<type>')
+    .argument('<name>')
+    .action((type: string, name: string, _: unknown, command: Command) => {
+      if (!['namespace', 'namespaces', 'ns'].includes(type))
+        throw new MeshError(
+          'COMMAND_FAILED',
+          `"create ${type}" is not built in; write a manifest and apply it, or ${KUBECTL_ADVICE}`,
+        )
+      return run((session) => createNamespace(session, name))([], _, command)
+    })
+  return program
+}
+
+/** The commands above, for who must know whether one is built in. */
+export function builtinNames(): readonly string[] {
+  return builtinKubectl(async () => {}).commands.map((command) => command.name())
+}
+
+function withGlobals(command: Command): Command {
+  return command
+    .option('-n, --namespace <name>', 'namespace')
+    .option('--state <dir>', 'folder of the mesh')
+    .option('--kubeconfig <file>', 'the cluster of this kubeconfig')
+    .option('--context <name>', 'this context of it')
+}
+
+function withSelectors(command: Command): Command {
+  return command
+    .option('-A, --all-namespaces', 'in every namespace')
+    .option('-l, --selector <labels>', 'only objects with these labels')
+    .option('--field-selector <fields>', 'only objects with these fields')
+}
+
+function withFiles(command: Command): Command {
+  return command
+    .option('-f, --filename <path>', 'file, folder, or - for standard input; may be repeated', collect, [])
+    .option('-R, --recursive', 'folders within folders, too')
+}
+
+interface LogFlags {
+  readonly container: string
+  readonly follow?: boolean
+  readonly previous?: boolean
+  readonly timestamps?: boolean
+  readonly tail?: number
+  readonly since?: number
+}
+
+async function logs(session: Session, [name = '']: readonly string[], flags: LogFlags): Promise<void> {
+  const { container, follow = false, previous = false, timestamps = false, tail, since } = flags
+  const order = {
+    pod: { namespace: session.namespace, name: name.replace(/^pods?\//, '') },
+    container,
+    follow,
+    previous,
+    timestamps,
+    // -1, as kubectl has it: all of them.
+    tailLines: tail === -1 ? undefined : tail,
+    sinceSeconds: since === undefined ? undefined : Math.max(1, Math.ceil(since / 1000)),
+  }
+  await showLog(session.connection, order, session.terminal)
+}
+
+interface ExecFlags {
+  readonly container: string
+  readonly stdin?: boolean
+  readonly tty?: boolean
+}
+
+async function exec(session: Session, [pod = '', ...command]: readonly string[], flags: ExecFlags): Promise<void> {
+  const { terminal, connection, namespace } = session
+  const hasTty = flags.tty === true && terminal.stdin.isTTY === true
+  if (flags.tty === true && !hasTty)
+    terminal.stderr.write('ambit: no terminal for the command, as standard input is none\n')
+  terminal.exitCode = await execThroughApi(
+    connection,
+    {
+      pod: { namespace, name: pod.replace(/^pods?\//, '') },
+      container: flags.container,
+      // The end of our own flags is not the command's.
+      command: command[0] === '--' ? command.slice(1) : command,
+      hasStdin: flags.stdin === true,
+      hasTty,
+    },
+    terminal,
+  )
+}

@@ -1,0 +1,113 @@
+import { isRecord } from '#shared/document'
+import { table } from './table.ts'
+
+/** What one proxy has of one type. */
+export interface ProxyType {
+  readonly type: string
+  readonly sent: string
+  readonly acked: string
+  readonly state: 'SYNCED' | 'STALE' | 'NACKED' | 'NOT SENT'
+  /** Why the proxy refused something; empty unless `NACKED`. */
+  readonly reason: string
+}
+
+export interface ProxySync {
+  readonly name: string
+  readonly node: string
+  readonly cluster: string
+  readonly version: string
+  readonly istiod: string
+  readonly types: readonly ProxyType[]
+}
+
+/** Keys of Istio's dump → the types behind them. */
+const ISTIO_TYPES = [
+  ['cluster', 'CDS'],
+  ['listener', 'LDS'],
+  ['endpoint', 'EDS'],
+  ['route', 'RDS'],
+  ['extensionconfig', 'ECDS'],
+] as const
+
+const OWN_STATES: Readonly<Record<string, ProxyType['state']>> = {
+  SYNCED: 'SYNCED',
+  STALE: 'STALE',
+  REJECTED: 'NACKED',
+  'NOT SENT': 'NOT SENT',
+}
+
+/**
+ * Clients of a control plane's `/debug/syncz`: istiod-lite's, which has a list of types, or Istio's, which has a pair of
+ * keys for each type and a map of all others.
+ * @param istiod which control plane said so
+ */
+export function readSyncz(dump: unknown, istiod: string): readonly ProxySync[] {
+  return records(dump).map((client) => {
+    const types = Array.isArray(client.types) ? ownTypes(client.types) : istioTypes(client)
+    const name = text(client.proxy)
+    return {
+      name,
+      node: text(client.nodeName) || '-',
+      cluster: text(client.cluster) || text(client.cluster_id),
+      version: text(client.version) || text(client.istio_version),
+      istiod,
+      types,
+    }
+  })
+}
+
+export function proxyTable(proxies: readonly ProxySync[]): string {
+  const rows = proxies.flatMap(({ name, node, cluster, version, istiod, types }) =>
+    (types.length === 0 ? [undefined] : types).map((type) => [
+      name,
+      node,
+      cluster,
+      type?.type ?? '-',
+      type?.sent ?? '',
+      type?.acked ?? '',
+      type?.state ?? 'NOT SENT',
+      istiod,
+      version,
+      type?.reason ?? '',
+    ]),
+  )
+  const head = ['NAME', 'NODE', 'CLUSTER', 'TYPE', 'SENT', 'ACKED', 'STATUS', 'ISTIOD', 'VERSION', '']
+  return table(head, rows)
+}
+
+function ownTypes(types: readonly unknown[]): readonly ProxyType[] {
+  return records(types).map(({ typeUrl, state, sentNonce, ackedNonce, rejection }) => ({
+    type: shortType(text(typeUrl)),
+    sent: text(sentNonce),
+    acked: text(ackedNonce),
+    state: OWN_STATES[text(state)] ?? 'NOT SENT',
+    reason: isRecord(rejection) ? text(rejection.message) : '',
+  }))
+}
+
+/** A refused answer shows there only as one that is not acknowledged. */
+function istioTypes(client: Readonly<Record<string, unknown>>): readonly ProxyType[] {
+  const pairs = ISTIO_TYPES.map(
+    ([key, type]) => [type, text(client[`${key}_sent`]), text(client[`${key}_acked`])] as const,
+  )
+  const others = Object.entries(isRecord(client.resources) ? client.resources : {}).map(([typeUrl, status]) => {
+    const { sent, acked } = isRecord(status) ? status : {}
+    return [shortType(typeUrl), text(sent), text(acked)] as const
+  })
+  return [...pairs, ...others]
+    .filter(([, sent, acked]) => sent !== '' || acked !== '')
+    .map(([type, sent, acked]) => ({ type, sent, acked, state: sent === acked ? 'SYNCED' : 'STALE', reason: '' }))
+}
+
+/** `type.googleapis.com/istio.workload.Address` → `Address`. */
+function shortType(typeUrl: string): string {
+  return typeUrl.split('/').at(-1)?.split('.').at(-1) ?? typeUrl
+}
+
+function records(value: unknown): readonly Readonly<Record<string, unknown>>[] {
+  return Array.isArray(value) ? value.filter(isRecord) : []
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
