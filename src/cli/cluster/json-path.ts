@@ -8,7 +8,7 @@ export type PathStep =
   | { readonly kind: 'every' }
   | { readonly kind: 'where'; readonly field: readonly string[]; readonly value: string }
 
-const FIELD = /^\.((?:[^.[\]\\{}]|\\.)+)/
+const FIELD = /^\.((?:[^.[\]\\{}\s]|\\.)+)/
 const INDEX = /^\[(-?\d{1,9})\]/
 const EVERY = /^(?:\[\*\]|\.\*)/
 const QUOTED = /^\['((?:[^'\\]|\\.)*)'\]/

@@ -12,7 +12,10 @@ export interface ProxyType {
 }
 
 export interface ProxySync {
+  /** `POD.NAMESPACE`. */
   readonly name: string
+  /** `ztunnel`, `waypoint`, `router`, `sidecar`. */
+  readonly kind: string
   readonly node: string
   readonly cluster: string
   readonly version: string
@@ -44,10 +47,12 @@ const OWN_STATES: Readonly<Record<string, ProxyType['state']>> = {
 export function readSyncz(dump: unknown, istiod: string): readonly ProxySync[] {
   return records(dump).map((client) => {
     const types = Array.isArray(client.types) ? ownTypes(client.types) : istioTypes(client)
-    const name = text(client.proxy)
+    // `KIND~ADDRESS~NAME~DOMAIN`, or the name alone.
+    const [first = '', , third] = text(client.proxy).split('~')
     return {
-      name,
-      node: text(client.nodeName) || '-',
+      name: third ?? first,
+      kind: third === undefined ? text(client.proxy_type) : first,
+      node: text(client.nodeName),
       cluster: text(client.cluster) || text(client.cluster_id),
       version: text(client.version) || text(client.istio_version),
       istiod,
@@ -56,22 +61,20 @@ export function readSyncz(dump: unknown, istiod: string): readonly ProxySync[] {
   })
 }
 
+/** One line for each type of each proxy. */
 export function proxyTable(proxies: readonly ProxySync[]): string {
-  const rows = proxies.flatMap(({ name, node, cluster, version, istiod, types }) =>
-    (types.length === 0 ? [undefined] : types).map((type) => [
-      name,
-      node,
-      cluster,
-      type?.type ?? '-',
-      type?.sent ?? '',
-      type?.acked ?? '',
-      type?.state ?? 'NOT SENT',
-      istiod,
-      version,
-      type?.reason ?? '',
-    ]),
-  )
-  const head = ['NAME', 'NODE', 'CLUSTER', 'TYPE', 'SENT', 'ACKED', 'STATUS', 'ISTIOD', 'VERSION', '']
+  const rows = proxies.flatMap(({ types, ...proxy }) => {
+    const known: readonly (ProxyType | undefined)[] = types.length === 0 ? [undefined] : types
+    return known.map((type) => {
+      const { name, kind, node, cluster, istiod, version } = proxy
+      const progress = [type?.type ?? '', type?.sent ?? '', type?.acked ?? '', type?.state ?? 'NOT SENT']
+      return [
+        ...[name, kind, node, cluster, ...progress, istiod, version].map((cell) => cell || '-'),
+        type?.reason ?? '',
+      ]
+    })
+  })
+  const head = ['NAME', 'KIND', 'NODE', 'CLUSTER', 'TYPE', 'SENT', 'ACKED', 'STATUS', 'ISTIOD', 'VERSION', '']
   return table(head, rows)
 }
 
