@@ -15,8 +15,8 @@ export interface Manifest {
   readonly document: ApiDocument
 }
 
-/** Aliases of a document may not make it grow without end. */
-const MAX_ALIASES = 100
+/** Aliases of a document may not make it grow without end; definitions of kinds use hundreds. */
+const MAX_ALIASES = 10_000
 
 /**
  * The objects of a text of YAML or JSON documents; the items of a `List` are objects of their own, empty documents none.

@@ -37,7 +37,7 @@ describe('manifests', () => {
     ['apiVersion: v1\nkind: Pod', /^x:1: Pod needs metadata.name/],
     ['apiVersion: v1\nkind: Pod\nmetadata: { name: 7 }', /^x:1: Pod needs metadata.name/],
     [
-      `a: &a [${'x,'.repeat(50)}]\nb: &b [${'*a,'.repeat(50)}]\nc: [${'*b,'.repeat(50)}]`,
+      `a: &a [${'x,'.repeat(50)}]\nb: &b [${'*a,'.repeat(50)}]\nc: &c [${'*b,'.repeat(50)}]\nd: [${'*c,'.repeat(50)}]`,
       /^x:1: Excessive alias count/,
     ],
   ])('that are wrong are refused with the line: %j', (text, problem) => {
