@@ -1,3 +1,4 @@
+import { constants } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runAmbit } from './ambit.ts'
@@ -30,7 +31,13 @@ const terminal: Terminal = {
   },
 }
 
-await runAmbit(process.argv.slice(2), {
+const args = process.argv.slice(2)
+// Whoever read our output has enough, as after `| head`; only `up` has to take its mesh down first, and sees to that.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  if (args[0] !== 'up') process.exit(128 + constants.signals.SIGPIPE)
+})
+await runAmbit(args, {
   distDir,
   demoDir: join(dirname(distDir), 'samples', 'shop'),
   command: commandName(process.argv[1] ?? '', config.path, process.cwd()),

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { duration, integer } from '#shared/config'
 import type { MeshStatus, ProgramStatus } from '#shared/control'
 import { MeshError } from '#shared/errors'
+import { isStatus } from '#shared/kube-client'
 import { ControlClient, showFile } from '../client/index.ts'
 import { showLog } from '../cluster/index.ts'
 import { ofKind, withNamespace, withTarget as withTargetFlags } from '../flags/index.ts'
@@ -46,7 +47,8 @@ async function logs(name: string, flags: LogsFlags, installation: Installation):
     return showFile(await fileOf(name, flags, installation), flags.follow === true, installation.terminal)
   }
   const { container, follow = false, previous = false, timestamps = false, tail, since } = flags
-  await withTarget(targetOf(installation, flags), flags.namespace, ({ connection, namespace }) => {
+  const target = targetOf(installation, flags)
+  await withTarget(target, flags.namespace, async ({ connection, namespace }) => {
     const order = {
       pod: { namespace, name },
       container,
@@ -56,8 +58,24 @@ async function logs(name: string, flags: LogsFlags, installation: Installation):
       tailLines: tail,
       sinceSeconds: since === undefined ? undefined : Math.max(1, Math.ceil(since / 1000)),
     }
-    return showLog(connection, order, installation.terminal)
+    try {
+      await showLog(connection, order, installation.terminal)
+    } catch (error) {
+      // 503: a mesh on one machine whose API does not reach into pods; then the log is a file here.
+      if (target.stateDir === undefined || !isStatus(error, 503)) throw error
+      const given = POD_FLAGS.find((flag) => flags[flag] !== undefined)
+      if (given !== undefined) throw error
+      const { pods } = await new ControlClient(target.stateDir).status()
+      await showFile(containerLog(pods, namespace, name, container), follow, installation.terminal)
+    }
   })
+}
+
+function containerLog(pods: MeshStatus['pods'], namespace: string, name: string, container: string): string {
+  const pod = pods.find((each) => each.name === name && each.namespace === namespace)
+  const found = pod?.containers.find((each) => container === '' || each.name === container)
+  if (found !== undefined) return found.log
+  throw new MeshError('NOT_FOUND', `pod ${namespace}/${name} has no container that was started; see "ambit status"`)
 }
 
 /** The supervisor's own log can be read without it, too: it says why a mesh did not come up. */
