@@ -22,7 +22,7 @@ export interface MachineFacts {
 const SECTION = 'machine'
 const MIN_NODE = 24
 /** What a mesh on one machine runs, and the packages that have it. */
-const TOOLS: Readonly<Record<string, string>> = {
+export const TOOLS: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   unshare: 'util-linux',
   nsenter: 'util-linux',

@@ -2,7 +2,7 @@ import { isRecord } from '#shared/document'
 import { collectionPath, type ListOptions, objectPath, withQuery } from '#shared/kube-client'
 import type { ServedResource } from './discovery.ts'
 
-/** The server prints objects itself; one that cannot is asked for JSON, and then names and ages are all there is. */
+/** The server prints objects itself; JSON is what one answers that cannot. */
 export const TABLE_TYPE = 'application/json;as=Table;v=v1;g=meta.k8s.io,application/json'
 
 /** Rows as the server prints them. */

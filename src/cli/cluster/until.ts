@@ -85,8 +85,9 @@ async function follow(
       signal: AbortSignal.any([signal, enough.signal]),
     })
   } catch (error) {
-    // What the server has forgotten is listed again.
-    if (!isFound && !isStatus(error, 410)) throw error
+    // What the server has forgotten, or what broke off, is listed again; a server that is gone shows there.
+    const isLost = isStatus(error, 410) || (error instanceof MeshError && error.code === 'KUBE_API_UNREACHABLE')
+    if (!isFound && !isLost) throw error
   }
   return isFound
 }

@@ -15,7 +15,7 @@ import {
   rightLines,
 } from '../checks/index.ts'
 import { ControlClient } from '../client/index.ts'
-import { ofKind, withOutput, withTarget as withTargetFlags } from '../flags/index.ts'
+import { ofKind, withOutputFlag, withTargetFlags } from '../flags/index.ts'
 import { type DocumentFormat, documentText, readConfigDump } from '../print/index.ts'
 import { type Target, withTarget } from '../target/index.ts'
 import { type ClusterFlags, type Installation, targetOf } from './options.ts'
@@ -30,7 +30,7 @@ interface CheckFlags extends ClusterFlags {
 const AGAIN_MS = 500
 
 export function addCheck(program: Command, installation: Installation): void {
-  withOutput(withTargetFlags(program.command('check')))
+  withOutputFlag(withTargetFlags(program.command('check')))
     .description('look at the machine, the API and the mesh: √ well, ‼ a warning, × a failure, each with what to do')
     .option('--pre', 'only what is needed before a mesh can be brought up')
     .option('--wait', 'until nothing fails')
@@ -51,9 +51,8 @@ export function addCheck(program: Command, installation: Installation): void {
 }
 
 async function look(flags: CheckFlags, installation: Installation): Promise<readonly CheckLine[]> {
-  const { pre, kubeconfig, context } = flags
   const machine = (): readonly CheckLine[] => machineLines(machineFacts(installation.path))
-  if (pre === true) return machine()
+  if (flags.pre === true) return machine()
   let target: Target
   try {
     target = targetOf(installation, flags)
@@ -61,9 +60,9 @@ async function look(flags: CheckFlags, installation: Installation): Promise<read
     if (!(error instanceof MeshError)) throw error
     return [...machine(), failure('mesh', error.message, '"ambit check --pre" looks at the machine only.')]
   }
+  const { stateDir } = target
   // A cluster that is elsewhere does not need this machine to be able to run a mesh.
-  const isElsewhere = target.stateDir === undefined || kubeconfig !== undefined || context !== undefined
-  return isElsewhere ? clusterLines(target) : [...machine(), ...(await ownMeshLines(target, target.stateDir ?? ''))]
+  return stateDir === undefined ? clusterLines(target) : [...machine(), ...(await ownMeshLines(target, stateDir))]
 }
 
 function clusterLines(target: Target): Promise<readonly CheckLine[]> {

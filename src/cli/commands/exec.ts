@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { execInPod } from '../client/index.ts'
 import { execThroughApi } from '../cluster/index.ts'
-import { withNamespace, withTarget as withTargetFlags } from '../flags/index.ts'
+import { withNamespaceFlag, withTargetFlags } from '../flags/index.ts'
 import { withTarget } from '../target/index.ts'
 import { type ClusterFlags, type Installation, targetOf } from './options.ts'
 
@@ -12,7 +12,7 @@ interface ExecFlags extends ClusterFlags {
 }
 
 export function addExec(program: Command, installation: Installation): void {
-  withTargetFlags(withNamespace(program.command('exec')))
+  withTargetFlags(withNamespaceFlag(program.command('exec')))
     .description('run a command in a pod: ambit exec -n NS POD -- CMD…')
     .argument('<pod>')
     .argument('<command...>')

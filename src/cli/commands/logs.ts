@@ -1,24 +1,18 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { duration, integer } from '#shared/config'
 import type { MeshStatus, ProgramStatus } from '#shared/control'
 import { MeshError } from '#shared/errors'
 import { isStatus } from '#shared/kube-client'
 import { ControlClient, showFile } from '../client/index.ts'
-import { showLog } from '../cluster/index.ts'
-import { ofKind, withNamespace, withTarget as withTargetFlags } from '../flags/index.ts'
+import { type LogOrder, showLog } from '../cluster/index.ts'
+import { withNamespaceFlag, withTargetFlags } from '../flags/index.ts'
+import { type LogFlags, logOrder, withLogFlags } from '../kubectl/index.ts'
 import { withTarget } from '../target/index.ts'
 import { type ClusterFlags, DEFAULT_STATE, type Installation, targetOf } from './options.ts'
 
-interface LogsFlags extends ClusterFlags {
-  readonly container: string
+interface LogsFlags extends ClusterFlags, LogFlags {
   readonly node?: string
-  readonly follow?: boolean
-  readonly previous?: boolean
-  readonly timestamps?: boolean
-  readonly tail?: number
-  readonly since?: number
 }
 
 const PROGRAMS = ['istiod-lite', 'node-agent', 'ztunnel', 'supervisor']
@@ -26,16 +20,10 @@ const PROGRAMS = ['istiod-lite', 'node-agent', 'ztunnel', 'supervisor']
 const POD_FLAGS = ['previous', 'timestamps', 'tail', 'since'] as const
 
 export function addLogs(program: Command, installation: Installation): void {
-  withTargetFlags(withNamespace(program.command('logs')))
+  withLogFlags(withTargetFlags(withNamespaceFlag(program.command('logs'))))
     .description(`show the log of a pod, or of a program of the mesh on this machine (${PROGRAMS.join(', ')})`)
     .argument('<name>', 'pod, or program')
-    .option('-c, --container <name>', 'container of the pod', '')
     .option('--node <name>', 'node of the program')
-    .option('-f, --follow', 'go on until Ctrl-C')
-    .option('-p, --previous', 'of the run before')
-    .option('--timestamps', 'each line with its time')
-    .option('--tail <lines>', 'only the last lines', ofKind(integer(0, 1_000_000_000)))
-    .option('--since <time>', 'only newer lines, e.g. 5m', ofKind(duration))
     .action((name: string, flags: LogsFlags) => logs(name, flags, installation))
 }
 
@@ -46,18 +34,9 @@ async function logs(name: string, flags: LogsFlags, installation: Installation):
       throw new MeshError('COMMAND_FAILED', `--${given} is for pods; the log of ${name} is shown whole`)
     return showFile(await fileOf(name, flags, installation), flags.follow === true, installation.terminal)
   }
-  const { container, follow = false, previous = false, timestamps = false, tail, since } = flags
   const target = targetOf(installation, flags)
   await withTarget(target, flags.namespace, async ({ connection, namespace }) => {
-    const order = {
-      pod: { namespace, name },
-      container,
-      follow,
-      previous,
-      timestamps,
-      tailLines: tail,
-      sinceSeconds: since === undefined ? undefined : Math.max(1, Math.ceil(since / 1000)),
-    }
+    const order = logOrder({ namespace, name }, flags)
     try {
       await showLog(connection, order, installation.terminal)
     } catch (error) {
@@ -66,12 +45,12 @@ async function logs(name: string, flags: LogsFlags, installation: Installation):
       const given = POD_FLAGS.find((flag) => flags[flag] !== undefined)
       if (given !== undefined) throw error
       const { pods } = await new ControlClient(target.stateDir).status()
-      await showFile(containerLog(pods, namespace, name, container), follow, installation.terminal)
+      await showFile(containerLog(pods, order), order.follow, installation.terminal)
     }
   })
 }
 
-function containerLog(pods: MeshStatus['pods'], namespace: string, name: string, container: string): string {
+function containerLog(pods: MeshStatus['pods'], { pod: { namespace, name }, container }: LogOrder): string {
   const pod = pods.find((each) => each.name === name && each.namespace === namespace)
   const found = pod?.containers.find((each) => container === '' || each.name === container)
   if (found !== undefined) return found.log

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { MeshError } from '#shared/errors'
 import { ControlClient } from '../client/index.ts'
 import { MESH_NAMESPACE, meshPods, podPage } from '../cluster/index.ts'
-import { withOutput, withTarget as withTargetFlags } from '../flags/index.ts'
+import { withOutputFlag, withTargetFlags } from '../flags/index.ts'
 import { type DocumentFormat, documentText, type ProxySync, proxyTable, readSyncz } from '../print/index.ts'
 import { type Target, withTarget } from '../target/index.ts'
 import { type ClusterFlags, type Installation, targetOf } from './options.ts'
@@ -16,7 +16,7 @@ interface ProxyStatusFlags extends ClusterFlags {
 }
 
 export function addProxyStatus(program: Command, installation: Installation): void {
-  withOutput(withTargetFlags(program.command('proxy-status').alias('ps')))
+  withOutputFlag(withTargetFlags(program.command('proxy-status').alias('ps')))
     .description('show each connected proxy, and what it has taken of what it was sent')
     .option('-i, --istio-namespace <name>', 'where the control plane of a cluster is', MESH_NAMESPACE)
     .argument('[proxy]', 'only this one')
@@ -33,14 +33,13 @@ export function addProxyStatus(program: Command, installation: Installation): vo
 /** Of several replicas, each knows its own clients. */
 async function askControlPlanes(target: Target, istioNamespace: string): Promise<readonly ProxySync[]> {
   const { stateDir } = target
-  if (stateDir !== undefined)
-    return readSyncz(JSON.parse(await new ControlClient(stateDir).istiodPage(SYNCZ)), 'istiod-lite')
+  if (stateDir !== undefined) return readSyncz(await new ControlClient(stateDir).istiodPage(SYNCZ), 'istiod-lite')
   return withTarget(target, istioNamespace, async ({ connection, namespace }) => {
     const pods = await meshPods(connection, namespace, 'app=istiod')
     if (pods.length === 0)
       throw new MeshError('NOT_FOUND', `no pod with the label app=istiod runs in ${namespace}; see "ambit check"`)
     const dumps = await Promise.all(
-      pods.map(async ({ id }) => readSyncz(JSON.parse(await podPage(connection, id, MONITORING_PORT, SYNCZ)), id.name)),
+      pods.map(async ({ id }) => readSyncz(await podPage(connection, id, MONITORING_PORT, SYNCZ), id.name)),
     )
     return dumps.flat()
   })

@@ -15,7 +15,7 @@ import {
   startLook,
   untilObject,
 } from '../cluster/index.ts'
-import { collect, ofKind, withNamespace, withTarget } from '../flags/index.ts'
+import { collect, ofKind, withNamespaceFlag, withTargetFlags } from '../flags/index.ts'
 import type { Session } from '../kubectl/index.ts'
 import { flushed } from '../print/index.ts'
 import type { OpenTarget } from '../target/index.ts'
@@ -42,7 +42,7 @@ const DAY_MS = 86_400_000
 const END_TIMEOUT_MS = 30_000
 
 export function addRun(program: Command, installation: Installation): void {
-  withTarget(withNamespace(program.command('run')))
+  withTargetFlags(withNamespaceFlag(program.command('run')))
     .description('run a command as a pod, in this folder: ambit run -n shop --sa cart -- node server.js')
     .argument('[command...]')
     .option('--sa <name>', 'service account, which is made when it is missing', 'default')

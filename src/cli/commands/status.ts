@@ -4,7 +4,7 @@ import { duration } from '#shared/config'
 import type { MeshStatus } from '#shared/control'
 import { MeshError } from '#shared/errors'
 import { ControlClient } from '../client/index.ts'
-import { ofKind, withOutput } from '../flags/index.ts'
+import { ofKind, withOutputFlag } from '../flags/index.ts'
 import { type DocumentFormat, documentText, table } from '../print/index.ts'
 import { meshTarget, withTarget } from '../target/index.ts'
 import { type Installation, stateOf, withState } from './options.ts'
@@ -25,7 +25,7 @@ interface ShownStatus extends MeshStatus {
 const AGAIN_MS = 200
 
 export function addStatus(program: Command, { terminal }: Installation): void {
-  withOutput(withState(program.command('status')))
+  withOutputFlag(withState(program.command('status')))
     .description('show the Kubernetes API, every program and pod; exit status 0 only when all is ready')
     .option('--wait', 'until all is ready')
     .option('--timeout <time>', 'longest wait', ofKind(duration), 60_000)

@@ -3,7 +3,7 @@ import { AMBIT_VERSION } from '#shared/control'
 import { isRecord } from '#shared/document'
 import { MeshError } from '#shared/errors'
 import { ControlClient } from '../client/index.ts'
-import { withOutput, withTarget as withTargetFlags } from '../flags/index.ts'
+import { withOutputFlag, withTargetFlags } from '../flags/index.ts'
 import { type DocumentFormat, documentText } from '../print/index.ts'
 import { type Target, withTarget } from '../target/index.ts'
 import { type ClusterFlags, type Installation, targetOf } from './options.ts'
@@ -22,7 +22,7 @@ interface Versions {
 }
 
 export function addVersion(program: Command, installation: Installation): void {
-  withOutput(withTargetFlags(program.command('version')))
+  withOutputFlag(withTargetFlags(program.command('version')))
     .description('show the version of this command, and of the mesh and the API server when they are there')
     .option('--client', 'only of this command')
     .action(async (flags: VersionFlags) => {

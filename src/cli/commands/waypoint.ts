@@ -15,7 +15,7 @@ import {
   waypointGateway,
   waypointLook,
 } from '../cluster/index.ts'
-import { choice, ofKind, withNamespace, withOutput, withTarget } from '../flags/index.ts'
+import { choice, ofKind, withNamespaceFlag, withOutputFlag, withTargetFlags } from '../flags/index.ts'
 import { FIELD_MANAGER, type Session } from '../kubectl/index.ts'
 import { type DocumentFormat, documentText, table } from '../print/index.ts'
 import { type ClusterFlags, type Installation, withSession } from './options.ts'
@@ -44,24 +44,24 @@ export function addWaypoint(program: Command, installation: Installation): void 
     (work: (session: Session, flags: WaypointFlags, names: readonly string[]) => Promise<void>) =>
     (names: readonly string[], flags: WaypointFlags): Promise<void> =>
       withSession(installation, flags, (session) => work(session, flags, names))
-  withOrder(withTarget(withNamespace(group.command('generate'))))
+  withOrder(withTargetFlags(withNamespaceFlag(group.command('generate'))))
     .description('show the Gateway that "apply" would make')
     .action((flags: WaypointFlags) => generate(flags, installation))
-  withWait(withOrder(withTarget(withNamespace(group.command('apply')))))
+  withWait(withOrder(withTargetFlags(withNamespaceFlag(group.command('apply')))))
     .description('make, or change, a waypoint')
     .option('--enroll-namespace', 'label the namespace, so that its services use the waypoint')
     .option('--overwrite', 'also when the namespace uses another waypoint')
     .action((flags: WaypointFlags) => run(apply)([], flags))
-  withWait(withOutput(withTarget(withNamespace(group.command('status')))))
+  withWait(withOutputFlag(withTargetFlags(withNamespaceFlag(group.command('status')))))
     .description('show whether waypoints serve, and why not')
     .argument('[name]')
     .option('-A, --all-namespaces', 'of every namespace')
     .action((name: string | undefined, flags: WaypointFlags) => run(status)(name === undefined ? [] : [name], flags))
-  withOutput(withTarget(withNamespace(group.command('list'))))
+  withOutputFlag(withTargetFlags(withNamespaceFlag(group.command('list'))))
     .description('list waypoints')
     .option('-A, --all-namespaces', 'of every namespace')
     .action((flags: WaypointFlags) => run(list)([], flags))
-  withTarget(withNamespace(group.command('delete')))
+  withTargetFlags(withNamespaceFlag(group.command('delete')))
     .description('delete waypoints')
     .argument('[names...]')
     .option('--all', 'all of the namespace')

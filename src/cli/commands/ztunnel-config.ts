@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { MeshError, reasonOf } from '#shared/errors'
 import { ControlClient } from '../client/index.ts'
 import { MESH_NAMESPACE, meshPods, podCalled, podPage } from '../cluster/index.ts'
-import { choice, withOutput, withTarget as withTargetFlags } from '../flags/index.ts'
+import { choice, withOutputFlag, withTargetFlags } from '../flags/index.ts'
 import {
   type ConfigDump,
   type ConfigFilter,
@@ -52,7 +52,7 @@ export function addZtunnelConfig(program: Command, installation: Installation): 
   for (const kind of [...KINDS, 'all'] as const) {
     const command = group.command(kind)
     if (kind !== 'all') command.alias(kind.replace(/ies$/, 'y').replace(/s$/, ''))
-    withOutput(withTargetFlags(command))
+    withOutputFlag(withTargetFlags(command))
       .description(`${kind === 'all' ? 'everything' : kind} of one node's tunnel, or of all`)
       .argument('[pod-or-node]', 'only this tunnel')
       .option('--node <name>', 'only the tunnel of this node')

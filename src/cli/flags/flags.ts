@@ -20,18 +20,18 @@ export function choice(flags: string, description: string, choices: readonly str
 }
 
 /** Every command that speaks with a cluster chooses it by these. */
-export function withTarget(command: Command): Command {
+export function withTargetFlags(command: Command): Command {
   return command
     .option('--state <dir>', 'folder of the mesh on this machine (default: .ambit)')
     .option('--kubeconfig <file>', 'the cluster of this kubeconfig')
     .option('--context <name>', 'this context of the kubeconfig')
 }
 
-export function withNamespace(command: Command): Command {
+export function withNamespaceFlag(command: Command): Command {
   return command.option('-n, --namespace <name>', "namespace (default: the kubeconfig's)")
 }
 
 /** @param formats beside the one for people */
-export function withOutput(command: Command, formats: readonly string[] = ['json', 'yaml']): Command {
+export function withOutputFlag(command: Command, formats: readonly string[] = ['json', 'yaml']): Command {
   return command.addOption(choice('-o, --output <format>', `as ${formats.join(' or ')}`, formats))
 }

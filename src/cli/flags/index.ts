@@ -1,1 +1,1 @@
-export { choice, collect, ofKind, withNamespace, withOutput, withTarget } from './flags.ts'
+export { choice, collect, ofKind, withNamespaceFlag, withOutputFlag, withTargetFlags } from './flags.ts'

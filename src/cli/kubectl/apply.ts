@@ -3,19 +3,11 @@ import { MeshError, reasonOf } from '#shared/errors'
 import { type ApiDocument, isStatus, objectPath, withQuery } from '#shared/kube-client'
 import { acceptance, objectName, type ServedResource, untilObject } from '../cluster/index.ts'
 import { loadManifests, type Manifest } from '../manifests/index.ts'
+import type { ApplyFlags } from './apply-flags.ts'
 import type { Session } from './session.ts'
 
 /** Whose the applied fields are. */
 export const FIELD_MANAGER = 'ambit'
-
-export interface ApplyFlags {
-  readonly filename: readonly string[]
-  readonly recursive?: boolean
-  readonly forceConflicts?: boolean
-  readonly dryRun?: 'server'
-  readonly wait?: boolean
-  readonly timeout: number
-}
 
 interface Applied {
   readonly resource: ServedResource

@@ -3,12 +3,11 @@ import { MeshError } from '#shared/errors'
 import { isStatus, objectPath } from '#shared/kube-client'
 import { objectName, untilObject } from '../cluster/index.ts'
 import { loadManifests } from '../manifests/index.ts'
+import type { FileFlags } from './apply-flags.ts'
 import { type Selected, type SelectFlags, selectObjects } from './select.ts'
 import type { Session } from './session.ts'
 
-export interface DeleteFlags extends SelectFlags {
-  readonly filename: readonly string[]
-  readonly recursive?: boolean
+export interface DeleteFlags extends SelectFlags, FileFlags {
   readonly ignoreNotFound?: boolean
   readonly wait?: boolean
   readonly timeout: number

@@ -16,7 +16,7 @@ import {
 import { type DocumentFormat, documentText, table } from '../print/index.ts'
 import { listOptions, readSelection, type SelectFlags } from './select.ts'
 import type { Session } from './session.ts'
-import { watchRows } from './watch-rows.ts'
+import { watchObjects, watchRows } from './watch-rows.ts'
 
 export interface GetFlags extends SelectFlags {
   readonly output?: DocumentFormat | 'wide' | 'name'
@@ -33,6 +33,8 @@ export interface Wanted {
 
 export async function get(session: Session, args: readonly string[], flags: GetFlags): Promise<void> {
   const wanted = await readWanted(session, args)
+  if (flags.allNamespaces === true && wanted.some(({ name }) => name !== undefined))
+    throw new MeshError('COMMAND_FAILED', 'one object is in one namespace: names do not go together with -A')
   if (flags.watch === true) return watchWanted(session, wanted, flags)
   const { output } = flags
   if (output === 'json' || output === 'yaml') return printDocuments(session, wanted, flags, output)
@@ -183,14 +185,21 @@ async function watchWanted(session: Session, wanted: readonly Wanted[], flags: G
   const { resource, name } = first
   const options = listOptions(session, resource, flags)
   const request = name === undefined ? options : { ...options, fieldSelector: `metadata.name=${name}` }
+  const { output } = flags
   let isFirst = true
-  await watchRows(session, resource, request, (part, object) => {
-    const { output } = flags
-    if (output === 'json' || output === 'yaml') {
+  if (output === 'json' || output === 'yaml') {
+    await watchObjects(session, resource, request, (object) => {
       const text = documentText(output, withoutManagers(object))
       session.terminal.stdout.write(output === 'yaml' && !isFirst ? `---\n${text}` : text)
-    } else if (output === 'name') for (const row of part.rows) session.say(objectName(resource, row.name))
-    else session.terminal.stdout.write(tableText(part, resource, isFirst ? flags : { ...flags, headers: false }, false))
-    isFirst = false
+      isFirst = false
+    })
+    return
+  }
+  await watchRows(session, resource, request, (part) => {
+    if (output === 'name') for (const row of part.rows) session.say(objectName(resource, row.name))
+    else if (part.rows.length > 0) {
+      session.terminal.stdout.write(tableText(part, resource, isFirst ? flags : { ...flags, headers: false }, false))
+      isFirst = false
+    }
   })
 }

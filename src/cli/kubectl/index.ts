@@ -1,4 +1,6 @@
-export { type ApplyFlags, apply, FIELD_MANAGER } from './apply.ts'
+export { apply, FIELD_MANAGER } from './apply.ts'
+export { type ApplyFlags, withApplyFlags } from './apply-flags.ts'
+export { type LogFlags, logOrder, withLogFlags } from './log-flags.ts'
 export {
   builtinKubectl,
   builtinNames,

@@ -2,12 +2,14 @@ import { Command } from 'commander'
 import { duration, integer } from '#shared/config'
 import { MeshError } from '#shared/errors'
 import { execThroughApi, showLog } from '../cluster/index.ts'
-import { choice, collect, ofKind } from '../flags/index.ts'
+import { choice, ofKind } from '../flags/index.ts'
 import { apiResources } from './api-resources.ts'
 import { apply } from './apply.ts'
+import { withApplyFlags, withFileFlags } from './apply-flags.ts'
 import { createNamespace } from './create.ts'
 import { remove } from './delete.ts'
 import { get } from './get.ts'
+import { type LogFlags, logOrder, withLogFlags } from './log-flags.ts'
 import { mark } from './mark.ts'
 import type { Session } from './session.ts'
 import { wait } from './wait.ts'
@@ -49,14 +51,10 @@ export function builtinKubectl(withSession: WithSession): Command {
     .option('--no-headers', 'rows only')
     .option('--ignore-not-found', 'what is not there is no failure')
     .action(run(get))
-  withFiles(add('apply', 'create and change objects by server-side apply'))
-    .option('--server-side', 'always so')
-    .option('--force-conflicts', 'take fields over from other managers')
-    .addOption(choice('--dry-run <where>', 'change nothing', ['server']))
-    .option('--wait', 'until controllers have accepted the objects')
-    .option('--timeout <time>', 'longest wait', ofKind(duration), 60_000)
-    .action((_: unknown, command: Command) => run((session, _args, flags) => apply(session, flags))([], _, command))
-  withSelectors(withFiles(add('delete', 'delete objects')))
+  withApplyFlags(add('apply', 'create and change objects by server-side apply')).action(
+    (_: unknown, command: Command) => run((session, _args, flags) => apply(session, flags))([], _, command),
+  )
+  withSelectors(withFileFlags(add('delete', 'delete objects')))
     .argument('[type-and-names...]')
     .option('--all', 'all objects of the kind')
     .option('--ignore-not-found', 'what is not there is no failure')
@@ -75,14 +73,8 @@ export function builtinKubectl(withSession: WithSession): Command {
       .option('--all', 'all objects of the kind')
       .action(run((session, args, flags) => mark(session, kind, args, flags)))
   }
-  add('logs', 'show the log of a container')
+  withLogFlags(add('logs', 'show the log of a container'))
     .argument('<pod>')
-    .option('-c, --container <name>', 'container', '')
-    .option('-f, --follow', 'go on until its end')
-    .option('-p, --previous', 'of the run before')
-    .option('--timestamps', 'each line with its time')
-    .option('--tail <lines>', 'only the last lines', ofKind(integer(-1, 1_000_000_000)))
-    .option('--since <time>', 'only newer lines, e.g. 5m', ofKind(duration))
     .action((pod: string, _: unknown, command: Command) => run(logs)([pod], _, command))
   add('exec', 'run a command in a container: exec POD -- CMD…')
     .argument('<pod>')
@@ -141,34 +133,17 @@ function withSelectors(command: Command): Command {
     .option('--field-selector <fields>', 'only objects with these fields')
 }
 
-function withFiles(command: Command): Command {
-  return command
-    .option('-f, --filename <path>', 'file, folder, or - for standard input; may be repeated', collect, [])
-    .option('-R, --recursive', 'folders within folders, too')
+function logs(
+  { connection, namespace, terminal }: Session,
+  [pod = '']: readonly string[],
+  flags: LogFlags,
+): Promise<void> {
+  return showLog(connection, logOrder({ namespace, name: nameOf(pod) }, flags), terminal)
 }
 
-interface LogFlags {
-  readonly container: string
-  readonly follow?: boolean
-  readonly previous?: boolean
-  readonly timestamps?: boolean
-  readonly tail?: number
-  readonly since?: number
-}
-
-async function logs(session: Session, [name = '']: readonly string[], flags: LogFlags): Promise<void> {
-  const { container, follow = false, previous = false, timestamps = false, tail, since } = flags
-  const order = {
-    pod: { namespace: session.namespace, name: name.replace(/^pods?\//, '') },
-    container,
-    follow,
-    previous,
-    timestamps,
-    // -1, as kubectl has it: all of them.
-    tailLines: tail === -1 ? undefined : tail,
-    sinceSeconds: since === undefined ? undefined : Math.max(1, Math.ceil(since / 1000)),
-  }
-  await showLog(session.connection, order, session.terminal)
+/** `web`, `pod/web`. */
+function nameOf(pod: string): string {
+  return pod.replace(/^(?:pods?|po)\//, '')
 }
 
 interface ExecFlags {
@@ -185,7 +160,7 @@ async function exec(session: Session, [pod = '', ...command]: readonly string[],
   terminal.exitCode = await execThroughApi(
     connection,
     {
-      pod: { namespace, name: pod.replace(/^pods?\//, '') },
+      pod: { namespace, name: nameOf(pod) },
       container: flags.container,
       // The end of our own flags is not the command's.
       command: command[0] === '--' ? command.slice(1) : command,

@@ -1,4 +1,5 @@
 import { isRecord } from '#shared/document'
+import { MeshError } from '#shared/errors'
 import { table } from './table.ts'
 
 /** What one proxy has of one type. */
@@ -43,18 +44,26 @@ const OWN_STATES: Readonly<Record<string, ProxyType['state']>> = {
  * Clients of a control plane's `/debug/syncz`: istiod-lite's, which has a list of types, or Istio's, which has a pair of
  * keys for each type and a map of all others.
  * @param istiod which control plane said so
+ * @throws MeshError when it is none of them
  */
-export function readSyncz(dump: unknown, istiod: string): readonly ProxySync[] {
+export function readSyncz(text: string, istiod: string): readonly ProxySync[] {
+  let dump: unknown
+  try {
+    dump = JSON.parse(text)
+  } catch {
+    // Told below.
+  }
+  if (!Array.isArray(dump)) throw new MeshError('COMMAND_FAILED', `that is no list of proxies of ${istiod}`)
   return records(dump).map((client) => {
     const types = Array.isArray(client.types) ? ownTypes(client.types) : istioTypes(client)
     // `KIND~ADDRESS~NAME~DOMAIN`, or the name alone.
-    const [first = '', , third] = text(client.proxy).split('~')
+    const [first = '', , third] = textOf(client.proxy).split('~')
     return {
       name: third ?? first,
-      kind: third === undefined ? text(client.proxy_type) : first,
-      node: text(client.nodeName),
-      cluster: text(client.cluster) || text(client.cluster_id),
-      version: text(client.version) || text(client.istio_version),
+      kind: third === undefined ? textOf(client.proxy_type) : first,
+      node: textOf(client.nodeName),
+      cluster: textOf(client.cluster) || textOf(client.cluster_id),
+      version: textOf(client.version) || textOf(client.istio_version),
       istiod,
       types,
     }
@@ -80,22 +89,22 @@ export function proxyTable(proxies: readonly ProxySync[]): string {
 
 function ownTypes(types: readonly unknown[]): readonly ProxyType[] {
   return records(types).map(({ typeUrl, state, sentNonce, ackedNonce, rejection }) => ({
-    type: shortType(text(typeUrl)),
-    sent: text(sentNonce),
-    acked: text(ackedNonce),
-    state: OWN_STATES[text(state)] ?? 'NOT SENT',
-    reason: isRecord(rejection) ? text(rejection.message) : '',
+    type: shortType(textOf(typeUrl)),
+    sent: textOf(sentNonce),
+    acked: textOf(ackedNonce),
+    state: OWN_STATES[textOf(state)] ?? 'NOT SENT',
+    reason: isRecord(rejection) ? textOf(rejection.message) : '',
   }))
 }
 
 /** A refused answer shows there only as one that is not acknowledged. */
 function istioTypes(client: Readonly<Record<string, unknown>>): readonly ProxyType[] {
   const pairs = ISTIO_TYPES.map(
-    ([key, type]) => [type, text(client[`${key}_sent`]), text(client[`${key}_acked`])] as const,
+    ([key, type]) => [type, textOf(client[`${key}_sent`]), textOf(client[`${key}_acked`])] as const,
   )
   const others = Object.entries(isRecord(client.resources) ? client.resources : {}).map(([typeUrl, status]) => {
     const { sent, acked } = isRecord(status) ? status : {}
-    return [shortType(typeUrl), text(sent), text(acked)] as const
+    return [shortType(typeUrl), textOf(sent), textOf(acked)] as const
   })
   return [...pairs, ...others]
     .filter(([, sent, acked]) => sent !== '' || acked !== '')
@@ -111,6 +120,6 @@ function records(value: unknown): readonly Readonly<Record<string, unknown>>[] {
   return Array.isArray(value) ? value.filter(isRecord) : []
 }
 
-function text(value: unknown): string {
+function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }

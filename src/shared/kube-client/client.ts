@@ -140,7 +140,12 @@ export class ApiClient implements KubeClient {
       timeoutSeconds: watch.timeoutSeconds,
     })
     try {
-      const body = await this.#transport.stream({ method: 'GET', path, signal: watch.signal })
+      const body = await this.#transport.stream({
+        method: 'GET',
+        path,
+        signal: watch.signal,
+        ...(watch.accept === undefined ? {} : { accept: watch.accept }),
+      })
       watch.onOpen()
       await followWatch(body, watch, this.#clock)
     } catch (error) {

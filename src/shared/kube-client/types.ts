@@ -99,6 +99,8 @@ export interface WatchOptions {
   /** The server has taken it; events follow. */
   readonly onOpen: () => void
   readonly onEvent: (event: WatchEvent) => void
+  /** Forms of the events' objects, as in the header; JSON as it is when undefined. */
+  readonly accept?: string
   readonly signal: AbortSignal
 }
 

@@ -98,6 +98,25 @@ describe('ambit kubectl without a kubectl', () => {
     })
   })
 
+  describe('get', () => {
+    it('watches whole objects, and one by its name', async () => {
+      const watch = start('get cm colours -n shop -w -o yaml')
+      const named = start('get cm -n shop --field-selector metadata.name=colours -w -o name')
+      await expect.poll(() => watch.stdout + named.stdout).toMatch(/kind: ConfigMap(.*\n)*configmap\/colours\n$/)
+      await told('annotate cm colours -n shop watched=yes')
+      await expect.poll(() => watch.stdout).toMatch(/\n---\n(.*\n)*kind: ConfigMap(.*\n)* +watched: yes\n/)
+      await expect.poll(() => named.stdout).toBe('configmap/colours\nconfigmap/colours\n')
+      for (const each of [watch, named]) each.signal('SIGTERM')
+      expect(await Promise.all([watch.ended, named.ended])).toMatchObject([{ code: 0 }, { code: 0 }])
+      await told('annotate cm colours -n shop watched-')
+    })
+
+    it('refuses what makes no sense together', async () => {
+      expect(await k('get cm colours -A')).toMatchObject({ code: 1, stderr: expect.stringContaining('-A') })
+      expect(await k('get cm,pods -w')).toMatchObject({ code: 1, stderr: expect.stringContaining('only one kind') })
+    })
+  })
+
   describe('apply', () => {
     it('creates, changes and leaves alone, from files, folders and standard input', async () => {
       const folder = join(dir, 'objects')

@@ -32,7 +32,7 @@ const istio = {
 
 describe('the state of proxies', () => {
   it("is read from istiod-lite's dump, type by type", () => {
-    expect(readSyncz([own], 'istiod-lite')).toEqual([
+    expect(readSyncz(JSON.stringify([own]), 'istiod-lite')).toEqual([
       {
         name: 'ztunnel-a.istio-system',
         kind: 'ztunnel',
@@ -50,7 +50,7 @@ describe('the state of proxies', () => {
   })
 
   it("is read from Istio's dump, which has keys for the types", () => {
-    expect(readSyncz([istio], 'istiod-1')).toMatchObject([
+    expect(readSyncz(JSON.stringify([istio]), 'istiod-1')).toMatchObject([
       {
         name: 'waypoint-1.shop',
         kind: 'waypoint',
@@ -64,12 +64,17 @@ describe('the state of proxies', () => {
     ])
   })
 
-  it.each([null, {}, 'text', [null, 1, {}]])('is nothing, or empty, in %j', (dump) => {
-    expect(readSyncz(dump, 'x').flatMap(({ types }) => types)).toEqual([])
+  it('is empty where nothing is said, and refused where it is something else', () => {
+    expect(readSyncz('[null, 1, {}]', 'x').flatMap(({ types }) => types)).toEqual([])
+    for (const text of ['', 'null', '{}', 'not found'])
+      expect(() => readSyncz(text, 'x')).toThrow('no list of proxies of x')
   })
 
   it('is a line for each type', () => {
-    const lines = proxyTable([...readSyncz([own], 'istiod-lite'), ...readSyncz([{ proxy: 'new' }], 'b')])
+    const lines = proxyTable([
+      ...readSyncz(JSON.stringify([own]), 'istiod-lite'),
+      ...readSyncz(JSON.stringify([{ proxy: 'new' }]), 'b'),
+    ])
       .trimEnd()
       .split('\n')
       .map((line) => line.replace(/ +/g, ' '))
