@@ -3,7 +3,7 @@ import { accessSync, constants as fsConstants } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { builtinKubectl, builtinNames, KUBECTL_ADVICE, NO_KUBECTL } from '../kubectl/index.ts'
+import { builtinKubectl, builtinNames, KUBECTL_ADVICE, NO_KUBECTL, plainFlags } from '../kubectl/index.ts'
 import { type Installation, targetOf, withSession } from './options.ts'
 
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
@@ -65,7 +65,7 @@ async function runBuiltin(args: readonly string[], installation: Installation): 
       })
       .exitOverride()
   }
-  await program.parseAsync([...args], { from: 'user' })
+  await program.parseAsync([...plainFlags(name, args)], { from: 'user' })
 }
 
 /** The first argument that is neither a flag nor a flag's value. */

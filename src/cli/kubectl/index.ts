@@ -1,5 +1,6 @@
 export { apply, FIELD_MANAGER } from './apply.ts'
 export { type ApplyFlags, withApplyFlags } from './apply-flags.ts'
+export { plainFlags } from './bool-flags.ts'
 export { type LogFlags, logOrder, withLogFlags } from './log-flags.ts'
 export {
   builtinKubectl,

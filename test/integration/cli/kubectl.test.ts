@@ -202,7 +202,7 @@ describe('ambit kubectl without a kubectl', () => {
       expect(await told('delete cm a -n shop')).toBe('configmap "a" deleted\n')
       expect(await told('delete cm -n shop -l app=ab')).toBe('configmap "b" deleted\n')
       expect(await k('delete cm a -n shop')).toMatchObject({ code: 1, stderr: expect.stringContaining('not found') })
-      expect(await told('delete cm a -n shop --ignore-not-found')).toBe('')
+      expect(await told('delete cm a -n shop --ignore-not-found=true --wait=false')).toBe('')
       expect(await k('delete cm -n shop')).toMatchObject({ code: 1, stderr: expect.stringContaining('--all') })
       await told('create namespace short')
       await told('apply -f -', SHOP.split('---')[1]?.replace('namespace: shop', 'namespace: short'))

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { splitState } from '../../../../src/cli/commands/kubectl.ts'
+import { plainFlags } from '../../../../src/cli/kubectl/index.ts'
 import { changesOf, splitMarks } from '../../../../src/cli/kubectl/mark.ts'
 import { readSelection } from '../../../../src/cli/kubectl/select.ts'
 import { lookFor, readGoal } from '../../../../src/cli/kubectl/wait.ts'
@@ -98,6 +99,34 @@ describe('--for of wait', () => {
 
   it.each(['', 'ready', 'condition=', 'jsonpath=', 'create'])('%j is refused with the forms', (goal) => {
     expect(() => readGoal(goal)).toThrow(/condition=TYPE/)
+  })
+})
+
+describe('yes and no as arguments', () => {
+  it.each([
+    [
+      ['delete', 'pod', 'a', '--wait=false', '--ignore-not-found=true'],
+      ['delete', 'pod', 'a', '--no-wait', '--ignore-not-found'],
+    ],
+    [['delete', '--wait=true', '--now=false'], ['delete']],
+    [
+      ['apply', '--wait=true', '--force-conflicts=false'],
+      ['apply', '--wait'],
+    ],
+    [
+      ['api-resources', '--namespaced=true'],
+      ['api-resources', '--namespaced=true'],
+    ],
+    [
+      ['exec', 'a', '--', '--x=true'],
+      ['exec', 'a', '--', '--x=true'],
+    ],
+    [
+      ['get', '-o=yaml', '--selector=a=true'],
+      ['get', '-o=yaml', '--selector=a=true'],
+    ],
+  ])('%j', (args, plain) => {
+    expect(plainFlags(args[0] ?? '', args)).toEqual(plain)
   })
 })
 
