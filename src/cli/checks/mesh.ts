@@ -1,6 +1,7 @@
 import type { MeshStatus } from '#shared/control'
+import { isRecord } from '#shared/document'
 import type { ConfigDump } from '../print/index.ts'
-import { type CheckLine, expected, failure, ok } from './report.ts'
+import { type CheckLine, expected, failure, ok, warning } from './report.ts'
 
 /** A node's tunnel, as it answered. */
 export interface NodeDump {
@@ -95,6 +96,38 @@ function problemLines({ problems }: MeshStatus): readonly CheckLine[] {
     const parts = [line === undefined ? where : `${where}:${line}`, path, problem].filter((part) => part !== '')
     return failure(SECTION, parts.join(': '), 'Mend the file; until then its last good state stays.')
   })
+}
+
+/**
+ * What the control plane cannot use as it is written: its page `/debug/problems`.
+ * @param text undefined: it does not answer
+ */
+export function objectLines(text: string | undefined): readonly CheckLine[] {
+  const problems = text === undefined ? undefined : problemsIn(text)
+  if (problems === undefined)
+    return [failure(SECTION, 'istiod-lite does not say which objects it can use', 'See "ambit logs istiod-lite".')]
+  if (problems.length === 0) return [ok(SECTION, 'istiod-lite can use every object as it is written')]
+  return problems.map((problem) =>
+    warning(SECTION, problem, 'Until it is mended, the object works in part, or not at all.'),
+  )
+}
+
+function problemsIn(text: string): readonly string[] | undefined {
+  let page: unknown
+  try {
+    page = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isRecord(page) || !Array.isArray(page.objects) || !Array.isArray(page.conditions)) return undefined
+  const objects = page.objects
+    .filter(isRecord)
+    .map(({ where, path, problem }) => [where, path, problem].filter((part) => part !== '').join(': '))
+  const conditions = page.conditions.filter(isRecord).map(({ kind, key, condition }) => {
+    const message = isRecord(condition) ? condition.message : ''
+    return `${String(kind)} ${String(key)}: ${String(message)}`
+  })
+  return [...objects, ...conditions]
 }
 
 function some(names: readonly string[]): string {

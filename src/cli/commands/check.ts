@@ -11,6 +11,7 @@ import {
   machineFacts,
   machineLines,
   meshLines,
+  objectLines,
   reportText,
   rightLines,
 } from '../checks/index.ts'
@@ -79,15 +80,23 @@ async function ownMeshLines(target: Target, stateDir: string): Promise<readonly 
     withTarget(target, undefined, ({ connection, from }) => apiLines(connection, from)),
     client.status(),
   ])
-  const dumps = await Promise.all(
-    status.nodes.map(async ({ name: node }) => {
-      try {
-        return { node, dump: readConfigDump(await client.tunnelPage(node, '/config_dump')) }
-      } catch (error) {
-        if (!(error instanceof MeshError)) throw error
-        return { node, dump: undefined }
-      }
-    }),
-  )
-  return [...api, ...meshLines(status, dumps, systemClock.nowMs())]
+  const [objects, ...dumps] = await Promise.all([
+    unlessAway(client.istiodPage('/debug/problems')),
+    ...status.nodes.map(({ name }) => unlessAway(client.tunnelPage(name, '/config_dump'))),
+  ])
+  const nodes = status.nodes.map(({ name: node }, i) => {
+    const dump = dumps[i]
+    return { node, dump: dump === undefined ? undefined : readConfigDump(dump) }
+  })
+  return [...api, ...meshLines(status, nodes, systemClock.nowMs()), ...objectLines(objects)]
+}
+
+/** Undefined: the program does not answer, which is one of the things to tell. */
+async function unlessAway(page: Promise<string>): Promise<string | undefined> {
+  try {
+    return await page
+  } catch (error) {
+    if (error instanceof MeshError) return undefined
+    throw error
+  }
 }

@@ -7,6 +7,7 @@ import {
   machineFacts,
   machineLines,
   meshLines,
+  objectLines,
   reportText,
   workloadLine,
 } from '../../../../src/cli/checks/index.ts'
@@ -138,6 +139,27 @@ describe('a mesh', () => {
     ],
   ])('that is not says so: %j', (more, text) => {
     expect(badOf(more)).toEqual([text])
+  })
+})
+
+describe('objects that the control plane reads', () => {
+  it.each<[string, string | undefined, readonly string[]]>([
+    ['all can be used', '{"objects":[],"conditions":[]}', ['ok istiod-lite can use every object as it is written']],
+    [
+      'one cannot be read',
+      '{"objects":[{"where":"shop/a","path":"spec.x","problem":"is unknown"}],"conditions":[]}',
+      ['warning shop/a: spec.x: is unknown'],
+    ],
+    [
+      'one works in part',
+      '{"objects":[],"conditions":[{"kind":"Service","key":"shop/web","condition":{"message":"no waypoint"}}]}',
+      ['warning Service shop/web: no waypoint'],
+    ],
+    ['it does not answer', undefined, ['failure istiod-lite does not say which objects it can use']],
+    ['it answers nonsense', '[]', ['failure istiod-lite does not say which objects it can use']],
+    ['it answers no JSON', 'no', ['failure istiod-lite does not say which objects it can use']],
+  ])('are told of: %s', (_, text, lines) => {
+    expect(objectLines(text).map((line) => `${line.outcome} ${line.text}`)).toEqual(lines)
   })
 })
 
