@@ -48,10 +48,9 @@ export function splitState(args: readonly string[]): {
 async function runBuiltin(args: readonly string[], installation: Installation): Promise<void> {
   const { terminal } = installation
   const name = commandOf(args)
-  if (name === undefined || (!builtinNames().includes(name) && name !== 'help')) {
-    const asked = name === undefined ? 'this' : `"${name}"`
+  if (name !== undefined && !builtinNames().includes(name) && name !== 'help') {
     terminal.stderr.write(
-      `ambit: kubectl is not installed, and ${asked} is not built in (${builtinNames().join(', ')}); ${KUBECTL_ADVICE}\n`,
+      `ambit: kubectl is not installed, and "${name}" is not built in (${builtinNames().join(', ')}); ${KUBECTL_ADVICE}\n`,
     )
     terminal.exitCode = NO_KUBECTL
     return
@@ -65,7 +64,7 @@ async function runBuiltin(args: readonly string[], installation: Installation): 
       })
       .exitOverride()
   }
-  await program.parseAsync([...plainFlags(name, args)], { from: 'user' })
+  await program.parseAsync([...plainFlags(name ?? '', args)], { from: 'user' })
 }
 
 /** The first argument that is neither a flag nor a flag's value. */

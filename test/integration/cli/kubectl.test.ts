@@ -299,6 +299,15 @@ describe('ambit kubectl without a kubectl', () => {
     expect(await told('api-resources --api-group apps --namespaced true -o name')).toContain('deployments.apps\n')
   })
 
+  it('shows what there is when nothing is asked for', async () => {
+    expect(await k('--help')).toMatchObject({ code: 0, stdout: expect.stringMatching(/get \[options\]/) })
+    expect(await k('get --help')).toMatchObject({ code: 0, stdout: expect.stringContaining('--ignore-not-found') })
+    expect(await k('get pods --wide')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("unknown option '--wide'"),
+    })
+  })
+
   it('says of anything else that it needs kubectl, and where it is', async () => {
     expect(await k('rollout status deployment/web')).toEqual({
       code: 127,
