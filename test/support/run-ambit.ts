@@ -18,6 +18,8 @@ export interface AmbitSettings {
   /** Where kubectl would be looked for. */
   readonly path?: string
   readonly input?: string
+  /** Size of the terminal that the command has; undefined: it has none. */
+  readonly tty?: { readonly columns: number; readonly rows: number }
 }
 
 /** A command that runs in this process, and can be watched and sent signals. */
@@ -25,13 +27,18 @@ export class RunningAmbit {
   readonly ended: Promise<AmbitRun>
   readonly #signals = new EventEmitter()
   readonly #outputs = { stdout: '', stderr: '' }
+  /** Each time the terminal was made raw, or not. */
+  readonly rawModes: boolean[] = []
 
   constructor(args: readonly string[], settings: AmbitSettings = {}) {
-    const { kubeconfig = '', home = '', cwd = tmpdir(), path = '', input = '' } = settings
+    const { kubeconfig = '', home = '', cwd = tmpdir(), path = '', input = '', tty } = settings
     const signals = this.#signals
     const terminal: Terminal = {
-      stdin: Readable.from(input === '' ? [] : [Buffer.from(input)]),
-      stdout: this.#collect('stdout'),
+      stdin: Object.assign(Readable.from(input === '' ? [] : [Buffer.from(input)]), {
+        isTTY: tty !== undefined,
+        setRawMode: (isRaw: boolean) => this.rawModes.push(isRaw),
+      }),
+      stdout: Object.assign(this.#collect('stdout'), tty),
       stderr: this.#collect('stderr'),
       cwd,
       exitCode: 0,

@@ -292,6 +292,19 @@ describe('ambit kubectl without a kubectl', () => {
     })
   })
 
+  it('gives a command a terminal that has our size, and ours its own ways back', async () => {
+    const args = ['kubectl', 'exec', '-n', 'shop', '-it', 'web', '--', 'sh', '-c', 'read line; echo "got $line"']
+    const tty = { columns: 90, rows: 30 }
+    const command = new RunningAmbit(args, { kubeconfig: api.kubeconfig, input: 'a line\n', tty })
+    expect(await command.ended).toEqual({ code: 0, stdout: 'got a line\n', stderr: '' })
+    expect(command.rawModes).toEqual([true, false])
+    expect(pods.sizes).toContain('90x30')
+    expect(await new RunningAmbit(args, { kubeconfig: api.kubeconfig, input: 'x\n' }).ended).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('no terminal for the command'),
+    })
+  })
+
   it('lists kinds', async () => {
     expect(await told('api-resources')).toMatch(
       /^NAME +SHORTNAMES +APIVERSION +NAMESPACED +KIND\n(.*\n)*configmaps +cm +v1 +true +ConfigMap\n/,
