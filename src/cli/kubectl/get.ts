@@ -40,10 +40,9 @@ export async function get(session: Session, args: readonly string[], flags: GetF
   if (output === 'json' || output === 'yaml') return printDocuments(session, wanted, flags, output)
   const isSeveral = new Set(wanted.map(({ resource }) => resource)).size > 1
   let printed = 0
-  for (const each of groupsOf(wanted)) {
-    const rows = await tableOf(session, each, flags)
+  for (const { resource, names } of groupsOf(wanted)) {
+    const rows = await tableOf(session, resource, names, flags)
     if (rows === undefined || rows.rows.length === 0) continue
-    const [{ resource }] = each as [Wanted]
     if (output === 'name') for (const row of rows.rows) session.say(objectName(resource, row.name))
     else {
       if (printed > 0) session.say('')
@@ -69,20 +68,31 @@ async function readWanted(session: Session, args: readonly string[]): Promise<re
   )
 }
 
-/** Objects of one kind that stand beside one another are one table. */
-function groupsOf(wanted: readonly Wanted[]): readonly (readonly Wanted[])[] {
-  const groups: Wanted[][] = []
-  for (const each of wanted) {
+/** Objects of one kind that are named one after the other: one table. */
+interface Group {
+  readonly resource: ServedResource
+  /** Undefined: all of the kind. */
+  readonly names: readonly (string | undefined)[]
+}
+
+function groupsOf(wanted: readonly Wanted[]): readonly Group[] {
+  const groups: { readonly resource: ServedResource; readonly names: (string | undefined)[] }[] = []
+  for (const { resource, name } of wanted) {
     const last = groups.at(-1)
-    if (last?.[0]?.resource === each.resource) last.push(each)
-    else groups.push([each])
+    if (last?.resource === resource) last.names.push(name)
+    else groups.push({ resource, names: [name] })
   }
   return groups
 }
 
-async function tableOf(session: Session, group: readonly Wanted[], flags: GetFlags): Promise<ServerTable | undefined> {
+async function tableOf(
+  session: Session,
+  resource: ServedResource,
+  names: Group['names'],
+  flags: GetFlags,
+): Promise<ServerTable | undefined> {
   let whole: ServerTable | undefined
-  for (const { resource, name } of group) {
+  for (const name of names) {
     const request = requestOf(session, resource, name, flags)
     let continueToken = ''
     do {

@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { duration, integer } from '#shared/config'
 import { MeshError } from '#shared/errors'
 import { execThroughApi, showLog } from '../cluster/index.ts'
-import { choice, ofKind } from '../flags/index.ts'
+import { choice, ofKind, withNamespaceFlag, withTargetFlags } from '../flags/index.ts'
 import { apiResources } from './api-resources.ts'
 import { apply } from './apply.ts'
 import { withApplyFlags, withFileFlags } from './apply-flags.ts'
@@ -119,11 +119,7 @@ export function builtinNames(): readonly string[] {
 }
 
 function withGlobals(command: Command): Command {
-  return command
-    .option('-n, --namespace <name>', 'namespace')
-    .option('--state <dir>', 'folder of the mesh')
-    .option('--kubeconfig <file>', 'the cluster of this kubeconfig')
-    .option('--context <name>', 'this context of it')
+  return withTargetFlags(withNamespaceFlag(command))
 }
 
 function withSelectors(command: Command): Command {
