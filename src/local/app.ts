@@ -21,7 +21,7 @@ import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './ne
 import { DesiredObjects, FolderApply, localKinds } from './objects/index.ts'
 import { ContainerConsoles, createPodStreams } from './pod-streams/index.ts'
 import { MeshPrograms } from './programs/index.ts'
-import { askTunnel, Captures, Cluster } from './runtime/index.ts'
+import { askIstiod, askTunnel, Captures, Cluster } from './runtime/index.ts'
 import { layoutOf, type StateLayout } from './state-layout.ts'
 import { StreamTargets } from './stream-targets.ts'
 
@@ -126,6 +126,15 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   askTunnel(node: string, path: string): Promise<string> | undefined {
     const local = this.#parts?.locals.find((each) => each.node.name === node)
     return local === undefined ? undefined : askTunnel(local.netns, path)
+  }
+
+  async askIstiod(path: string): Promise<string> {
+    const netns = currentNetns()
+    try {
+      return await askIstiod(netns, path)
+    } finally {
+      netns.close()
+    }
   }
 
   execTarget = (request: ExecRequest): SessionProcess | string =>

@@ -74,9 +74,15 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     control: ['host', 'kubelet'],
   },
   cli: {
-    client: [],
     print: [],
-    commands: ['client', 'print'],
+    flags: [],
+    target: [],
+    manifests: [],
+    client: ['print', 'target'],
+    cluster: ['print'],
+    kubectl: ['cluster', 'flags', 'manifests', 'print'],
+    checks: ['client', 'cluster', 'print', 'target'],
+    commands: ['client', 'print', 'flags', 'target', 'cluster', 'manifests', 'kubectl', 'checks'],
   },
 }
 

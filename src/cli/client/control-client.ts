@@ -2,6 +2,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { type ControlError, type MeshStatus, openSocketPath, type ProgressEvent } from '#shared/control'
 import { MeshError } from '#shared/errors'
+import { noMesh } from '../target/index.ts'
 
 /** A status asks every tunnel, each for up to 2 s. */
 const ANSWER_TIMEOUT_MS = 15_000
@@ -26,6 +27,11 @@ export class ControlClient {
   /** A page of the admin port of a node's tunnel. */
   tunnelPage(node: string, path: string): Promise<string> {
     return this.#text('GET', `/nodes/${encodeURIComponent(node)}/ztunnel${path}`)
+  }
+
+  /** A page of the control plane's monitoring port. */
+  istiodPage(path: string): Promise<string> {
+    return this.#text('GET', `/istiod${path}`)
   }
 
   /** Every event since the start, then live, up to `ready` or `failed`. */
@@ -57,7 +63,7 @@ export class ControlClient {
       try {
         socket = openSocketPath(join(this.#stateDir, 'ambit.sock'))
       } catch {
-        return reject(notUp(this.#stateDir))
+        return reject(noMesh(this.#stateDir))
       }
       const asked = request({ socketPath: socket.path, method, path, headers: { host: 'ambit', connection: 'close' } })
       asked.on('socket', (connection) => connection.once('connect', () => socket.release()))
@@ -67,20 +73,14 @@ export class ControlClient {
         socket.release()
         const isDown = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
         reject(
-          isDown ? notUp(this.#stateDir) : new MeshError('COMMAND_FAILED', `the mesh did not answer: ${error.message}`),
+          isDown
+            ? noMesh(this.#stateDir)
+            : new MeshError('COMMAND_FAILED', `the mesh did not answer: ${error.message}`),
         )
       })
       asked.end()
     })
   }
-}
-
-/** One sentence and what to do. */
-export function notUp(stateDir: string): MeshError {
-  return new MeshError(
-    'NOT_FOUND',
-    `no mesh is up in ${stateDir}; start one with "ambit up", or name its folder with --state`,
-  )
 }
 
 function errorIn(body: string): string {

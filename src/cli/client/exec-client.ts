@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { type ExecEnd, ExecFrameReader, type ExecRequest, execFrame, openSocketPath } from '#shared/control'
 import { MeshError } from '#shared/errors'
-import { notUp } from './control-client.ts'
+import { flushed } from '../print/index.ts'
+import { noMesh } from '../target/index.ts'
 
 /** Signals that a terminal or a script sends and that belong to the command, not to this client. */
 const FORWARDED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2']
@@ -46,7 +47,7 @@ function upgrade(stateDir: string): Promise<Duplex> {
     try {
       address = openSocketPath(join(stateDir, 'ambit.sock'))
     } catch {
-      return reject(notUp(stateDir))
+      return reject(noMesh(stateDir))
     }
     const headers = { host: 'ambit', connection: 'Upgrade', upgrade: 'ambit-exec' }
     const asked = request({ socketPath: address.path, path: '/exec', headers })
@@ -57,7 +58,7 @@ function upgrade(stateDir: string): Promise<Duplex> {
     })
     asked.on('error', () => {
       address.release()
-      reject(notUp(stateDir))
+      reject(noMesh(stateDir))
     })
     asked.end()
   })
@@ -85,11 +86,6 @@ function give(from: Duplex, to: NodeJS.WriteStream, bytes: Buffer): void {
   if (to.write(bytes)) return
   from.pause()
   to.once('drain', () => from.resume())
-}
-
-/** Resolves when everything written has gone out, or nobody takes it any more. */
-function flushed(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => stream.write('', () => resolve()))
 }
 
 function sendInput(socket: Duplex): void {

@@ -1,5 +1,14 @@
-export { ControlClient, notUp } from './control-client.ts'
+export { ControlClient } from './control-client.ts'
 export { endMesh } from './end-mesh.ts'
 export { execInPod } from './exec-client.ts'
-export { GOOD_END, type Launched, type LaunchSettings, launchSupervisor, listenOnLoopback } from './launch.ts'
+export {
+  GOOD_END,
+  type Launched,
+  type LaunchSettings,
+  launchSupervisor,
+  listenOnLoopback,
+  namespaceFlags,
+  supervisorEnv,
+} from './launch.ts'
+export { showFile } from './show-file.ts'
 export { claimFolder, hasState, removeState, runningProcesses } from './state-folder.ts'

@@ -67,7 +67,7 @@ export function listenOnLoopback(port: number): Promise<Server> {
 
 export function launchSupervisor(settings: LaunchSettings): Launched {
   const env = supervisorEnv(settings)
-  const unshare = findUnshare(env)
+  const unshare = namespaceFlags(env)
   const { stateDir, startedAt, distDir, nodes, api, folders, programEnv, isDetached } = settings
   const logs = join(stateDir, 'logs')
   mkdirSync(logs, { recursive: true, mode: 0o700 })
@@ -112,8 +112,11 @@ function descriptorOf(server: Server): number {
   return handle.fd
 }
 
-/** The flags that work for this user. @throws MeshError with what to do */
-function findUnshare(env: Readonly<Record<string, string>>): readonly string[] {
+/**
+ * The flags of `unshare` that work for this user.
+ * @throws MeshError with what to do
+ */
+export function namespaceFlags(env: Readonly<Record<string, string>>): readonly string[] {
   const complaints: string[] = []
   const isRoot = process.getuid?.() === 0
   for (const flags of isRoot
@@ -133,7 +136,10 @@ function findUnshare(env: Readonly<Record<string, string>>): readonly string[] {
 }
 
 /** An ordinary user's PATH may lack the folders of ip and its like. */
-function supervisorEnv({ path, logFilter }: LaunchSettings): Readonly<Record<string, string>> {
+export function supervisorEnv({
+  path,
+  logFilter,
+}: Pick<LaunchSettings, 'path' | 'logFilter'>): Readonly<Record<string, string>> {
   return { PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`, RUST_LOG: logFilter }
 }
 

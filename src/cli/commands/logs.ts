@@ -1,84 +1,74 @@
-import { createReadStream, existsSync, statSync, watch } from 'node:fs'
-import { join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { MeshStatus } from '#shared/control'
+import type { MeshStatus, ProgramStatus } from '#shared/control'
 import { MeshError } from '#shared/errors'
-import { ControlClient } from '../client/index.ts'
-import { stateOf, withState } from './options.ts'
+import { isStatus } from '#shared/kube-client'
+import { ControlClient, showFile } from '../client/index.ts'
+import { type LogOrder, showLog } from '../cluster/index.ts'
+import { withNamespaceFlag, withTargetFlags } from '../flags/index.ts'
+import { type LogFlags, logOrder, withLogFlags } from '../kubectl/index.ts'
+import { withTarget } from '../target/index.ts'
+import { type ClusterFlags, DEFAULT_STATE, type Installation, targetOf } from './options.ts'
 
-interface LogsOptions {
-  readonly state: string
-  readonly namespace?: string
-  readonly container?: string
+interface LogsFlags extends ClusterFlags, LogFlags {
   readonly node?: string
-  readonly follow?: boolean
 }
 
-export function addLogs(program: Command): void {
-  withState(program.command('logs'))
-    .description('show the log of a program (istiod-lite, node-agent, ztunnel, supervisor), or of a pod with -n')
-    .argument('<name>', 'program, or pod')
-    .option('-n, --namespace <name>', 'namespace of the pod')
-    .option('-c, --container <name>', 'container of the pod')
+const PROGRAMS = ['istiod-lite', 'node-agent', 'ztunnel', 'supervisor']
+/** Flags that only the log of a pod knows. */
+const POD_FLAGS = ['previous', 'timestamps', 'tail', 'since'] as const
+
+export function addLogs(program: Command, installation: Installation): void {
+  withLogFlags(withTargetFlags(withNamespaceFlag(program.command('logs'))))
+    .description(`show the log of a pod, or of a program of the mesh on this machine (${PROGRAMS.join(', ')})`)
+    .argument('<name>', 'pod, or program')
     .option('--node <name>', 'node of the program')
-    .option('-f, --follow', 'go on until Ctrl-C')
-    .action(async (name: string, options: LogsOptions) => {
-      const file = await fileOf(name, options)
-      await show(file, 0)
-      if (options.follow === true) await follow(file)
-    })
+    .action((name: string, flags: LogsFlags) => logs(name, flags, installation))
+}
+
+async function logs(name: string, flags: LogsFlags, installation: Installation): Promise<void> {
+  if (PROGRAMS.includes(name) && flags.namespace === undefined && flags.kubeconfig === undefined) {
+    const given = POD_FLAGS.find((flag) => flags[flag] !== undefined)
+    if (given !== undefined)
+      throw new MeshError('COMMAND_FAILED', `--${given} is for pods; the log of ${name} is shown whole`)
+    return showFile(await fileOf(name, flags, installation), flags.follow === true, installation.terminal)
+  }
+  const target = targetOf(installation, flags)
+  await withTarget(target, flags.namespace, async ({ connection, namespace }) => {
+    const order = logOrder({ namespace, name }, flags)
+    try {
+      await showLog(connection, order, installation.terminal)
+    } catch (error) {
+      // 503: a mesh on one machine whose API does not reach into pods; then the log is a file here.
+      if (target.stateDir === undefined || !isStatus(error, 503)) throw error
+      const given = POD_FLAGS.find((flag) => flags[flag] !== undefined)
+      if (given !== undefined) throw error
+      const { pods } = await new ControlClient(target.stateDir).status()
+      await showFile(containerLog(pods, order), order.follow, installation.terminal)
+    }
+  })
+}
+
+function containerLog(pods: MeshStatus['pods'], { pod: { namespace, name }, container }: LogOrder): string {
+  const pod = pods.find((each) => each.name === name && each.namespace === namespace)
+  const found = pod?.containers.find((each) => container === '' || each.name === container)
+  if (found !== undefined) return found.log
+  throw new MeshError('NOT_FOUND', `pod ${namespace}/${name} has no container that was started; see "ambit status"`)
 }
 
 /** The supervisor's own log can be read without it, too: it says why a mesh did not come up. */
-async function fileOf(name: string, options: LogsOptions): Promise<string> {
-  const stateDir = stateOf(options)
+async function fileOf(name: string, { state, node }: LogsFlags, { terminal }: Installation): Promise<string> {
+  const stateDir = resolve(terminal.cwd, state ?? DEFAULT_STATE)
   const own = join(stateDir, 'logs', 'supervisor.log')
-  if (name === 'supervisor' && options.namespace === undefined && existsSync(own)) return own
-  return logFile(await new ControlClient(stateDir).status(), name, options)
+  if (name === 'supervisor' && existsSync(own)) return own
+  const { programs } = await new ControlClient(stateDir).status()
+  return programLog(programs, name, node)
 }
 
-function logFile(status: MeshStatus, name: string, { namespace, container, node }: LogsOptions): string {
-  const program = status.programs.find((each) => each.name === name && (node === undefined || each.node === node))
-  if (namespace === undefined && program !== undefined) return program.log
-  const pod = status.pods.find((each) => each.name === name && each.namespace === (namespace ?? 'default'))
-  const found = pod?.containers.find((each) => container === undefined || each.name === container)
+function programLog(programs: MeshStatus['programs'], name: string, node: string | undefined): string {
+  const isMeant = (each: ProgramStatus): boolean => each.name === name && (node === undefined || each.node === node)
+  const found = programs.find(isMeant)
   if (found !== undefined) return found.log
-  if (pod !== undefined && container === undefined)
-    throw new MeshError('NOT_FOUND', `pod ${pod.namespace}/${name} has not been started: ${pod.reason || pod.phase}`)
-  throw new MeshError('NOT_FOUND', `there is no such program, pod or container; "ambit status" lists them`)
-}
-
-/** @returns how far the file has been shown */
-async function show(file: string, from: number): Promise<number> {
-  const stream = createReadStream(file, { start: from })
-  await pipeline(stream, process.stdout, { end: false })
-  return from + stream.bytesRead
-}
-
-/** Until a signal ends this process. A file that was cut is shown from its beginning. */
-async function follow(file: string): Promise<void> {
-  let shown = statSync(file).size
-  for await (const _ of changesOf(file)) {
-    const { size } = statSync(file)
-    shown = await show(file, size < shown ? 0 : shown)
-  }
-}
-
-async function* changesOf(file: string): AsyncGenerator<void> {
-  let wake = (): void => {}
-  let isChanged = false
-  const watcher = watch(file, () => {
-    isChanged = true
-    wake()
-  })
-  try {
-    for (;;) {
-      if (!isChanged) await new Promise<void>((resolve) => (wake = resolve))
-      isChanged = false
-      yield
-    }
-  } finally {
-    watcher.close()
-  }
+  throw new MeshError('NOT_FOUND', `there is no program ${name} on that node; "ambit status" lists them`)
 }

@@ -1,5 +1,21 @@
-import { resolve } from 'node:path'
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { systemClock } from '#shared/clock'
+import { runningProcesses } from '../client/index.ts'
+import { Session } from '../kubectl/index.ts'
+import type { Terminal } from '../print/index.ts'
+import {
+  chooseTarget,
+  DEFAULT_STATE,
+  type OpenTarget,
+  type Target,
+  type TargetFlags,
+  withTarget,
+} from '../target/index.ts'
+
+export { collect } from '../flags/index.ts'
+export { DEFAULT_STATE }
 
 /** What `main.ts` finds out about this installation. */
 export interface Installation {
@@ -12,11 +28,14 @@ export interface Installation {
   /** PATH of the user. */
   readonly path: string
   readonly logFilter: string
+  readonly kubeconfig: string
+  readonly home: string
+  readonly clusterHost: string
+  readonly clusterPort: string
+  readonly terminal: Terminal
 }
 
-export const DEFAULT_STATE = '.ambit'
-
-/** Every command that speaks with a mesh takes `--state`. */
+/** Every command that speaks with the mesh on this machine, and with nothing else, takes `--state`. */
 export function withState(command: Command): Command {
   return command.option('--state <dir>', 'folder of the mesh', DEFAULT_STATE)
 }
@@ -25,7 +44,33 @@ export function stateOf(options: { readonly state: string }): string {
   return resolve(options.state)
 }
 
-/** A list option that may be given several times. */
-export function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, value]
+/** The cluster that a command is meant for. @throws MeshError when there is none */
+export function targetOf(installation: Installation, flags: TargetFlags): Target {
+  const { kubeconfig, home, clusterHost, clusterPort, terminal } = installation
+  return chooseTarget({
+    flags,
+    cwd: terminal.cwd,
+    kubeconfig,
+    home,
+    clusterHost,
+    clusterPort,
+    isMeshUp: (stateDir) => runningProcesses(stateDir).length > 0 && existsSync(join(stateDir, 'kubeconfig')),
+    exists: existsSync,
+  })
+}
+
+export interface ClusterFlags extends TargetFlags {
+  readonly namespace?: string
+}
+
+/** Runs `work` with a session on the cluster that is meant. */
+export function withSession<T>(
+  installation: Installation,
+  flags: ClusterFlags,
+  work: (session: Session, target: OpenTarget) => Promise<T>,
+): Promise<T> {
+  return withTarget(targetOf(installation, flags), flags.namespace, (open) => {
+    const { connection, namespace } = open
+    return work(new Session({ connection, namespace, terminal: installation.terminal, clock: systemClock }), open)
+  })
 }

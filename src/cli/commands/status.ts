@@ -1,22 +1,67 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
+import { sleep, systemClock } from '#shared/clock'
+import { duration } from '#shared/config'
 import type { MeshStatus } from '#shared/control'
+import { MeshError } from '#shared/errors'
 import { ControlClient } from '../client/index.ts'
-import { table } from '../print/index.ts'
-import { stateOf, withState } from './options.ts'
+import { ofKind, withOutputFlag } from '../flags/index.ts'
+import { type DocumentFormat, documentText, table } from '../print/index.ts'
+import { meshTarget, withTarget } from '../target/index.ts'
+import { type Installation, stateOf, withState } from './options.ts'
 import { podTable } from './pod-table.ts'
 
-export function addStatus(program: Command): void {
-  withState(program.command('status'))
-    .description('show every program and pod; exit status 0 only when all is ready')
-    .addOption(new Option('-o, --output <format>', 'as JSON').choices(['json']))
-    .action(async (options: { readonly state: string; readonly output?: 'json' }) => {
-      const status = await new ControlClient(stateOf(options)).status()
-      process.stdout.write(options.output === 'json' ? `${JSON.stringify(status, null, 2)}\n` : statusText(status))
-      if (!status.ready) process.exitCode = 1
+interface StatusFlags {
+  readonly state: string
+  readonly output?: DocumentFormat
+  readonly wait?: boolean
+  readonly timeout: number
+}
+
+/** A status, and where the mesh's Kubernetes API is. */
+interface ShownStatus extends MeshStatus {
+  readonly api: { readonly server: string; readonly kubeconfig: string }
+}
+
+const AGAIN_MS = 200
+
+export function addStatus(program: Command, { terminal }: Installation): void {
+  withOutputFlag(withState(program.command('status')))
+    .description('show the Kubernetes API, every program and pod; exit status 0 only when all is ready')
+    .option('--wait', 'until all is ready')
+    .option('--timeout <time>', 'longest wait', ofKind(duration), 60_000)
+    .action(async (flags: StatusFlags) => {
+      const { output } = flags
+      const status = await ask(flags)
+      terminal.stdout.write(output === undefined ? statusText(status) : documentText(output, status))
+      if (!status.ready) terminal.exitCode = 1
     })
 }
 
-function statusText(status: MeshStatus): string {
+/** The last one when time is up. */
+async function ask(flags: StatusFlags): Promise<ShownStatus> {
+  const stateDir = stateOf(flags)
+  const client = new ControlClient(stateDir)
+  const untilMs = systemClock.monotonicMs() + (flags.wait === true ? flags.timeout : 0)
+  let status = await client.status()
+  while (!status.ready && systemClock.monotonicMs() < untilMs) {
+    await sleep(systemClock, AGAIN_MS)
+    status = await client.status()
+  }
+  const target = meshTarget(stateDir)
+  return { ...status, api: { server: await serverOf(target), kubeconfig: target.access.files.join() } }
+}
+
+/** Empty while the mesh has not got as far as its API. */
+async function serverOf(target: ReturnType<typeof meshTarget>): Promise<string> {
+  try {
+    return await withTarget(target, undefined, async ({ connection }) => connection.server)
+  } catch (error) {
+    if (error instanceof MeshError && error.code === 'CONFIG_INVALID') return ''
+    throw error
+  }
+}
+
+function statusText(status: ShownStatus): string {
   const programs = status.programs.map((program) => [
     program.name,
     program.node ?? '-',
@@ -36,7 +81,8 @@ function statusText(status: MeshStatus): string {
     [line === undefined ? where : `${where}:${line}`, path, problem].filter((part) => part !== '').join(': '),
   )
   return [
-    `The mesh is ${status.state}; up since ${status.startedAt}, in ${status.stateDir}\n`,
+    `The mesh is ${status.state}; up since ${status.startedAt}, in ${status.stateDir}\n` +
+      `Kubernetes API: ${status.api.server || 'not yet'}, kubeconfig ${status.api.kubeconfig}\n`,
     table(['PROGRAM', 'NODE', 'STATE', 'PID', 'RESTARTS', ''], programs),
     podTable(status.pods),
     table(['NAMESPACE', 'SERVICE', 'ADDRESSES', 'PORTS', 'ENDPOINTS'], services),

@@ -15,6 +15,8 @@ export interface ControlledMesh {
   stop(): void
   /** A page of a node's tunnel; undefined when there is no such node. */
   askTunnel(node: string, path: string): Promise<string> | undefined
+  /** A page of the control plane's monitoring port; rejects when it does not answer. */
+  askIstiod(path: string): Promise<string>
   /** Starts an exec request; an error is one sentence for the user. */
   execTarget: ExecTarget
 }
@@ -85,11 +87,13 @@ async function route(mesh: ControlledMesh, request: IncomingMessage, response: S
     response.writeHead(202).end()
     return mesh.stop()
   }
+  const [, page] = /^GET \/istiod(\/.*)$/.exec(asked) ?? []
+  if (page !== undefined) return send(response, await mesh.askIstiod(page + url.search), 'application/json')
   const [, node, rest] = /^GET \/nodes\/([^/]+)\/ztunnel(\/.*)$/.exec(asked) ?? []
   if (node === undefined || rest === undefined) return fail(response, 404, `there is nothing at ${url.pathname}`)
-  const page = mesh.askTunnel(node, rest + url.search)
-  if (page === undefined) return fail(response, 404, `there is no node ${node}; "ambit status" lists them`)
-  return send(response, await page, 'application/json')
+  const tunnelPage = mesh.askTunnel(node, rest + url.search)
+  if (tunnelPage === undefined) return fail(response, 404, `there is no node ${node}; "ambit status" lists them`)
+  return send(response, await tunnelPage, 'application/json')
 }
 
 function send(response: ServerResponse, body: string, contentType: string): void {

@@ -4,6 +4,7 @@ import { parseIp } from '#shared/net'
 import { connectFrom, type Netns } from '#shared/sys'
 
 const ADMIN_PORT = 15_000
+const ISTIOD_MONITORING_PORT = 15_014
 const ASK_TIMEOUT_MS = 2_000
 /** A dump of a large mesh; past this it is no ztunnel that answers. */
 const MAX_DUMP_BYTES = 256 << 20
@@ -13,10 +14,19 @@ const MAX_ASKING_PART = 0.2
 
 /** A page of the admin port of the tunnel in `netns`. @throws Error when it does not answer 200 */
 export function askTunnel(netns: Netns, path: string): Promise<string> {
+  return ask(netns, ADMIN_PORT, path)
+}
+
+/** A page of the monitoring port of the control plane in `netns`. @throws Error when it does not answer 200 */
+export function askIstiod(netns: Netns, path: string): Promise<string> {
+  return ask(netns, ISTIOD_MONITORING_PORT, path)
+}
+
+function ask(netns: Netns, port: number, path: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const ip = parseIp('127.0.0.1')
     if (ip === undefined) throw new TypeError('127.0.0.1 is an address')
-    const socket = connectFrom(netns, { ip, port: ADMIN_PORT })
+    const socket = connectFrom(netns, { ip, port })
     const asked = request(
       {
         createConnection: () => socket,

@@ -1,3 +1,3 @@
-export { askTunnel, Captures } from './captures.ts'
+export { askIstiod, askTunnel, Captures } from './captures.ts'
 export { Cluster } from './cluster.ts'
 export type { BlockedPod, ClusterSettings, LiveService, PlacedPod, PodNode } from './types.ts'

@@ -5,6 +5,7 @@
  * - `GET /progress` → `ProgressEvent` lines (NDJSON): everything since the start, then live until `ready` or `failed`
  * - `POST /stop` → 202; the supervisor takes everything down and exits
  * - `GET /nodes/<node>/ztunnel/<path>` → that path of the admin port of the node's ztunnel
+ * - `GET /istiod/<path>` → that path of the monitoring port of istiod-lite
  * - `GET /exec` with `Upgrade: ambit-exec` → frames both ways (frames.ts)
  *
  * Errors are `ControlError` with a 4xx or 5xx status.

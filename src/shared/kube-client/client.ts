@@ -26,7 +26,7 @@ export interface KubeClientSettings {
   readonly timeoutMs?: number
 }
 
-const DEFAULT_TIMEOUT_MS = 30_000
+export const DEFAULT_TIMEOUT_MS = 30_000
 const PAGE_LIMIT = 500
 /** Pages of one list; a server that never says "the last one" shall not fill our memory. */
 const MAX_PAGES = 2_000
@@ -140,7 +140,12 @@ export class ApiClient implements KubeClient {
       timeoutSeconds: watch.timeoutSeconds,
     })
     try {
-      const body = await this.#transport.stream({ method: 'GET', path, signal: watch.signal })
+      const body = await this.#transport.stream({
+        method: 'GET',
+        path,
+        signal: watch.signal,
+        ...(watch.accept === undefined ? {} : { accept: watch.accept }),
+      })
       watch.onOpen()
       await followWatch(body, watch, this.#clock)
     } catch (error) {

@@ -1,5 +1,7 @@
 export { isStatus, KubeApiError } from './api-error.ts'
 export { type KubeClientSettings, openKubeClient } from './client.ts'
+export { openKubeConnection } from './connection.ts'
 export type { WatchedKind, WatchTimes } from './kind-watch.ts'
+export { collectionPath, objectPath, withQuery } from './paths.ts'
 export type * from './types.ts'
 export { type ApiWatchSettings, watchApi } from './watch-api.ts'

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { isIPv6 } from 'node:net'
 import { type Cluster, KubeConfig } from '@kubernetes/client-node'
@@ -8,11 +8,21 @@ import type { KubeAccess } from './types.ts'
 
 const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
 
+/** A login with what its kubeconfig says beside it. */
+export interface ConfiguredLogin extends KubeLogin {
+  readonly context: string
+  /** Of the context, or of the pod that this is; empty when none is named. */
+  readonly namespace: string
+}
+
 /** @throws MeshError `CONFIG_INVALID` naming the file, and what is wrong with it */
-export function openLogin(access: KubeAccess): KubeLogin {
+export function openLogin(access: KubeAccess): ConfiguredLogin {
   const config = access.kind === 'kubeconfig' ? readFiles(access.files, access.context) : inCluster(access)
   const cluster = config.getCurrentCluster() as Cluster
+  const context = config.getCurrentContext()
   return {
+    context,
+    namespace: access.kind === 'in-cluster' ? ownNamespace() : (config.getContextObject(context)?.namespace ?? ''),
     server: serverUrl(cluster),
     isProxied: cluster.proxyUrl !== undefined && cluster.proxyUrl !== '',
     async options() {
@@ -69,6 +79,14 @@ function inCluster({ host, port }: Extract<KubeAccess, { kind: 'in-cluster' }>):
     { name: 'service-account', authProvider: { name: 'tokenFile', config: { tokenFile: `${ACCOUNT_FOLDER}/token` } } },
   )
   return config
+}
+
+function ownNamespace(): string {
+  try {
+    return readFileSync(`${ACCOUNT_FOLDER}/namespace`, 'utf8').trim()
+  } catch {
+    return ''
+  }
 }
 
 function serverUrl({ server, name, skipTLSVerify }: Cluster): URL {

@@ -1,17 +1,24 @@
-import http, { type ClientRequest, type IncomingMessage } from 'node:http'
+import http, { type ClientRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import https, { type RequestOptions } from 'node:https'
+import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
 import { refusal } from './api-error.ts'
 import type { KubeLogin } from './login.ts'
+import type { ApiRequest } from './types.ts'
 
-export interface ApiRequest {
-  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
-  /** With its query. */
-  readonly path: string
-  readonly body?: { readonly contentType: string; readonly value: unknown }
-  readonly signal?: AbortSignal | undefined
+/** `Connection: Upgrade` and its like come with it. */
+export interface UpgradeRequest extends ApiRequest {
+  readonly signal: AbortSignal
+  readonly upgrade: Readonly<Record<string, string>>
+}
+
+export interface Upgraded {
+  readonly kind: 'upgraded'
+  readonly headers: IncomingHttpHeaders
+  readonly socket: Duplex
+  readonly head: Buffer
 }
 
 export interface TransportSettings {
@@ -72,6 +79,21 @@ export class Transport implements Closer {
     })
   }
 
+  /**
+   * A connection that is not HTTP any more, and what came with the answer.
+   * @throws as `json`, also when the server answers without changing the protocol
+   */
+  async upgrade(request: UpgradeRequest): Promise<Upgraded> {
+    return this.#within(request, async (signal) => {
+      const login = await aborted(signal, this.#login.options())
+      const answer = await this.#exchange(request, login, this.#agents.streams, signal)
+      if (answer.kind === 'upgraded') return answer
+      await refuseFailure(request, answer.response)
+      answer.response.destroy()
+      throw new Error(`the server answered ${answer.response.statusCode} and did not change the protocol`)
+    })
+  }
+
   /** What is under way is cut off. */
   async close(): Promise<void> {
     this.#closed.abort(new MeshError('KUBE_API_UNREACHABLE', 'the client is closed'))
@@ -104,20 +126,20 @@ export class Transport implements Closer {
   async #send(request: ApiRequest, agent: http.Agent, signal: AbortSignal): Promise<IncomingMessage> {
     const options = await aborted(signal, this.#login.options())
     try {
-      return await this.#exchange(request, options, agent, signal)
+      return responseOf(await this.#exchange(request, options, agent, signal))
     } catch (error) {
       // The server closed a kept connection just then, and has not seen the request (Node: `request.reusedSocket`).
       if (!(error instanceof StaleConnection) || request.method === 'POST') throw error
-      return this.#exchange(request, options, agent, signal)
+      return responseOf(await this.#exchange(request, options, agent, signal))
     }
   }
 
   #exchange(
-    request: ApiRequest,
+    request: ApiRequest | UpgradeRequest,
     login: RequestOptions,
     agent: http.Agent,
     signal: AbortSignal,
-  ): Promise<IncomingMessage> {
+  ): Promise<Answer> {
     const { server, isProxied } = this.#login
     const body = request.body === undefined ? undefined : Buffer.from(JSON.stringify(request.body.value))
     const url = new URL(server)
@@ -133,11 +155,17 @@ export class Transport implements Closer {
           port: url.port === '' ? undefined : Number(url.port),
           method: request.method,
           path,
-          headers: { ...headersOf(login), ...contentHeaders(request, body), accept: 'application/json' },
+          headers: {
+            ...headersOf(login),
+            ...contentHeaders(request, body),
+            accept: request.accept ?? 'application/json',
+            ...('upgrade' in request ? request.upgrade : {}),
+          },
           signal,
         },
-        resolve,
+        (response) => resolve({ kind: 'response', response }),
       )
+      sent.on('upgrade', ({ headers }, socket, head) => resolve({ kind: 'upgraded', headers, socket, head }))
       sent.on('socket', (socket) => void socket.setKeepAlive(true, KEEP_ALIVE_MS))
       sent.on('error', (error: NodeJS.ErrnoException) => {
         const isStale = sent.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(error.code ?? '')
@@ -149,6 +177,14 @@ export class Transport implements Closer {
 }
 
 class StaleConnection extends Error {}
+
+type Answer = { readonly kind: 'response'; readonly response: IncomingMessage } | Upgraded
+
+function responseOf(answer: Answer): IncomingMessage {
+  if (answer.kind === 'response') return answer.response
+  answer.socket.destroy()
+  throw new Error('the server changed the protocol unasked')
+}
 
 function headersOf(login: RequestOptions): Readonly<Record<string, string>> {
   const entries = Object.entries((login.headers ?? {}) as Readonly<Record<string, unknown>>)

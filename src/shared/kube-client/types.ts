@@ -1,3 +1,4 @@
+import type { Readable } from 'node:stream'
 import type { Closer } from '#shared/lifecycle'
 
 /** How the API server is found, and who we are for it. */
@@ -98,6 +99,8 @@ export interface WatchOptions {
   /** The server has taken it; events follow. */
   readonly onOpen: () => void
   readonly onEvent: (event: WatchEvent) => void
+  /** Forms of the events' objects, as in the header; JSON as it is when undefined. */
+  readonly accept?: string
   readonly signal: AbortSignal
 }
 
@@ -105,4 +108,46 @@ export interface WatchEvent {
   /** An `ERROR` never gets here: it rejects the watch. */
   readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK'
   readonly object: ApiDocument
+}
+
+export interface ApiRequest {
+  readonly method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
+  /** With its query. */
+  readonly path: string
+  readonly body?: { readonly contentType: string; readonly value: unknown }
+  /** Forms of the answer, as in the header; JSON when undefined. */
+  readonly accept?: string
+  readonly signal?: AbortSignal | undefined
+}
+
+/** A `KubeClient`, and whatever else the server has to say. What its methods reject with is the same. */
+export interface KubeConnection extends KubeClient {
+  /** Of the kubeconfig. */
+  readonly context: string
+  /** What the kubeconfig's context, or our own pod, is in; empty when none is named. */
+  readonly namespace: string
+  /** The answer's JSON. */
+  json(request: ApiRequest): Promise<unknown>
+  /** The body as it comes, which the caller reads to its end or destroys; the time limit ends with the headers. */
+  stream(request: ApiRequest & { readonly signal: AbortSignal }): Promise<Readable>
+  /**
+   * A WebSocket of Kubernetes' channel protocols.
+   * @param protocols the best first
+   */
+  channels(path: string, protocols: readonly string[], signal: AbortSignal): Promise<ChannelStream>
+}
+
+export interface ChannelMessage {
+  readonly channel: number
+  readonly payload: Buffer
+}
+
+export interface ChannelStream {
+  /** Resolves when the connection takes more. */
+  send(channel: number, bytes: Uint8Array): Promise<void>
+  /** Ends one channel of ours. @returns false when the agreed protocol cannot say that */
+  end(channel: number): Promise<boolean>
+  /** To be read once; a reader that waits holds the server back. Ends with the stream, rejects when it breaks off. */
+  messages(): AsyncGenerator<ChannelMessage>
+  close(): void
 }

@@ -1,0 +1,1 @@
+export { choice, collect, ofKind, withNamespaceFlag, withOutputFlag, withTargetFlags } from './flags.ts'
