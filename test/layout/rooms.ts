@@ -12,6 +12,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   sys: ['errors', 'net', 'lifecycle'],
   telemetry: ['errors', 'clock', 'net'],
   model: ['errors', 'net'],
+  dns: ['net'],
   policy: ['errors', 'net', 'model'],
   pki: ['errors', 'clock', 'net', 'model'],
   http2: ['errors', 'clock', 'lifecycle', 'net'],
