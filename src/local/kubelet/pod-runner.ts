@@ -5,7 +5,7 @@ import { reasonOf } from '#shared/errors'
 import { type IpAddress, ipFamily } from '#shared/net'
 import { connectFrom, type Netns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
-import { killNeighbours, type Tools, writeInPlace } from '../host/index.ts'
+import { killNeighbours, type Tools } from '../host/index.ts'
 import { type NamespaceHolder, type PodAddresses, type PodNetwork, PROBE_SOURCES } from '../network/index.ts'
 import { RunningContainer } from './container.ts'
 import type { ContainerPlan } from './pod-plan.ts'
@@ -31,6 +31,7 @@ export interface PodMachine {
 export interface PodOrder {
   readonly namespace: string
   readonly name: string
+  readonly hostname: string
   readonly uid: string
   readonly containers: readonly ContainerPlan[]
   /** Given back to the machine's network when the pod has been stopped. */
@@ -60,9 +61,6 @@ export class PodRunner {
   readonly #machine: PodMachine
   readonly #changed: () => void
   readonly #ending = new AbortController()
-  readonly #hostsFile: string
-  #hosts: string
-  #hasFiles = false
   #phase: PodPhase = 'pending'
   #reason = ''
   #sandbox: NamespaceHolder | undefined
@@ -73,8 +71,6 @@ export class PodRunner {
     this.order = order
     this.#machine = machine
     this.#changed = changed
-    this.#hosts = order.hosts
-    this.#hostsFile = join(machine.podsDir, order.uid, 'hosts')
     this.#way = this.#bringUp()
   }
 
@@ -103,13 +99,6 @@ export class PodRunner {
     return this.#phase === 'running' && this.#containers.every((container) => container.isReady)
   }
 
-  /** New names for /etc/hosts; written in place, as the pod's mount holds this very file. */
-  writeHosts(text: string): void {
-    if (text === this.#hosts) return
-    this.#hosts = text
-    if (this.#hasFiles) writeInPlace(this.#hostsFile, text)
-  }
-
   /** Ends containers, then everything that is left in the pod's namespaces, then these. Safe to call twice. */
   async stop(graceMs: number): Promise<void> {
     if (this.#phase === 'stopped') return
@@ -118,7 +107,6 @@ export class PodRunner {
     await this.#way
     await this.#stopContainers(graceMs)
     await this.#closeSandbox()
-    this.#hasFiles = false
     rmSync(join(this.#machine.podsDir, this.order.uid), { recursive: true, force: true })
     this.#machine.network.release(this.order.addresses)
     this.#enter('stopped')
@@ -150,14 +138,14 @@ export class PodRunner {
 
   async #makeSandbox(): Promise<void> {
     const { tools, network, netnsDir, podsDir, hidden } = this.#machine
-    const { uid, name, resolv } = this.order
+    const { uid, hostname, hosts, resolv } = this.order
     const dir = join(podsDir, uid)
+    const hostsFile = join(dir, 'hosts')
     const resolvFile = join(dir, 'resolv.conf')
     mkdirSync(dir, { recursive: true, mode: 0o700 })
-    writeFileSync(this.#hostsFile, this.#hosts, { mode: 0o644 })
+    writeFileSync(hostsFile, hosts, { mode: 0o644 })
     writeFileSync(resolvFile, resolv, { mode: 0o644 })
-    this.#hasFiles = true
-    const sandbox = await openSandbox(tools, { hostname: name, hostsFile: this.#hostsFile, resolvFile, hidden })
+    const sandbox = await openSandbox(tools, { hostname, hostsFile, resolvFile, hidden })
     this.#sandbox = sandbox
     await network.connect(sandbox.netnsPath, this.order.addresses)
     symlinkSync(sandbox.netnsPath, join(netnsDir, uid))

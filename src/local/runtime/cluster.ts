@@ -6,8 +6,15 @@ import type { Logger } from '#shared/telemetry'
 import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
 import { EventRecorder } from '../controllers/index.ts'
 import { type ContainerPlan, type PodMachine, PodRunner, planPod } from '../kubelet/index.ts'
-import type { ServiceProxy } from '../network/index.ts'
-import { ApiObjects, type ApiPod, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
+import {
+  ApiObjects,
+  type ApiPod,
+  hostnameOf,
+  hostsFile,
+  type NameServers,
+  POD_FOLDER,
+  resolvFile,
+} from '../objects/index.ts'
 import { isEnrolled } from './enrolment.ts'
 import {
   anew,
@@ -21,7 +28,6 @@ import {
   unschedulableReason,
 } from './pod-object.ts'
 import { runningStatus, stuckStatus } from './pod-status.ts'
-import { proxiedPorts } from './proxied-ports.ts'
 import { isOver, podRef, StatusWriter } from './status-writer.ts'
 
 /** A node as far as pods need it. */
@@ -34,7 +40,8 @@ export interface ClusterSettings {
   readonly clock: Clock
   readonly logger: Logger
   readonly access: ObjectAccess
-  readonly serviceProxy: ServiceProxy
+  /** For the pods' /etc/resolv.conf. */
+  readonly nameServers: NameServers
   /** By node name, in order. */
   readonly nodes: ReadonlyMap<string, PodNode>
   /** Resolves when the tunnel of `node` serves the pod. */
@@ -183,7 +190,6 @@ export class Cluster implements Closer {
     this.#isClosed = true
     this.#timer?.cancel()
     await this.#objects.close()
-    await this.#settings.serviceProxy.close()
     await Promise.all([...this.#entries.values()].map((entry) => entry.runner.stop(0)))
     await Promise.all(this.#leaving)
   }
@@ -233,7 +239,7 @@ export class Cluster implements Closer {
     const { namespace, name, annotations } = pod.metadata
     const node = pod.spec.nodeName
     const folder = annotations[POD_FOLDER] ?? DEFAULT_FOLDER
-    const containers = planPod(pod, folder, { ...containerEnv, HOSTNAME: name })
+    const containers = planPod(pod, folder, { ...containerEnv, HOSTNAME: hostnameOf(raw) })
     const captured = async (of: string, signal: AbortSignal): Promise<void> => {
       while (entry.isEnrolled) {
         // Leaving the mesh while waiting ends the wait as well.
@@ -245,7 +251,7 @@ export class Cluster implements Closer {
         }
       }
     }
-    const runner = this.#runner({ namespace, name, uid, containers, machine: { ...machine, captured } })
+    const runner = this.#runner({ raw, namespace, name, uid, containers, machine: { ...machine, captured } })
     const entry: Entry = {
       uid,
       runner,
@@ -263,17 +269,19 @@ export class Cluster implements Closer {
   }
 
   #runner(order: {
+    readonly raw: ApiObject
     readonly namespace: string
     readonly name: string
     readonly uid: string
     readonly containers: readonly ContainerPlan[]
     readonly machine: PodMachine
   }): PodRunner {
-    const { namespace, name, uid, containers, machine } = order
+    const { raw, namespace, name, uid, containers, machine } = order
     const addresses = machine.network.allocate()
-    const hosts = hostsFile({ namespace, name, addresses: addresses.ips }, this.#namedServices())
+    const hosts = hostsFile(raw, addresses.ips)
+    const resolv = resolvFile(raw, this.#settings.nameServers)
     return new PodRunner(
-      { namespace, name, uid, containers, addresses, hosts, resolv: resolvFile(namespace) },
+      { namespace, name, hostname: hostnameOf(raw), uid, containers, addresses, hosts, resolv },
       machine,
       () => this.notice(),
     )
@@ -336,15 +344,8 @@ export class Cluster implements Closer {
   }
 
   #publish(): void {
-    const { serviceProxy } = this.#settings
     this.#status.retain(this.#objects.pods)
     for (const entry of this.#entries.values()) this.#tellRunning(entry)
-    serviceProxy.update(proxiedPorts(this.#objects.list('Service'), this.#objects.list('EndpointSlice')))
-    const services = this.#namedServices()
-    for (const { runner } of this.#entries.values()) {
-      const { namespace, name, addresses } = runner.order
-      runner.writeHosts(hostsFile({ namespace, name, addresses: addresses.ips }, services))
-    }
   }
 
   #tellRunning(entry: Entry): void {
@@ -366,16 +367,6 @@ export class Cluster implements Closer {
       containers,
     }
     this.#status.set(raw, runningStatus(raw, facts, now))
-  }
-
-  #namedServices(): Parameters<typeof hostsFile>[1] {
-    return this.services.map(({ service, ips, endpoints }) => ({
-      namespace: service.metadata.namespace,
-      name: service.metadata.name,
-      // A headless service is known by its pods' addresses.
-      addresses:
-        ips.length > 0 ? ips : endpoints.flatMap(({ runner }) => (runner.isReady ? runner.order.addresses.ips : [])),
-    }))
   }
 
   #now(): string {
