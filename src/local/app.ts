@@ -110,6 +110,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       nodes: parts?.nodes.list ?? [],
       programs: parts?.programs.list ?? [],
       cluster: parts?.cluster,
+      services: parts?.services.list ?? [],
       problems: this.#problemsOf(parts),
       captured: new Set(served.flatMap((uids) => [...uids])),
     })

@@ -10,7 +10,7 @@ import type { ObjectAccess } from './apiserver/index.ts'
 import { ClusterNames, clusterAnswerer, DnsServer, DnsService } from './dns/index.ts'
 import { HostPorts, PortOpener } from './host-ports/index.ts'
 import { CLUSTER_DOMAIN, DNS_SERVICE_IPS, ServiceProxy } from './network/index.ts'
-import { type ProxyNode, proxiedPorts, ServiceTable } from './services/index.ts'
+import { type LiveServiceRecord, type ProxyNode, proxiedPorts, ServiceTable } from './services/index.ts'
 
 export interface MeshServiceSettings {
   readonly clock: Clock
@@ -71,6 +71,10 @@ export class MeshServices implements Closer {
     const server = await DnsServer.listen(addresses, answerer, logger.child('dns'))
     const dnsService = await DnsService.keep({ access, clock, logger: logger.child('dns'), servers: fabric })
     return new MeshServices(settings, { table, server, dnsService })
+  }
+
+  get list(): readonly LiveServiceRecord[] {
+    return this.#table.services.toSorted((a, b) => (a.service.key < b.service.key ? -1 : 1))
   }
 
   get problems(): readonly StatusProblem[] {

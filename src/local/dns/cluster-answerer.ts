@@ -4,6 +4,7 @@ import {
   type DnsAnswer,
   type DomainName,
   isWithin,
+  nameKey,
   type Question,
   type RecordData,
   type ResourceRecord,
@@ -56,11 +57,11 @@ function isAsked(record: RecordData, { type }: Question): boolean {
 
 /** What whoever asked for services asks next. */
 function addressesOfTargets(names: ClusterNames, records: readonly RecordData[]): readonly ResourceRecord[] {
-  return records.flatMap((record) => {
-    if (record.type !== 'SRV') return []
-    const found = names.find(record.target, false)
+  const targets = records.flatMap((record) => (record.type === 'SRV' ? [record.target] : []))
+  return [...new Map(targets.map((target) => [nameKey(target), target])).values()].flatMap((target) => {
+    const found = names.find(target, false)
     if (found?.kind !== 'records') return []
-    return found.records.filter(({ type }) => type === 'A' || type === 'AAAA').map((each) => at(record.target, each))
+    return found.records.filter(({ type }) => type === 'A' || type === 'AAAA').map((each) => at(target, each))
   })
 }
 

@@ -49,6 +49,7 @@ export function planServices(ports: readonly ProxiedPort[]): NftTable {
       nft.jump(chains[i]?.name ?? ''),
     ),
   )
+  const nodes = new Set(served.flatMap(({ source, address }) => (source === 'node' ? [address.ip] : [])))
   const own = new Set(served.flatMap(({ endpoints }) => endpoints.map(({ ip }) => ip)))
   return {
     family: 'inet',
@@ -58,10 +59,7 @@ export function planServices(ports: readonly ProxiedPort[]): NftTable {
       { name: 'services', base: undefined, rules: dispatch },
       hookChain('prerouting', 'prerouting', -100, [nft.rule('services', nft.jump('services'))]),
       hookChain('output', 'output', -100, [nft.rule('services', nft.jump('services'))]),
-      hookChain('postrouting', 'postrouting', 100, [
-        nft.rule('by a node port', nft.connectionMarkIs(NODE_SOURCE_MARK, NODE_SOURCE_MARK), nft.masquerade()),
-        ...[...own].map(hairpinRule),
-      ]),
+      hookChain('postrouting', 'postrouting', 100, [...[...nodes].map(nodeSourceRule), ...[...own].map(hairpinRule)]),
     ],
   }
 }
@@ -140,6 +138,16 @@ function endpointChain({ service, endpoints, source }: ProxiedPort, number: numb
       }),
     ],
   }
+}
+
+/** Not what the interface to the pod has: that is a gateway's address, the same for all. */
+function nodeSourceRule(ip: IpAddress): NftChain['rules'][number] {
+  return nft.rule(
+    'by a node port',
+    nft.familyIs(ipFamily(ip)),
+    nft.connectionMarkIs(NODE_SOURCE_MARK, NODE_SOURCE_MARK),
+    nft.sourceNat(ip),
+  )
 }
 
 /** A pod that reaches itself by its service would see its own address as the caller's and answer past the node. */

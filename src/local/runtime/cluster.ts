@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
-import { type Namespace, objectKey, type Pod, type Service } from '#shared/k8s'
+import { type Namespace, objectKey, type Pod } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
@@ -48,7 +48,7 @@ export interface ClusterSettings {
   readonly capturing: (node: string, uid: string, signal: AbortSignal) => Promise<void>
   /** What every container gets. */
   readonly containerEnv: Readonly<Record<string, string>>
-  /** After every change that `pods` or `services` show. */
+  /** After every change that `pods` show. */
   readonly changed: () => void
 }
 
@@ -69,13 +69,6 @@ export interface BlockedPod {
   readonly name: string
   readonly serviceAccount: string
   readonly reason: string
-}
-
-/** A service with what it has now. */
-export interface LiveService {
-  readonly service: Service
-  readonly ips: readonly string[]
-  readonly endpoints: readonly PlacedPod[]
 }
 
 /** Changes that come within this time are worked off together. */
@@ -132,15 +125,6 @@ export class Cluster implements Closer {
 
   get blocked(): readonly BlockedPod[] {
     return this.#blocked
-  }
-
-  get services(): readonly LiveService[] {
-    const pods = this.pods
-    return this.#objects.list('Service').map((service) => ({
-      service,
-      ips: service.spec.clusterIPs,
-      endpoints: pods.filter(({ pod }) => selects(service, pod)),
-    }))
   }
 
   /** Every pod has a place and is ready, and nothing is on its way out. */
@@ -372,13 +356,4 @@ export class Cluster implements Closer {
   #now(): string {
     return `${new Date(this.#settings.clock.nowMs()).toISOString().slice(0, 19)}Z`
   }
-}
-
-function selects(service: Service, pod: Pod): boolean {
-  const selector = Object.entries(service.spec.selector)
-  return (
-    selector.length > 0 &&
-    service.metadata.namespace === pod.metadata.namespace &&
-    selector.every(([key, value]) => pod.metadata.labels[key] === value)
-  )
 }

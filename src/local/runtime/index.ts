@@ -3,7 +3,6 @@ export {
   type BlockedPod,
   Cluster,
   type ClusterSettings,
-  type LiveService,
   type PlacedPod,
   type PodNode,
 } from './cluster.ts'
