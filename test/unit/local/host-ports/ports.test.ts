@@ -23,7 +23,7 @@ function service(key: string, { ports, ...given }: Given): ServiceRecord {
     isOfOtherClass: false,
     object: serviceObject(key, {}),
     ...given,
-    ports: ports.map(([port, nodePort, protocol]) => ({ name: `p${port}`, port, protocol, nodePort })),
+    ports: ports.map(([port, nodePort, protocol = 'TCP' as const]) => ({ name: `p${port}`, port, protocol, nodePort })),
   }
 }
 
