@@ -2,14 +2,7 @@ import { closeSync } from 'node:fs'
 import type { Clock } from '#shared/clock'
 import { encodePortPacket, PORT_PACKET_BYTES, type PortAnswer, readOpenPort } from '#shared/control'
 import type { IpAddress } from '#shared/net'
-import {
-  currentNetns,
-  listenIn,
-  listenSeqPacket,
-  type Netns,
-  type SeqPacketConnection,
-  SyscallError,
-} from '#shared/sys'
+import { listenHere, listenSeqPacket, type SeqPacketConnection, SyscallError } from '#shared/sys'
 
 /** Never another: what a mesh opens is for this machine only. */
 const LOOPBACK = '127.0.0.1' as IpAddress
@@ -36,25 +29,23 @@ export async function servePorts(path: string, clock: Clock): Promise<void> {
     await listener.close()
   }
   if (connection === undefined) return
-  const netns = currentNetns()
   try {
     for (let packet = await connection.receive(); packet !== undefined; packet = await connection.receive()) {
       // None are expected; a descriptor that is not closed would stay for good.
       for (const fd of packet.fds) closeSync(fd)
-      await answer(connection, netns, packet.bytes)
+      await answer(connection, packet.bytes)
     }
   } finally {
-    netns.close()
     await connection.close()
   }
 }
 
-async function answer(connection: SeqPacketConnection, netns: Netns, bytes: Uint8Array): Promise<void> {
+async function answer(connection: SeqPacketConnection, bytes: Uint8Array): Promise<void> {
   const asked = readOpenPort(bytes)
   if (asked === undefined) return connection.send(encodePortPacket(refused('EINVAL')))
   let fd: number
   try {
-    fd = listenIn(netns, { ip: LOOPBACK, port: asked.port })
+    fd = listenHere({ ip: LOOPBACK, port: asked.port })
   } catch (error) {
     if (!(error instanceof SyscallError)) throw error
     return connection.send(encodePortPacket(refused(error.errno)))

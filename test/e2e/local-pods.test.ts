@@ -175,9 +175,7 @@ metadata: { name: extra, namespace: legacy }
 spec: { clusterIP: 10.96.0.77, selector: { app: extra }, ports: [{ port: 80 }] }`
       write('extra.yaml', pod('[sleep, infinity]'))
       const added = podOf(await ambit.until((status) => podOf(status, 'legacy/extra')?.ready === true), 'legacy/extra')
-      expect((await exec('legacy/client', ['grep', '-w', 'extra.legacy', '/etc/hosts'])).stdout).toContain(
-        '10.96.0.77\textra',
-      )
+      expect((await exec('legacy/client', ['getent', 'ahostsv4', 'extra.legacy'])).stdout).toContain('10.96.0.77')
       write('extra.yaml', pod('[sleep, "1000"]'))
       await ambit.until((status) => status.ready && podOf(status, 'legacy/extra')?.uid !== added?.uid)
       rmSync(join(folder, 'extra.yaml'))

@@ -32,6 +32,11 @@ const MAX_CONNECTIONS = 1_024
 /** A port that somebody has may become free. */
 const RETRY = { firstMs: 1_000, maxMs: 15_000, jitter: 0.1 }
 
+const WHY: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program has it',
+  EACCES: 'this user may not; ports below 1024 are for root',
+}
+
 interface Entry {
   readonly wanted: HostPort
   readonly backoff: Backoff
@@ -145,8 +150,8 @@ export class HostPorts implements Closer {
     const { port, service, field } = entry.wanted
     const { clock, changed } = this.#settings
     entry.state = errno === 'EACCES' ? 'forbidden' : 'taken'
-    const why = entry.state === 'taken' ? 'another program has it' : 'this user may not; ports below 1024 are for root'
-    const problem = `127.0.0.1:${port} cannot be opened on this machine (${errno}): ${why}`
+    const why = WHY[errno] === undefined ? '' : `: ${WHY[errno]}`
+    const problem = `127.0.0.1:${port} cannot be opened on this machine (${errno})${why}`
     const isNews = entry.problem !== problem
     entry.problem = problem
     entry.retry = clock.setTimer(entry.backoff.next(), () => void this.#open(entry))

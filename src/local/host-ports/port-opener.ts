@@ -3,7 +3,7 @@ import { type Clock, sleep } from '#shared/clock'
 import { encodePortPacket, PORT_PACKET_BYTES, readPortAnswer } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
-import { connectSeqPacket, type SeqPacketConnection } from '#shared/sys'
+import { connectSeqPacket, type SeqPacketConnection, type SeqPacketMessage } from '#shared/sys'
 
 export type OpenedPort =
   | { readonly kind: 'opened'; readonly fd: number }
@@ -49,15 +49,24 @@ export class PortOpener implements Closer {
   }
 
   async #ask(port: number): Promise<OpenedPort> {
-    await this.#connection.send(encodePortPacket({ port }))
-    const packet = await this.#connection.receive()
-    if (packet === undefined)
-      throw new MeshError('COMMAND_FAILED', 'the process that opens ports of the machine is gone')
+    const packet = await this.#exchange(encodePortPacket({ port }))
     const [fd, ...others] = packet.fds
     for (const each of others) closeSync(each)
     const answer = readPortAnswer(packet.bytes)
     if (answer?.kind === 'opened' && fd !== undefined) return { kind: 'opened', fd }
     if (fd !== undefined) closeSync(fd)
     return { kind: 'refused', errno: answer?.kind === 'refused' ? answer.errno : 'EPROTO' }
+  }
+
+  async #exchange(question: Uint8Array): Promise<SeqPacketMessage> {
+    const gone = 'the process that opens ports of the machine is gone; take the mesh down and up again'
+    try {
+      await this.#connection.send(question)
+    } catch (cause) {
+      throw new MeshError('COMMAND_FAILED', gone, { cause })
+    }
+    const packet = await this.#connection.receive()
+    if (packet === undefined) throw new MeshError('COMMAND_FAILED', gone)
+    return packet
   }
 }
