@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { type IpAddress, parseCidr, parseIp } from '#shared/net'
 import { connectFrom, createNetns, listenIn, type Netns, Routes } from '#shared/sys'
@@ -12,6 +13,8 @@ export interface TestPod {
   serve(port: number, onConnection: (socket: Socket) => void): Promise<Server>
   /** A connection that an application of the pod opens: not marked, so it is captured. */
   connect(address: string, port: number): Socket
+  /** Established connections to this port of the pod. */
+  connectionsTo(port: number): number
 }
 
 /** Pods on one bridge, each in a namespace of its own; nothing of the machine's own network is touched. */
@@ -66,6 +69,7 @@ export class PodNetwork {
         await new Promise<void>((resolve) => server.listen({ fd }, resolve))
         return server
       },
+      connectionsTo: (port) => netns.run(() => establishedTo(port)),
       connect: (address, port) => connectFrom(netns, { ip: known(address), port }),
     }
   }
@@ -80,3 +84,14 @@ function known(text: string): IpAddress {
   if (ip === undefined) throw new Error(`no address: ${text}`)
   return ip
 }
+
+/** As the namespace of this thread has them (proc_net_tcp(5)). */
+function establishedTo(port: number): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  return ['tcp', 'tcp6']
+    .flatMap((table) => readFileSync(`/proc/thread-self/net/${table}`, 'utf8').split('\n').slice(1))
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, address = '', , state]) => address.endsWith(local) && state === ESTABLISHED).length
+}
+
+const ESTABLISHED = '01'
