@@ -86,10 +86,13 @@ const NAMES = `
 const dns = require('dns/promises')
 const got = async (what) => { try { return await what } catch (error) { return error.code } }
 const svc = (name) => name + '.svc.cluster.local'
+const six = new dns.Resolver()
+six.setServers(['fd00:10:96::a'])
 const told = async () => ({
   short: (await dns.lookup('front.legacy')).family > 0,
   alias: (await dns.lookup('front-alias.legacy', { family: 4 })).address,
   front: (await dns.resolve4(svc('front.legacy')))[0],
+  bySix: (await six.resolve4(svc('front.legacy')))[0],
   both: (await dns.lookup(svc('peers.legacy'), { all: true })).map(({ family }) => family).sort(),
   peers: (await dns.resolve4(svc('peers.legacy'))).sort(),
   named: await dns.resolve4(svc('peer-a.peers.legacy')),
@@ -174,6 +177,7 @@ describe.runIf(requirePrivileges()).each([
       short: true,
       alias: front,
       front,
+      bySix: front,
       both: [4, 4, 6, 6],
       peers: [...peers].sort(),
       named: peers.slice(0, 1),
