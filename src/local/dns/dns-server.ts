@@ -28,7 +28,10 @@ export class DnsServer implements Closer {
   static async listen(addresses: readonly SocketAddress[], answerer: Answerer, logger: Logger): Promise<DnsServer> {
     const server = new DnsServer(answerer, logger)
     try {
-      for (const address of addresses) await Promise.all([server.#listenUdp(address), server.#listenTcp(address)])
+      for (const address of addresses) {
+        await server.#listenUdp(address)
+        await server.#listenTcp(address)
+      }
     } catch (cause) {
       await server.close()
       throw new MeshError('COMMAND_FAILED', `names cannot be served: ${reasonOf(cause)}`, { cause })
@@ -61,13 +64,13 @@ export class DnsServer implements Closer {
       // A client that is not there any more is its own loss.
       if (reply !== undefined) socket.send(reply, fromPort, from, () => {})
     })
+    this.#datagrams.push(socket)
     const listening = once(socket, 'listening')
     socket.bind({ address: ip, port, exclusive: true })
     await listening
     socket.on('error', (error) =>
       this.#logger.error('names over UDP are troubled', { at: formatSocketAddress(address), reason: reasonOf(error) }),
     )
-    this.#datagrams.push(socket)
   }
 
   async #listenTcp(address: SocketAddress): Promise<void> {
@@ -82,21 +85,28 @@ export class DnsServer implements Closer {
     this.#servers.push(server)
   }
 
-  /** Questions one after the other; while answers are not taken, none is read. */
+  /** Questions one after the other; while answers are not taken, none is answered or read. */
   #serve(connection: Socket): void {
     const frames = new TcpFrames()
+    const waiting: Uint8Array[] = []
+    const answer = (): void => {
+      for (let packet = waiting.shift(); packet !== undefined; packet = waiting.shift()) {
+        const reply = this.#reply(packet, 'tcp')
+        // Nothing can be told to who does not speak DNS.
+        if (reply === undefined) return void connection.destroy()
+        if (!connection.write(toTcpFrame(reply))) return
+      }
+      connection.resume()
+    }
     this.#connections.add(connection)
     connection.on('close', () => this.#connections.delete(connection))
     connection.on('error', () => connection.destroy())
     connection.setTimeout(IDLE_MS, () => connection.destroy())
-    connection.on('drain', () => connection.resume())
+    connection.on('drain', answer)
     connection.on('data', (chunk) => {
-      for (const packet of frames.push(chunk)) {
-        const reply = this.#reply(packet, 'tcp')
-        // Nothing can be told to who does not speak DNS.
-        if (reply === undefined) return void connection.destroy()
-        if (!connection.write(toTcpFrame(reply))) connection.pause()
-      }
+      connection.pause()
+      waiting.push(...frames.push(chunk))
+      answer()
     })
   }
 

@@ -140,6 +140,7 @@ export class HostPorts implements Closer {
       this.#notice()
     } catch (error) {
       if (this.#isClosed) return
+      entry.state = 'taken'
       entry.problem = `cannot be opened on this machine: ${reasonOf(error)}`
       logger.error('a port of the machine cannot be opened', { port, reason: reasonOf(error) })
       this.#settings.changed()

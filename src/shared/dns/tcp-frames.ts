@@ -11,25 +11,35 @@ export function toTcpFrame(message: Uint8Array): Uint8Array {
 
 /** Puts the messages of a TCP connection together again; holds one unfinished message at most. */
 export class TcpFrames {
-  #rest: Buffer = Buffer.alloc(0)
+  readonly #length = Buffer.alloc(LENGTH_BYTES)
+  #message: Buffer | undefined
+  /** Bytes that are there of the length, or of the message once that is known. */
+  #filled = 0
 
   /** Whether the connection stopped in the middle of a message. */
   get isWithinMessage(): boolean {
-    return this.#rest.length > 0
+    return this.#message !== undefined || this.#filled > 0
   }
 
-  /** @returns messages that are complete now */
+  /** @returns messages that are complete now; each byte is copied once, however small the pieces are */
   push(chunk: Uint8Array): readonly Uint8Array[] {
-    const bytes = this.#rest.length === 0 ? Buffer.from(chunk) : Buffer.concat([this.#rest, chunk])
     const messages: Uint8Array[] = []
-    let at = 0
-    while (bytes.length - at >= LENGTH_BYTES) {
-      const end = at + LENGTH_BYTES + bytes.readUInt16BE(at)
-      if (end > bytes.length) break
-      messages.push(bytes.subarray(at + LENGTH_BYTES, end))
-      at = end
+    let rest = chunk
+    while (rest.length > 0) {
+      const into = this.#message ?? this.#length
+      const piece = rest.subarray(0, into.length - this.#filled)
+      into.set(piece, this.#filled)
+      this.#filled += piece.length
+      rest = rest.subarray(piece.length)
+      if (this.#filled < into.length) break
+      this.#filled = 0
+      if (this.#message === undefined) {
+        this.#message = Buffer.alloc(this.#length.readUInt16BE())
+        if (this.#message.length > 0) continue
+      }
+      messages.push(this.#message)
+      this.#message = undefined
     }
-    this.#rest = bytes.subarray(at)
     return messages
   }
 }
