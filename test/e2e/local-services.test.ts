@@ -11,6 +11,8 @@ import { requirePrivileges } from '../support/privileges.ts'
 import { mayUnshare, rootlessAmbit } from '../support/rootless.ts'
 
 const SERVER = "http.createServer((q, r) => r.end(os.hostname() + ' ' + q.socket.remoteAddress)).listen(8080, '::')"
+/** The machine may be busy with other tests. */
+const PATIENCE_MS = 10_000
 const META_POD = 'apiVersion: v1\nkind: Pod\nmetadata'
 const META_SERVICE = 'apiVersion: v1\nkind: Service\nmetadata'
 const PROBE = 'readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }'
@@ -221,10 +223,13 @@ describe.runIf(requirePrivileges()).each([
     for (const port of [ports.node, ports.own]) {
       const seen = new Set<string>()
       await expect
-        .poll(async () => {
-          seen.add(await fetched(`http://127.0.0.1:${port}/`))
-          return seen
-        })
+        .poll(
+          async () => {
+            seen.add(await fetched(`http://127.0.0.1:${port}/`))
+            return seen
+          },
+          { timeout: PATIENCE_MS },
+        )
         .toEqual(new Set([`peer-a ::ffff:${nodes[0]}`, `peer-b ::ffff:${nodes[1]}`]))
     }
   })
@@ -268,7 +273,9 @@ describe.runIf(requirePrivileges()).each([
     const dns = await kubectl(run, 'get service kube-dns -n kube-system -o jsonpath={.spec.clusterIP}'.split(' '))
     expect(dns.stdout).toBe('10.96.0.10')
     expect(await kubectl(run, 'delete service kube-dns -n kube-system'.split(' '))).toMatchObject({ code: 0 })
-    await expect.poll(() => exec('legacy/client', ['getent', 'hosts', 'front'])).toContain('front.legacy')
+    await expect
+      .poll(() => exec('legacy/client', ['getent', 'hosts', 'front']), { timeout: PATIENCE_MS })
+      .toContain('front.legacy')
   })
 
   it.runIf(isRun)('leave no process and no port, however the mesh ends', async () => {
@@ -279,7 +286,7 @@ describe.runIf(requirePrivileges()).each([
     expect(openers).toHaveLength(1)
     expect(readFileSync(join(stateDir, 'run.json'), 'utf8')).toContain(`"portOpener":{"pid":${openers[0]},`)
     process.kill(pid, 'SIGKILL')
-    await expect.poll(() => portOpenersOf(stateDir)).toEqual([])
+    await expect.poll(() => portOpenersOf(stateDir), { timeout: PATIENCE_MS }).toEqual([])
     expect(await fetched(`http://127.0.0.1:${ports.node}/`)).toBe('ECONNREFUSED')
     await ambit.run(['down'])
     expect(await ambit.run(['up', '--detach', '--no-demo', '-f', join(dir, 'yaml')])).toMatchObject({ code: 0 })
