@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
-const programs = ['ztunnel', 'node-agent', 'istiod-lite', 'waypoint', 'local', 'cli'].filter((name) =>
+const programs = ['ztunnel', 'node-agent', 'istiod-lite', 'waypoint', 'local', 'port-opener', 'cli'].filter((name) =>
   existsSync(join(root, 'src', name, 'main.ts')),
 )
 

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Clock, sleep, type Timer } from '#shared/clock'
-import { type ExecRequest, identify, type MeshStatus, newRunRecord, writeRunRecord } from '#shared/control'
+import { type ExecRequest, identify, type MeshStatus, newRunRecord, PORT_SOCKET, writeRunRecord } from '#shared/control'
 import { reasonOf } from '#shared/errors'
 import { watchFolder } from '#shared/k8s'
 import type { MainControl, RunningProgram } from '#shared/lifecycle'
-import type { IpFamily } from '#shared/net'
+import { type IpFamily, ipFamily } from '#shared/net'
 import { currentNetns, type Netns, openNetns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
 import type { PodBackend } from './apiserver/index.ts'
@@ -15,9 +15,10 @@ import { type ControlledMesh, ControlServer, Progress } from './control/index.ts
 import { ancestorsOf, BoundedLog, findTools, MachinePids, type SessionProcess, type Tools } from './host/index.ts'
 import { type ContainerLog, openContainerLog } from './logs/index.ts'
 import { MESH_CRD_FOLDER } from './mesh-crds.ts'
+import { MeshServices } from './mesh-services.ts'
 import { meshStatus } from './mesh-status.ts'
 import { Narrator } from './narrator.ts'
-import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
+import { DNS_SERVICE_IPS, makeNodes, type Node, type Nodes, PodNetwork } from './network/index.ts'
 import { DesiredObjects, FolderApply, localKinds } from './objects/index.ts'
 import { ContainerConsoles, createPodStreams } from './pod-streams/index.ts'
 import { MeshPrograms } from './programs/index.ts'
@@ -48,6 +49,7 @@ interface Parts {
   readonly api: ClusterApi
   readonly targets: StreamTargets
   readonly locals: readonly LocalNode[]
+  readonly services: MeshServices
   readonly programs: MeshPrograms
   readonly cluster: Cluster
   readonly desired: DesiredObjects
@@ -114,6 +116,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       nodes: parts?.nodes.list ?? [],
       programs: parts?.programs.list ?? [],
       cluster: parts?.cluster,
+      services: parts?.services.list ?? [],
       problems: this.#problemsOf(parts),
       captured: new Set(served.flatMap((uids) => [...uids])),
     })
@@ -152,6 +155,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       await parts.desired.close()
       await parts.apply.close()
       await parts.cluster.close()
+      await parts.services.close()
       await parts.programs.stop(DOWN_GRACE_MS)
       await parts.api.close()
       for (const { netns } of parts.locals) netns.close()
@@ -171,6 +175,8 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const targets = this.#streamTargets(tools, consoles)
     const api = await this.#openApi(nodes, createPodStreams({ targets, tools, clock }))
     this.progress.say('step', 'the Kubernetes API is served')
+    // Before any pod starts: the first name that it asks for is answered.
+    const services = await this.#startServices(nodes, locals, api)
     const programs = await this.#startPrograms(tools, nodes, locals, api)
     this.progress.say('step', `${programs.list.length} programs started`)
     const cluster = this.#makeCluster(tools, nodes, locals, api, consoles)
@@ -179,7 +185,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       this.#isSynced = true
       apply.notice()
     })
-    return { tools, nodes, api, targets, locals, programs, cluster, desired, apply }
+    return { tools, nodes, api, targets, locals, services, programs, cluster, desired, apply }
   }
 
   #local(node: Node): LocalNode {
@@ -209,6 +215,19 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       kubeconfig,
       definitions: MESH_CRD_FOLDER,
       pods,
+    })
+  }
+
+  #startServices(nodes: Nodes, locals: readonly LocalNode[], { access }: ClusterApi): Promise<MeshServices> {
+    const { clock, logger, config } = this.#settings
+    return MeshServices.start({
+      clock,
+      logger,
+      access,
+      nodes: locals.map(({ node, netns }) => ({ name: node.name, ips: node.addresses.map(({ ip }) => ip), netns })),
+      fabric: nodes.fabricAddresses.map(({ ip }) => ip),
+      openerPath: config.portOpenerPid === 0 ? undefined : join(this.#layout.dir, PORT_SOCKET),
+      changed: () => this.#noticed(),
     })
   }
 
@@ -255,16 +274,15 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       }
       return [node.name, { machine, ips: node.addresses.map(({ ip }) => ip) }] as const
     })
+    const [fabric] = nodes.fabricAddresses
+    if (fabric === undefined) throw new TypeError('the fabric has no address')
+    const family = ipFamily(fabric.ip)
     const capturesOf = new Map(locals.map(({ node, captures }) => [node.name, captures]))
     return new Cluster({
       clock,
       logger: logger.child('cluster'),
       access,
-      serviceProxy: new ServiceProxy(
-        locals.map(({ netns }) => netns),
-        clock,
-        logger.child('services'),
-      ),
+      nameServers: { cluster: DNS_SERVICE_IPS[family], node: fabric.ip },
       nodes: new Map(machines),
       podLogsDir: folders.podLogs,
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
@@ -331,7 +349,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   }
 
   #problemsOf(parts: Parts | undefined): MeshStatus['problems'] {
-    return parts === undefined ? [] : [...parts.desired.problems, ...parts.apply.problems]
+    return parts === undefined ? [] : [...parts.desired.problems, ...parts.apply.problems, ...parts.services.problems]
   }
 
   #trimLogs(ownLog: BoundedLog = new BoundedLog(join(this.#layout.folders.logs, 'supervisor.log'))): void {
@@ -346,7 +364,9 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const own = this.#pids.self
     // Parents within the machine that are this mesh's own: process 1 of its namespace, and `unshare` above it.
     const outsideIn = [own, ...ancestorsOf(own).slice(0, 2)].reverse()
-    writeRunRecord(this.#layout.dir, newRunRecord(this.#startedAt, outsideIn.map(identify)))
+    const opener = this.#settings.config.portOpenerPid
+    const portOpener = opener === 0 ? undefined : identify(opener)
+    writeRunRecord(this.#layout.dir, newRunRecord(this.#startedAt, outsideIn.map(identify), portOpener))
   }
 }
 

@@ -13,6 +13,8 @@ export interface LocalConfig {
   readonly programEnv: readonly ExtraEnv[]
   /** A listening socket of the machine's loopback, for kubectl; 0 = there is none. */
   readonly apiFd: number
+  /** The process outside that opens ports of the machine's loopback, as /proc shows it; 0 = there is none. */
+  readonly portOpenerPid: number
   /** The mesh ends when this descriptor does; 0 = it stays until it is told. */
   readonly lifelineFd: number
   /** Where containers and this program find their commands. */
@@ -41,6 +43,12 @@ export const localSettings: ConfigSpec<LocalConfig> = {
       'AMBIT_API_FD',
       0,
       "Listening socket of the machine's loopback, where the Kubernetes API is served; 0 = only inside.",
+    ),
+    portOpenerPid: setting(
+      integer(0, 2 ** 22),
+      'AMBIT_PORT_OPENER_PID',
+      0,
+      "The process that opens ports of the machine's loopback; 0 = there is none.",
     ),
     lifelineFd: setting(
       integer(0, 1_000_000),

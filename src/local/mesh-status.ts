@@ -10,11 +10,13 @@ import type {
 import { AMBIT_VERSION, isSettled } from '#shared/control'
 import type { Pod } from '#shared/k8s'
 import { spiffeId } from '#shared/model'
+import { ipFamily } from '#shared/net'
 import type { MachinePids } from './host/index.ts'
 import type { PodContainer, PodRunner } from './kubelet/index.ts'
 import type { Node } from './network/index.ts'
 import type { MeshProgram } from './programs/index.ts'
-import type { BlockedPod, Cluster, LiveService, PlacedPod } from './runtime/index.ts'
+import type { BlockedPod, Cluster, PlacedPod } from './runtime/index.ts'
+import type { LiveServiceRecord } from './services/index.ts'
 
 /** Everything that a status is made from. */
 export interface StatusInputs {
@@ -25,6 +27,7 @@ export interface StatusInputs {
   readonly nodes: readonly Node[]
   readonly programs: readonly MeshProgram[]
   readonly cluster: Cluster | undefined
+  readonly services: readonly LiveServiceRecord[]
   readonly problems: readonly StatusProblem[]
   /** Uids of the pods that some tunnel serves now. */
   readonly captured: ReadonlySet<string>
@@ -49,7 +52,7 @@ export function meshStatus(inputs: StatusInputs): MeshStatus {
     nodes: nodes.map(nodeStatus),
     programs: programs.map((program) => program.status),
     pods,
-    services: (cluster?.services ?? []).map(serviceStatus),
+    services: inputs.services.map(serviceStatus),
     problems: inputs.problems,
   }
 }
@@ -144,15 +147,20 @@ function endReason({ initContainers, containers }: PodRunner): string {
   return failed === undefined ? '' : `${failed.name}: ${failed.reason}`
 }
 
-function serviceStatus({ service, ips, endpoints }: LiveService): ServiceStatus {
-  const { namespace, name } = service.metadata
+function serviceStatus({ service, endpoints }: LiveServiceRecord): ServiceStatus {
+  const { namespace, name, clusterIps, externalName, ports } = service
+  // A pod with addresses of both families is an endpoint of each.
+  const [ipv4, ipv6] = ([4, 6] as const).map((family) =>
+    endpoints.filter(({ ips }) => ips.some((ip) => ipFamily(ip) === family)),
+  )
+  const counted = ipv4?.length ? ipv4 : (ipv6 ?? [])
   return {
     namespace,
     name,
-    addresses: ips,
-    ports: service.spec.ports.map(({ port, protocol }) => `${port}/${protocol}`),
-    readyEndpoints: endpoints.filter(({ runner, isLeaving }) => runner.isReady && !isLeaving).length,
-    endpoints: endpoints.length,
+    addresses: externalName === '' ? clusterIps : [externalName],
+    ports: ports.map(({ port, protocol }) => `${port}/${protocol}`),
+    readyEndpoints: counted.filter(({ isReady }) => isReady).length,
+    endpoints: counted.length,
   }
 }
 

@@ -1,48 +1,19 @@
 import { spawnSync } from 'node:child_process'
-import { chmodSync, chownSync, cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Ambit, pidNamespaceOf, tracesOf } from '../support/ambit.ts'
+import { type Ambit, pidNamespaceOf, tracesOf } from '../support/ambit.ts'
 import { hasKubectl } from '../support/kube-api.ts'
 import { requirePrivileges } from '../support/privileges.ts'
-
-const root = resolve(import.meta.dirname, '../..')
-/** What runs needs of a checkout; the one under test may lie where an ordinary user must not look. */
-const NEEDED = [
-  'bin',
-  'dist',
-  'daemonset',
-  'samples',
-  'package.json',
-  'node_modules/.bin/node',
-  'node_modules/koffi',
-  'node_modules/@koromix',
-  `node_modules/node-linux-${process.arch}`,
-]
-/** nobody and nogroup. */
-const NOBODY = { uid: 65_534, gid: 65_534 }
-
-function mayUnshare(): boolean {
-  const { status } = spawnSync('unshare', ['--user', '--map-root-user', 'true'], NOBODY)
-  if (status === 0) return true
-  if (process.env.MESH_E2E === 'require')
-    throw new Error('MESH_E2E=require, but ordinary users may not make namespaces')
-  console.warn('SKIPPED: ordinary users may not make user namespaces on this machine')
-  return false
-}
+import { mayUnshare, rootlessAmbit } from '../support/rootless.ts'
 
 describe.runIf(requirePrivileges() && mayUnshare())('a mesh of an ordinary user', () => {
   let dir = ''
   let ambit: Ambit
   beforeAll(() => {
     dir = mkdtempSync(join(tmpdir(), 'ambit-rootless-'))
-    chmodSync(dir, 0o755)
-    for (const path of NEEDED)
-      cpSync(join(root, path), join(dir, path), { recursive: true, dereference: path.endsWith('/node') })
-    mkdirSync(join(dir, 'home'))
-    chownSync(join(dir, 'home'), NOBODY.uid, NOBODY.gid)
-    ambit = new Ambit({ stateDir: join(dir, 'home', 'state'), root: dir, user: NOBODY })
+    ambit = rootlessAmbit(dir)
   })
   afterAll(async () => {
     await ambit.run(['down'])

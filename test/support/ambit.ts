@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { MeshStatus } from '#shared/control'
 
 const root = resolve(import.meta.dirname, '../..')
@@ -100,6 +100,22 @@ export function tracesOf(pidNamespace: string): Traces {
     mounts: readFileSync('/proc/self/mounts', 'utf8'),
     links: readFileSync('/proc/self/net/dev', 'utf8').replace(/:.*$/gm, ''),
     namedNamespaces: namesIn('/run/netns'),
+  }
+}
+
+/** The processes outside of a mesh's namespaces that open ports of the machine for the mesh of `stateDir`. */
+export function portOpenersOf(stateDir: string): readonly number[] {
+  return readdirSync('/proc')
+    .filter(isPid)
+    .filter((pid) => commandLineOf(pid).includes(join(stateDir, 'ports.sock')))
+    .map(Number)
+}
+
+function commandLineOf(pid: string): readonly string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+  } catch {
+    return []
   }
 }
 

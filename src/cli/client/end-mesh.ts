@@ -2,7 +2,7 @@ import type { Clock } from '#shared/clock'
 import { isRunning, type ProcessIdentity } from '#shared/control'
 import { MeshError } from '#shared/errors'
 import { ControlClient } from './control-client.ts'
-import { runningProcesses } from './state-folder.ts'
+import { runningPortOpener, runningProcesses } from './state-folder.ts'
 
 /** What a mesh may take to go down when asked; then it is killed. */
 const START_WAIT_MS = 3_000
@@ -16,7 +16,10 @@ const LOOK_MS = 15
  * @param isHurried true = kills at once; asked again and again
  */
 export async function endMesh(stateDir: string, clock: Clock, isHurried: () => boolean = () => false): Promise<void> {
-  const processes = await startedProcesses(stateDir, clock)
+  const mesh = await startedProcesses(stateDir, clock)
+  // It ends with the supervisor, by itself; also when that one was killed long ago it is looked for.
+  const opener = runningPortOpener(stateDir)
+  const processes = opener === undefined ? mesh : [...mesh, opener]
   if (processes.length === 0) return
   if (!isHurried()) {
     const isAsked = await new ControlClient(stateDir).stop().then(

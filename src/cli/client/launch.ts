@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { identify, newRunRecord, writeRunRecord } from '#shared/control'
+import { identify, newRunRecord, PORT_SOCKET, writeRunRecord } from '#shared/control'
 import { MeshError } from '#shared/errors'
 
 export interface LaunchSettings {
@@ -73,12 +73,15 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
   mkdirSync(logs, { recursive: true, mode: 0o700 })
   const logFile = join(logs, 'supervisor.log')
   const log = openSync(logFile, 'a', 0o600)
+  // Before the mesh, which is told its pid; should the mesh not come, it goes again by itself.
+  const opener = spawnPortOpener(join(distDir, 'port-opener', 'main.js'), join(stateDir, PORT_SOCKET), log, env)
   const flags = [
     ['--state-dir', stateDir],
     ['--nodes', String(nodes)],
     ['--folders', JSON.stringify(folders)],
     ['--program-env', JSON.stringify(programEnv)],
     ['--api-fd', String(API_FD)],
+    ['--port-opener-pid', String(opener.pid ?? 0)],
     ['--lifeline-fd', isDetached ? '0' : String(LIFELINE_FD)],
   ].flat()
   const supervisor = [process.execPath, '--enable-source-maps', join(distDir, 'local', 'main.js'), ...flags]
@@ -92,7 +95,10 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
   api.close()
   closeSync(log)
   // From here on the mesh can be found and ended, also when this process is not there any more.
-  if (child.pid !== undefined) writeRunRecord(stateDir, newRunRecord(startedAt, [identify(child.pid)]))
+  if (child.pid !== undefined) {
+    const outside = opener.pid === undefined ? undefined : identify(opener.pid)
+    writeRunRecord(stateDir, newRunRecord(startedAt, [identify(child.pid)], outside))
+  }
   const lifeline = child.stdio[LIFELINE_FD] as Duplex | undefined
   lifeline?.on('error', () => {})
   return {
@@ -103,6 +109,25 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
     }),
     release: () => child.unref(),
   }
+}
+
+/** Stays in the machine's network, where it opens ports for services; lives as long as the supervisor. */
+function spawnPortOpener(
+  program: string,
+  socket: string,
+  log: number,
+  env: Readonly<Record<string, string>>,
+): ChildProcess {
+  const opener = spawn(process.execPath, [program, socket], {
+    detached: true,
+    cwd: '/',
+    env,
+    stdio: ['ignore', log, log],
+  })
+  // Without it the mesh runs, and says that no port of the machine can be opened.
+  opener.on('error', () => {})
+  opener.unref()
+  return opener
 }
 
 /** Node gives descriptors of servers away by their handle only, and takes no server as stdio. */

@@ -7,6 +7,7 @@ import {
   isRunning,
   newRunRecord,
   type ProcessIdentity,
+  type RunRecord,
   readRunRecord,
 } from '#shared/control'
 import { MeshError } from '#shared/errors'
@@ -22,6 +23,7 @@ const ENTRIES = [
   'nodes',
   'pki',
   'pods',
+  'ports.sock',
   'run.json',
   'run.json.new',
   'store',
@@ -29,9 +31,18 @@ const ENTRIES = [
 
 /** Processes of the mesh of this folder that run now; from the outside in. */
 export function runningProcesses(stateDir: string): readonly ProcessIdentity[] {
+  return recordOfThisBoot(stateDir)?.processes.filter(isRunning) ?? []
+}
+
+/** What opens ports of the machine for the mesh of this folder; undefined when it is gone. */
+export function runningPortOpener(stateDir: string): ProcessIdentity | undefined {
+  const opener = recordOfThisBoot(stateDir)?.portOpener
+  return opener !== undefined && isRunning(opener) ? opener : undefined
+}
+
+function recordOfThisBoot(stateDir: string): RunRecord | undefined {
   const record = readRunRecord(stateDir)
-  if (record === undefined || record.bootId !== currentBootId()) return []
-  return record.processes.filter(isRunning)
+  return record?.bootId === currentBootId() ? record : undefined
 }
 
 /**

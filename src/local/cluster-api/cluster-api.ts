@@ -18,6 +18,7 @@ import {
 } from '../apiserver/index.ts'
 import { registerNode, ServiceAddresses, startControllers } from '../controllers/index.ts'
 import { type Nodes, SERVICE_CIDRS } from '../network/index.ts'
+import { refusedServiceHook } from '../services/index.ts'
 import { openStore, type Store, storeDefaults } from '../store/index.ts'
 import { AccountTokens } from './account-tokens.ts'
 import { MESH_NAMESPACE, type MeshAccount, makeMeshAccounts, makeTunnelPod, type TunnelPod } from './mesh-accounts.ts'
@@ -65,6 +66,7 @@ export async function openClusterApi(settings: ClusterApiSettings): Promise<Clus
   const ranges = nodes.families.flatMap((family) => parseCidr(SERVICE_CIDRS[family]) ?? [])
   const addresses = new ServiceAddresses({ clock, ranges, nodePorts: NODE_PORTS })
   server.addAdmission(addresses.hook)
+  server.addAdmission(refusedServiceHook)
   await Promise.all([
     installMeshCrds(readMeshCrds(settings.definitions), access),
     makeMeshAccounts(access),

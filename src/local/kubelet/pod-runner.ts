@@ -42,6 +42,7 @@ export interface PodMachine {
 export interface PodOrder {
   readonly namespace: string
   readonly name: string
+  readonly hostname: string
   readonly uid: string
   readonly plan: PodPlan
   readonly volumes: PodVolumes
@@ -149,11 +150,6 @@ export class PodRunner {
   /** The file in which the newest run of a container is logged. */
   logFile({ name, restarts }: PodContainer): string {
     return join(this.#logDir(name), `${restarts}.log`)
-  }
-
-  /** New names for /etc/hosts. */
-  writeHosts(text: string): void {
-    this.#sandbox.writeHosts(text)
   }
 
   /**

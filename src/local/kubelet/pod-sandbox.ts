@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { sleep } from '#shared/clock'
-import { killNeighbours, writeInPlace } from '../host/index.ts'
+import { killNeighbours } from '../host/index.ts'
 import type { NamespaceHolder } from '../network/index.ts'
 import type { PodMachine, PodOrder } from './pod-runner.ts'
 import { openSandbox } from './sandbox.ts'
@@ -16,15 +16,12 @@ export class PodSandbox {
   readonly #machine: PodMachine
   readonly #lost: () => void
   readonly #dir: string
-  #hosts: string
-  #hasFiles = false
   #holder: NamespaceHolder | undefined
 
   constructor(order: PodOrder, machine: PodMachine, lost: () => void) {
     this.#order = order
     this.#machine = machine
     this.#lost = lost
-    this.#hosts = order.hosts
     this.#dir = join(machine.podsDir, order.uid)
   }
 
@@ -32,24 +29,16 @@ export class PodSandbox {
     return this.#holder
   }
 
-  /** Written in place, as the pod's mount holds this very file. */
-  writeHosts(text: string): void {
-    if (text === this.#hosts) return
-    this.#hosts = text
-    if (this.#hasFiles) writeInPlace(this.#hostsFile, text)
-  }
-
   /** @throws MeshError `COMMAND_FAILED`; what was made until then stays for `close` */
   async open(): Promise<NamespaceHolder> {
     const { tools, network, netnsDir, hidden } = this.#machine
-    const { uid, plan, resolv, addresses } = this.#order
+    const { uid, hostname, hosts, resolv, addresses } = this.#order
+    const hostsFile = join(this.#dir, 'hosts')
     const resolvFile = join(this.#dir, 'resolv.conf')
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 })
-    writeFileSync(this.#hostsFile, this.#hosts, { mode: 0o644 })
+    writeFileSync(hostsFile, hosts, { mode: 0o644 })
     writeFileSync(resolvFile, resolv, { mode: 0o644 })
-    this.#hasFiles = true
-    const { hostname } = plan
-    const holder = await openSandbox(tools, { hostname, hostsFile: this.#hostsFile, resolvFile, hidden })
+    const holder = await openSandbox(tools, { hostname, hostsFile, resolvFile, hidden })
     this.#holder = holder
     await network.connect(holder.netnsPath, addresses)
     symlinkSync(holder.netnsPath, join(netnsDir, uid))
@@ -71,11 +60,6 @@ export class PodSandbox {
   }
 
   removeFiles(): void {
-    this.#hasFiles = false
     rmSync(this.#dir, { recursive: true, force: true })
-  }
-
-  get #hostsFile(): string {
-    return join(this.#dir, 'hosts')
   }
 }

@@ -27,6 +27,12 @@ export interface NodePlan {
 /** Kubernetes' usual service ranges (kubeadm's defaults and their IPv6 twins). */
 export const SERVICE_CIDRS: Readonly<Record<IpFamily, string>> = { 4: '10.96.0.0/16', 6: 'fd00:10:96::/112' }
 
+/** What every name of the mesh ends with. */
+export const CLUSTER_DOMAIN = 'cluster.local'
+
+/** Service addresses of the cluster DNS: kubeadm's, and its IPv6 twin. */
+export const DNS_SERVICE_IPS: Readonly<Record<IpFamily, IpAddress>> = { 4: ip('10.96.0.10'), 6: ip('fd00:10:96::a') }
+
 /**
  * Source of kubelet probes: the redirect rules of an enrolled pod let these addresses in as they are, which is how
  * probes reach a pod that takes mTLS only (hbone-and-ztunnel g.5).

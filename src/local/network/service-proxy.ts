@@ -12,9 +12,21 @@ export interface ProxiedPort {
   readonly service: string
   readonly protocol: 'tcp' | 'udp'
   readonly address: SocketAddress
-  /** Ready ones, of the same family. */
+  /** Where connections go, of the same family. */
   readonly endpoints: readonly SocketAddress[]
+  /** What endpoints see: who calls, or the node, so that their answers come back by it. */
+  readonly source: 'kept' | 'node'
 }
+
+/** A node whose table is kept. */
+export interface ProxiedNode {
+  readonly netns: Netns
+  /** What leads to services there now. */
+  readonly ports: () => readonly ProxiedPort[]
+}
+
+/** Connections whose endpoints shall see the node; kube-proxy's number. */
+const NODE_SOURCE_MARK = 0x4000
 
 /** Replacing a table makes the kernel wait for its readers, about 20 ms a node; changes within this time go together. */
 const GATHER_MS = 50
@@ -37,6 +49,7 @@ export function planServices(ports: readonly ProxiedPort[]): NftTable {
       nft.jump(chains[i]?.name ?? ''),
     ),
   )
+  const nodes = new Set(served.flatMap(({ source, address }) => (source === 'node' ? [address.ip] : [])))
   const own = new Set(served.flatMap(({ endpoints }) => endpoints.map(({ ip }) => ip)))
   return {
     family: 'inet',
@@ -46,44 +59,42 @@ export function planServices(ports: readonly ProxiedPort[]): NftTable {
       { name: 'services', base: undefined, rules: dispatch },
       hookChain('prerouting', 'prerouting', -100, [nft.rule('services', nft.jump('services'))]),
       hookChain('output', 'output', -100, [nft.rule('services', nft.jump('services'))]),
-      hookChain('postrouting', 'postrouting', 100, [...own].map(hairpinRule)),
+      hookChain('postrouting', 'postrouting', 100, [...[...nodes].map(nodeSourceRule), ...[...own].map(hairpinRule)]),
     ],
   }
 }
 
 /** Keeps the tables of all nodes as the services are. */
 export class ServiceProxy implements Closer {
-  readonly #nodes: readonly Nftables[]
+  readonly #tables: readonly NodeTable[]
   readonly #clock: Clock
   readonly #logger: Logger
-  #wanted: readonly ProxiedPort[] = []
-  #applied: readonly ProxiedPort[] = []
   #timer: Timer | undefined
+  #isClosed = false
 
-  constructor(nodes: readonly Netns[], clock: Clock, logger: Logger) {
-    this.#nodes = nodes.map((netns) => new Nftables(netns))
+  constructor(nodes: readonly ProxiedNode[], clock: Clock, logger: Logger) {
+    this.#tables = nodes.map((node) => new NodeTable(node))
     this.#clock = clock
     this.#logger = logger
   }
 
-  update(ports: readonly ProxiedPort[]): void {
-    this.#wanted = ports
-    if (this.#timer !== undefined || isDeepStrictEqual(ports, this.#applied)) return
-    this.#timer = this.#clock.setTimer(GATHER_MS, () => this.#apply())
+  /** Something of the services changed: write it soon. */
+  notice(): void {
+    if (this.#isClosed) return
+    this.#timer ??= this.#clock.setTimer(GATHER_MS, () => {
+      this.#timer = undefined
+      for (const table of this.#tables) this.#apply(table)
+    })
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true
     this.#timer?.cancel()
   }
 
-  #apply(): void {
-    this.#timer = undefined
-    const wanted = this.#wanted
-    if (isDeepStrictEqual(wanted, this.#applied)) return
+  #apply(table: NodeTable): void {
     try {
-      const table = planServices(wanted)
-      for (const node of this.#nodes) node.replace(table)
-      this.#applied = wanted
+      table.apply()
     } catch (error) {
       // The old rules hold; the next change tries again.
       this.#logger.error('service addresses cannot be written', { reason: reasonOf(error) })
@@ -91,19 +102,52 @@ export class ServiceProxy implements Closer {
   }
 }
 
+class NodeTable {
+  readonly #rules: Nftables
+  readonly #ports: ProxiedNode['ports']
+  #applied: readonly ProxiedPort[] = []
+
+  constructor({ netns, ports }: ProxiedNode) {
+    this.#rules = new Nftables(netns)
+    this.#ports = ports
+  }
+
+  apply(): void {
+    const wanted = this.#ports()
+    if (isDeepStrictEqual(wanted, this.#applied)) return
+    this.#rules.replace(planServices(wanted))
+    this.#applied = wanted
+  }
+}
+
 const MAX_COMMENT = 120
 
 /** Each endpoint takes its share of what those before it left: 1/n, 1/(n-1), … and the last one takes the rest. */
-function endpointChain({ service, endpoints }: ProxiedPort, number: number): NftChain {
+function endpointChain({ service, endpoints, source }: ProxiedPort, number: number): NftChain {
+  const comment = service.slice(0, MAX_COMMENT)
+  const mark = nft.rule(comment, nft.setConnectionMark(NODE_SOURCE_MARK, NODE_SOURCE_MARK))
   return {
     name: `port-${number}`,
     base: undefined,
-    rules: endpoints.map(({ ip, port }, i) => {
-      const left = endpoints.length - i
-      const share = left > 1 ? [nft.oneIn(left)] : []
-      return nft.rule(service.slice(0, MAX_COMMENT), ...share, nft.destinationNat(ip, port))
-    }),
+    rules: [
+      ...(source === 'node' ? [mark] : []),
+      ...endpoints.map(({ ip, port }, i) => {
+        const left = endpoints.length - i
+        const share = left > 1 ? [nft.oneIn(left)] : []
+        return nft.rule(comment, ...share, nft.destinationNat(ip, port))
+      }),
+    ],
   }
+}
+
+/** Not what the interface to the pod has: that is a gateway's address, the same for all. */
+function nodeSourceRule(ip: IpAddress): NftChain['rules'][number] {
+  return nft.rule(
+    'by a node port',
+    nft.familyIs(ipFamily(ip)),
+    nft.connectionMarkIs(NODE_SOURCE_MARK, NODE_SOURCE_MARK),
+    nft.sourceNat(ip),
+  )
 }
 
 /** A pod that reaches itself by its service would see its own address as the caller's and answer past the node. */

@@ -1,12 +1,4 @@
-import {
-  type EndpointSlice,
-  type KindReader,
-  type KubeObject,
-  type Namespace,
-  type Pod,
-  readApiObject,
-  type Service,
-} from '#shared/k8s'
+import { type KindReader, type KubeObject, type Namespace, type Pod, readApiObject } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
 import { kindOf, localPodKind } from './kinds.ts'
@@ -28,15 +20,11 @@ interface Place {
 
 const PLACES = {
   Namespace: { group: '', resource: 'namespaces' },
-  Service: { group: '', resource: 'services' },
-  EndpointSlice: { group: 'discovery.k8s.io', resource: 'endpointslices' },
 } as const satisfies Readonly<Record<string, Place>>
 const PODS: Place = { group: '', resource: 'pods' }
 
 interface ReadKinds {
   readonly Namespace: Namespace
-  readonly Service: Service
-  readonly EndpointSlice: EndpointSlice
 }
 
 /** What the node runtime follows of the API, read once for each change. */

@@ -1,34 +1,100 @@
-/** A service by the names that pods call it. */
-export interface NamedService {
-  readonly namespace: string
-  readonly name: string
-  /** Its own addresses, or those of its endpoints when it has none. */
-  readonly addresses: readonly string[]
+import { isRecord, list, oneOf, optional, record, type Shape, text } from '#shared/document'
+import type { ApiObject } from '../apiserver/index.ts'
+import { CLUSTER_DOMAIN } from '../network/index.ts'
+
+const aliases = list(record({ ip: text(''), hostnames: list(text()) }))
+const resolver = record({
+  nameservers: list(text()),
+  searches: list(text()),
+  options: list(record({ name: text(''), value: optional(text()) })),
+})
+const policy = oneOf(['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'], 'ClusterFirst')
+
+/** Linux's own bounds (resolv.conf(5)); what is over them would be read by nobody. */
+const MAX_NAME_SERVERS = 3
+const MAX_SEARCHES = 32
+const MAX_HOSTNAME = 63
+
+/** Where names are asked for. */
+export interface NameServers {
+  /** The service of the cluster DNS. */
+  readonly cluster: string
+  /** What a node itself asks: the same, past the service. */
+  readonly node: string
 }
 
-const CLUSTER_DOMAIN = 'cluster.local'
-const LOOPBACK = ['127.0.0.1\tlocalhost', '::1\tlocalhost ip6-localhost ip6-loopback']
+/** What a pod calls itself: `spec.hostname`, else its name, as far as a host name may be long. */
+export function hostnameOf({ metadata, spec }: ApiObject): string {
+  const given = isRecord(spec) && typeof spec.hostname === 'string' ? spec.hostname : ''
+  return given || metadata.name.slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '')
+}
 
-/**
- * /etc/hosts of a pod: until there is a cluster DNS, this is where service names come from. All that DNS search paths
- * would find: `name` in the pod's own namespace, `name.ns`, `name.ns.svc`, and the full name.
- */
-export function hostsFile(
-  pod: { readonly namespace: string; readonly name: string; readonly addresses: readonly string[] },
-  services: readonly NamedService[],
-): string {
-  const lines = [...LOOPBACK, ...pod.addresses.map((address) => `${address}\t${pod.name}`)]
-  for (const { namespace, name, addresses } of services) {
-    const short = namespace === pod.namespace ? [name] : []
-    const full = `${name}.${namespace}.svc.${CLUSTER_DOMAIN}`
-    const names = [...short, `${name}.${namespace}`, `${name}.${namespace}.svc`, full].join(' ')
-    for (const address of addresses) lines.push(`${address}\t${names}`)
-  }
+/** /etc/hosts of a pod, as a kubelet writes it; every other name is the DNS's. */
+export function hostsFile(pod: ApiObject, addresses: readonly string[]): string {
+  const { hostAliases, subdomain } = fieldsOf(pod)
+  const hostname = hostnameOf(pod)
+  const full = subdomain === '' ? [] : [`${hostname}.${subdomain}.${pod.metadata.namespace}.svc.${CLUSTER_DOMAIN}`]
+  const added = read(aliases, hostAliases).filter(({ hostnames }) => hostnames.length > 0)
+  const lines = [
+    '# Kubernetes-managed hosts file.',
+    '127.0.0.1\tlocalhost',
+    '::1\tlocalhost ip6-localhost ip6-loopback',
+    'fe00::0\tip6-localnet',
+    'fe00::0\tip6-mcastprefix',
+    'fe00::1\tip6-allnodes',
+    'fe00::2\tip6-allrouters',
+    ...addresses.map((address) => [address, ...full, hostname].join('\t')),
+    ...(added.length === 0 ? [] : ['', '# Entries added by HostAliases.']),
+    ...added.map(({ ip, hostnames }) => [ip, ...hostnames].join('\t')),
+  ]
   return `${lines.join('\n')}\n`
 }
 
-/** /etc/resolv.conf of a pod: search paths as in a cluster, and no name server, so that an unknown name fails at once. */
-export function resolvFile(namespace: string): string {
-  const search = [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN].join(' ')
-  return `search ${search}\nnameserver 127.0.0.1\noptions ndots:5 timeout:1 attempts:1\n`
+/** /etc/resolv.conf of a pod: by its `dnsPolicy`, with what its `dnsConfig` adds. */
+export function resolvFile(pod: ApiObject, servers: NameServers): string {
+  const { dnsPolicy, dnsConfig } = fieldsOf(pod)
+  const base = ofPolicy(read(policy, dnsPolicy), pod.metadata.namespace ?? '', servers)
+  const added = read(resolver, dnsConfig)
+  const nameservers = unique([...base.nameservers, ...added.nameservers]).slice(0, MAX_NAME_SERVERS)
+  const searches = unique([...base.searches, ...added.searches]).slice(0, MAX_SEARCHES)
+  // Options of the same name replace one another.
+  const options = new Map([...base.options, ...added.options].map((option) => [option.name, option]))
+  const words = [...options.values()].map(({ name, value = '' }) => (value === '' ? name : `${name}:${value}`))
+  const lines = [
+    ...(searches.length === 0 ? [] : [`search ${searches.join(' ')}`]),
+    ...nameservers.map((server) => `nameserver ${server}`),
+    ...(words.length === 0 ? [] : [`options ${words.join(' ')}`]),
+  ]
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+type Resolver = ReturnType<typeof resolver>
+
+function ofPolicy(dnsPolicy: ReturnType<typeof policy>, namespace: string, servers: NameServers): Resolver {
+  if (dnsPolicy === 'None') return { nameservers: [], searches: [], options: [] }
+  if (dnsPolicy === 'Default') return { nameservers: [servers.node], searches: [], options: [] }
+  return {
+    nameservers: [servers.cluster],
+    searches: [`${namespace}.svc.${CLUSTER_DOMAIN}`, `svc.${CLUSTER_DOMAIN}`, CLUSTER_DOMAIN],
+    options: [{ name: 'ndots', value: '5' }],
+  }
+}
+
+function fieldsOf({ spec }: ApiObject): {
+  readonly hostAliases: unknown
+  readonly subdomain: string
+  readonly dnsPolicy: unknown
+  readonly dnsConfig: unknown
+} {
+  const { hostAliases, subdomain, dnsPolicy, dnsConfig } = isRecord(spec) ? spec : {}
+  return { hostAliases, subdomain: typeof subdomain === 'string' ? subdomain : '', dnsPolicy, dnsConfig }
+}
+
+function unique(items: readonly string[]): readonly string[] {
+  return [...new Set(items)]
+}
+
+/** The API has checked its objects; what is wrong all the same counts as not written. */
+function read<T>(shape: Shape<T>, value: unknown): T {
+  return shape(value ?? undefined, [], () => {})
 }

@@ -2,6 +2,7 @@ import { isRecord } from '#shared/document'
 import { type KindReader, type KubeObject, meshKinds, type Pod } from '#shared/k8s'
 import type { ApiObject } from '../apiserver/index.ts'
 import { podProblems } from '../kubelet/index.ts'
+import { refusedServiceFields } from '../services/index.ts'
 
 /** Parts of a pod that would silently do nothing here. */
 const REFUSED_POD_FIELDS = ['volumes', 'ephemeralContainers', 'hostPID', 'hostIPC']
@@ -39,12 +40,9 @@ function localBody({ kind, body }: KindReader): KindReader['body'] {
   return kind === 'Service' ? serviceBody(body) : body
 }
 
-/** Nobody is outside of the machine who could come in by another type. */
 function serviceBody(mesh: KindReader['body']): KindReader['body'] {
   return (document, report) => {
-    const written = isRecord(document.spec) ? document.spec : {}
-    if (written.type !== undefined && written.type !== 'ClusterIP')
-      report(['spec', 'type'], 'must be ClusterIP on one machine')
+    for (const { path, problem } of refusedServiceFields(document.spec)) report(path, problem)
     return mesh(document, report)
   }
 }

@@ -2,13 +2,13 @@ import { mkdirSync } from 'node:fs'
 import type { Timer } from '#shared/clock'
 import { isRecord } from '#shared/document'
 import { reasonOf } from '#shared/errors'
-import { type Namespace, objectKey, type Pod, type Service } from '#shared/k8s'
+import { type Namespace, objectKey, type Pod } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import type { ApiObject } from '../apiserver/index.ts'
 import { EventRecorder } from '../controllers/index.ts'
 import { type PodEvent, PodRunner, planPod } from '../kubelet/index.ts'
 import { removeLeftoverLogs, removePodLogs } from '../logs/index.ts'
-import { ApiObjects, type ApiPod, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
+import { ApiObjects, type ApiPod, hostnameOf, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
 import type { PodVolumes } from '../pod-plan/index.ts'
 import { earlierRuns, earlierStartMs } from './earlier-life.ts'
 import { Enrolment, isEnrolled } from './enrolment.ts'
@@ -25,9 +25,8 @@ import {
   unschedulableReason,
 } from './pod-object.ts'
 import { runningStatus, stuckStatus } from './pod-status.ts'
-import { proxiedPorts } from './proxied-ports.ts'
 import { isOver, podRef, StatusWriter } from './status-writer.ts'
-import type { BlockedPod, ClusterSettings, LiveService, PlacedPod, PodNode } from './types.ts'
+import type { BlockedPod, ClusterSettings, PlacedPod, PodNode } from './types.ts'
 
 /** Changes that come within this time are worked off together. */
 const QUIET_MS = 2
@@ -86,15 +85,6 @@ export class Cluster implements Closer {
     return this.#blocked
   }
 
-  get services(): readonly LiveService[] {
-    const pods = this.pods.filter(({ runner }) => runner.end === undefined)
-    return this.#objects.list('Service').map((service) => ({
-      service,
-      ips: service.spec.clusterIPs,
-      endpoints: pods.filter(({ pod }) => selects(service, pod)),
-    }))
-  }
-
   /** Every pod has a place and is ready or has ended, and nothing is on its way out. */
   get isReady(): boolean {
     if (this.#waiting > 0) return false
@@ -146,7 +136,6 @@ export class Cluster implements Closer {
     this.#isClosed = true
     this.#timer?.cancel()
     await this.#objects.close()
-    await this.#settings.serviceProxy.close()
     await Promise.all([...this.#entries.values()].map((entry) => entry.runner.stop(0)))
     await Promise.all(this.#leaving)
   }
@@ -191,12 +180,15 @@ export class Cluster implements Closer {
     { machine }: PodNode,
     namespaces: readonly Namespace[],
   ): void {
-    const { clock, containerEnv, logger, capturing } = this.#settings
+    const { clock, containerEnv, nameServers, logger, capturing } = this.#settings
     const { uid, raw, pod } = wanted
     const { namespace, name, annotations } = pod.metadata
     const node = pod.spec.nodeName
     const written = isRecord(raw.spec) ? raw.spec : {}
-    const plan = planPod(pod, written, annotations[POD_FOLDER] ?? DEFAULT_FOLDER, { ...containerEnv, HOSTNAME: name })
+    const plan = planPod(pod, written, annotations[POD_FOLDER] ?? DEFAULT_FOLDER, {
+      ...containerEnv,
+      HOSTNAME: hostnameOf(raw),
+    })
     const enrolment = new Enrolment(isEnrolled(pod, namespaces))
     const nowMs = clock.nowMs()
     const startedAtMs = earlierStartMs(raw) ?? nowMs
@@ -208,8 +200,9 @@ export class Cluster implements Closer {
       plan,
       volumes: NO_VOLUMES,
       addresses,
-      hosts: hostsFile({ namespace, name, addresses: addresses.ips }, this.#namedServices()),
-      resolv: resolvFile(namespace),
+      hostname: hostnameOf(raw),
+      hosts: hostsFile(raw, addresses.ips),
+      resolv: resolvFile(raw, nameServers),
       startedAtMs,
       earlier: earlierRuns(raw, nowMs),
     }
@@ -279,15 +272,8 @@ export class Cluster implements Closer {
   }
 
   #publish(): void {
-    const { serviceProxy } = this.#settings
     this.#status.retain(this.#objects.pods)
     for (const entry of this.#entries.values()) this.#tellRunning(entry)
-    serviceProxy.update(proxiedPorts(this.#objects.list('Service'), this.#objects.list('EndpointSlice')))
-    const services = this.#namedServices()
-    for (const { runner } of this.#entries.values()) {
-      const { namespace, name, addresses } = runner.order
-      runner.writeHosts(hostsFile({ namespace, name, addresses: addresses.ips }, services))
-    }
   }
 
   #tellRunning({ uid, raw, runner, node, startedAt, isLeaving }: Entry): void {
@@ -310,26 +296,7 @@ export class Cluster implements Closer {
     this.#status.set(raw, runningStatus(raw, facts, this.#now()))
   }
 
-  #namedServices(): Parameters<typeof hostsFile>[1] {
-    return this.services.map(({ service, ips, endpoints }) => ({
-      namespace: service.metadata.namespace,
-      name: service.metadata.name,
-      // A headless service is known by its pods' addresses.
-      addresses:
-        ips.length > 0 ? ips : endpoints.flatMap(({ runner }) => (runner.isReady ? runner.order.addresses.ips : [])),
-    }))
-  }
-
   #now(): string {
     return timeText(this.#settings.clock.nowMs())
   }
-}
-
-function selects(service: Service, pod: Pod): boolean {
-  const selector = Object.entries(service.spec.selector)
-  return (
-    selector.length > 0 &&
-    service.metadata.namespace === pod.metadata.namespace &&
-    selector.every(([key, value]) => pod.metadata.labels[key] === value)
-  )
 }

@@ -1,3 +1,3 @@
 export { askIstiod, askTunnel, Captures } from './captures.ts'
 export { Cluster } from './cluster.ts'
-export type { BlockedPod, ClusterSettings, LiveService, PlacedPod, PodNode } from './types.ts'
+export type { BlockedPod, ClusterSettings, PlacedPod, PodNode } from './types.ts'

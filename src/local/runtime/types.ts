@@ -1,9 +1,9 @@
 import type { Clock } from '#shared/clock'
-import type { Pod, Service } from '#shared/k8s'
+import type { Pod } from '#shared/k8s'
 import type { Logger } from '#shared/telemetry'
 import type { ObjectAccess } from '../apiserver/index.ts'
 import type { PodMachine, PodRunner } from '../kubelet/index.ts'
-import type { ServiceProxy } from '../network/index.ts'
+import type { NameServers } from '../objects/index.ts'
 
 /** A node as far as pods need it. */
 export interface PodNode {
@@ -15,7 +15,8 @@ export interface ClusterSettings {
   readonly clock: Clock
   readonly logger: Logger
   readonly access: ObjectAccess
-  readonly serviceProxy: ServiceProxy
+  /** For the pods' /etc/resolv.conf. */
+  readonly nameServers: NameServers
   /** By node name, in order. */
   readonly nodes: ReadonlyMap<string, PodNode>
   /** A folder for each pod that the API has or had. */
@@ -24,7 +25,7 @@ export interface ClusterSettings {
   readonly capturing: (node: string, uid: string, signal: AbortSignal) => Promise<void>
   /** What every container gets. */
   readonly containerEnv: Readonly<Record<string, string>>
-  /** After every change that `pods` or `services` show. */
+  /** After every change that `pods` show. */
   readonly changed: () => void
 }
 
@@ -45,11 +46,4 @@ export interface BlockedPod {
   readonly name: string
   readonly serviceAccount: string
   readonly reason: string
-}
-
-/** A service with what it has now. */
-export interface LiveService {
-  readonly service: Service
-  readonly ips: readonly string[]
-  readonly endpoints: readonly PlacedPod[]
 }

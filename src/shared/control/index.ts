@@ -1,4 +1,13 @@
 export { type ExecChannel, type ExecFrame, ExecFrameReader, execFrame, MAX_EXEC_PAYLOAD_BYTES } from './frames.ts'
+export {
+  encodePortPacket,
+  type OpenPort,
+  PORT_PACKET_BYTES,
+  PORT_SOCKET,
+  type PortAnswer,
+  readOpenPort,
+  readPortAnswer,
+} from './port-packets.ts'
 export { identify, isRunning, type ProcessIdentity } from './process-identity.ts'
 export {
   claimRunRecord,

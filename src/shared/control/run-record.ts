@@ -12,17 +12,24 @@ export interface RunRecord {
   readonly startedAt: string
   /** From the outside in: the `unshare` that waits, process 1 of the mesh, the supervisor. */
   readonly processes: readonly ProcessIdentity[]
+  /** What opens ports of the machine for it, outside of all that. */
+  readonly portOpener: ProcessIdentity | undefined
 }
 
 const FILE = 'run.json'
 
 /** The record of a mesh that starts now. */
-export function newRunRecord(startedAt: string, processes: readonly (ProcessIdentity | undefined)[]): RunRecord {
+export function newRunRecord(
+  startedAt: string,
+  processes: readonly (ProcessIdentity | undefined)[],
+  portOpener?: ProcessIdentity,
+): RunRecord {
   return {
     version: AMBIT_VERSION,
     bootId: currentBootId(),
     startedAt,
     processes: processes.filter((identity) => identity !== undefined),
+    portOpener,
   }
 }
 
@@ -60,15 +67,18 @@ export function readRunRecord(stateDir: string): RunRecord | undefined {
 
 function isRunRecord(value: unknown): value is RunRecord {
   if (typeof value !== 'object' || value === null) return false
-  const { version, bootId, startedAt, processes } = value as Record<string, unknown>
+  const { version, bootId, startedAt, processes, portOpener } = value as Record<string, unknown>
   return (
     typeof version === 'string' &&
     typeof bootId === 'string' &&
     typeof startedAt === 'string' &&
     Array.isArray(processes) &&
-    processes.every((entry: unknown) => {
-      const { pid, startTicks } = (entry ?? {}) as Record<string, unknown>
-      return Number.isSafeInteger(pid) && Number(pid) > 1 && Number.isSafeInteger(startTicks)
-    })
+    processes.every(isIdentity) &&
+    (portOpener === undefined || isIdentity(portOpener))
   )
+}
+
+function isIdentity(value: unknown): boolean {
+  const { pid, startTicks } = (value ?? {}) as Record<string, unknown>
+  return Number.isSafeInteger(pid) && Number(pid) > 1 && Number.isSafeInteger(startTicks)
 }

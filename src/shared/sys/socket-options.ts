@@ -45,8 +45,13 @@ const optionNumbers: Readonly<Record<SocketOption, readonly [level: number, name
 
 /** A non-blocking TCP socket of that address's family, made in `netns`: it stays there for life. */
 export function tcpSocketIn(netns: Netns, ip: IpAddress): number {
+  return netns.run(() => tcpSocket(ip))
+}
+
+/** The same, in the namespace that this thread is in. */
+export function tcpSocket(ip: IpAddress): number {
   const family = ipFamily(ip) === 6 ? AF_INET6 : AF_INET
-  return netns.run(() => check(libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket'))
+  return check(libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket')
 }
 
 /** Read within the call: memory of its own for each would be moved out of the heap for the kernel. */

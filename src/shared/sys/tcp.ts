@@ -2,7 +2,7 @@ import { Socket, type SocketConstructorOpts } from 'node:net'
 import { formatSocketAddress, type IpAddress, ipFamily, type SocketAddress } from '#shared/net'
 import { check, libc } from './libc.ts'
 import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES } from './sockaddr.ts'
-import { SOL_IP, SOL_IPV6, setKeepAlive, setOption, tcpSocketIn, trySetOption } from './socket-options.ts'
+import { SOL_IP, SOL_IPV6, setKeepAlive, setOption, tcpSocket, tcpSocketIn, trySetOption } from './socket-options.ts'
 import { SyscallError } from './syscall-error.ts'
 import type { DialOptions, ListenOptions, Netns } from './types.ts'
 
@@ -21,7 +21,19 @@ const answerBytes = new Uint32Array(1)
  * @throws MeshError `SYSCALL_FAILED`; no descriptor is left behind
  */
 export function listenIn(netns: Netns, options: ListenOptions): number {
-  return closedOnError(tcpSocketIn(netns, options.ip), (fd) => {
+  return listening(tcpSocketIn(netns, options.ip), options)
+}
+
+/**
+ * As `listenIn`, in the namespace that this thread is in; needs no rights, as nothing is entered.
+ * @throws MeshError `SYSCALL_FAILED`; no descriptor is left behind
+ */
+export function listenHere(options: ListenOptions): number {
+  return listening(tcpSocket(options.ip), options)
+}
+
+function listening(socket: number, options: ListenOptions): number {
+  return closedOnError(socket, (fd) => {
     setOption(fd, 'SO_REUSEADDR', 1)
     if (options.reusePort) setOption(fd, 'SO_REUSEPORT', 1)
     if (options.mark !== undefined) setOption(fd, 'SO_MARK', options.mark)

@@ -14,6 +14,8 @@ describe('the settings of the supervisor', () => {
       '["istiod:A=b=c"]',
       '--api-fd',
       '4',
+      '--port-opener-pid',
+      '4711',
       '--lifeline-fd',
       '3',
     ]
@@ -23,6 +25,7 @@ describe('the settings of the supervisor', () => {
       folders: ['/a', '/b'],
       programEnv: [{ program: 'istiod-lite', name: 'A', value: 'b=c' }],
       apiFd: 4,
+      portOpenerPid: 4711,
       lifelineFd: 3,
       path: '/bin',
       logFilter: 'info',

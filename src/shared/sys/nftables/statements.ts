@@ -144,6 +144,15 @@ export function destinationNat(ip: IpAddress, port: number): Statement {
   ]
 }
 
+/** The connection seems to come from `ip`; only after routing. */
+export function sourceNat(ip: IpAddress): Statement {
+  const family = ipFamily(ip) === 4 ? 'ip' : 'ip6'
+  return [
+    { kind: 'immediate', to: 1, value: hex(ipToBytes(ip)) },
+    { kind: 'nat', change: 'source', family, address: 1, port: undefined },
+  ]
+}
+
 /** From the address of the interface it leaves by. */
 export function masquerade(): Statement {
   return [{ kind: 'masquerade' }]

@@ -3,7 +3,16 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cidr, type IpAddress, parseCidr, parseIp } from '#shared/net'
-import { connectFrom, createNetns, currentNetns, listenIn, type Netns, originalDestination, Routes } from '#shared/sys'
+import {
+  connectFrom,
+  createNetns,
+  currentNetns,
+  listenHere,
+  listenIn,
+  type Netns,
+  originalDestination,
+  Routes,
+} from '#shared/sys'
 import { requirePrivileges } from '../../../support/privileges.ts'
 import { fdOf } from '../../../support/socket-fd.ts'
 
@@ -48,6 +57,15 @@ describe.runIf(requirePrivileges())('sockets in another network namespace', () =
   afterAll(() => {
     for (const server of servers) server.close()
     pod.close()
+  })
+
+  it('listens where this program itself is', async () => {
+    const fd = listenHere({ ip: ip('127.0.0.1'), port: 0 })
+    await serve(fd)
+    const address = servers.at(-1)?.address()
+    const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+    expect(await textOf(connect({ host: '127.0.0.1', port }))).toBe('hello')
+    expect(() => listenHere({ ip: ip('127.0.0.1'), port })).toThrow('EADDRINUSE')
   })
 
   it('listens inside, where the outside cannot reach it', async () => {

@@ -13,6 +13,7 @@ const web = {
   protocol: 'tcp',
   address: at('10.96.1.0:80'),
   endpoints: [at('10.244.1.2:8080'), at('10.244.2.2:8080'), at('10.244.1.3:8080')],
+  source: 'kept',
 } as const
 
 describe('the service table of a node', () => {
@@ -35,8 +36,18 @@ describe('the service table of a node', () => {
   it('hides a pod from itself behind the node, once for each address', () => {
     const twice = [web, { ...web, address: at('10.96.1.1:80') }]
     const rules = planServices(twice).chains.find(({ name }) => name === 'postrouting')?.rules ?? []
-    expect(rules.length).toBe(3)
+    expect(rules.filter(({ comment }) => comment === 'a pod and its own service').length).toBe(3)
     expect(rules.every((rule) => rule.expressions.at(-1)?.kind === 'masquerade')).toBe(true)
+  })
+
+  it('stands between endpoints and whoever comes by a node port, and only there', () => {
+    const byNode = planServices([{ ...web, address: at('10.243.0.2:30080'), source: 'node' }])
+    const marks = (table: typeof byNode): readonly string[] =>
+      table.chains
+        .filter(({ rules }) => rules.some(({ expressions }) => expressions.some(({ kind }) => kind === 'set ct')))
+        .map(({ name }) => name)
+    expect(marks(byNode)).toEqual(['port-0'])
+    expect(marks(planServices([web]))).toEqual([])
   })
 
   it('jumps only to chains that are there', () => {

@@ -31,8 +31,27 @@ describe('a pod that cannot run on one machine', () => {
 })
 
 describe('a service', () => {
-  it('has nothing but cluster addresses', () => {
-    const yaml = 'apiVersion: v1\nkind: Service\nmetadata: { name: s }\nspec: { type: NodePort }'
-    expect(problemsOf(yaml)).toEqual([expect.stringContaining('spec.type must be ClusterIP')])
+  const service = (spec: string): readonly string[] =>
+    problemsOf(`apiVersion: v1\nkind: Service\nmetadata: { name: s }\nspec: { ports: [{ port: 80 }], ${spec} }`)
+
+  it.each(['type: NodePort', 'type: LoadBalancer', 'type: ExternalName, externalName: x.org', 'clusterIP: None'])(
+    'may be %s',
+    (spec) => {
+      expect(service(spec)).toEqual([])
+    },
+  )
+
+  it.each([
+    ['externalIPs: [1.2.3.4]', 'spec.externalIPs is not supported on one machine'],
+    ['sessionAffinity: ClientIP', 'spec.sessionAffinity ClientIP is not supported'],
+    ['loadBalancerSourceRanges: [10.0.0.0/8]', 'spec.loadBalancerSourceRanges leaves nobody'],
+    ['ports: [{ port: 9, protocol: SCTP }]', 'spec.ports[0].protocol SCTP is not supported'],
+  ])('that asks for %s is refused by name', (spec, problem) => {
+    const yaml = `apiVersion: v1\nkind: Service\nmetadata: { name: s }\nspec: { ${spec} }`
+    expect(problemsOf(yaml)).toEqual([expect.stringContaining(problem)])
+  })
+
+  it('may say that only this machine may use its load balancer', () => {
+    expect(service('type: LoadBalancer, loadBalancerSourceRanges: [127.0.0.0/8]')).toEqual([])
   })
 })

@@ -13,9 +13,11 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
 describe('the record of a running mesh', () => {
   it('is read back as it was written', () => {
-    const record = newRunRecord(AT, [identify(process.pid)])
-    writeRunRecord(dir, record)
-    expect(readRunRecord(dir)).toEqual(record)
+    for (const portOpener of [undefined, identify(process.pid)]) {
+      const record = newRunRecord(AT, [identify(process.pid)], portOpener)
+      writeRunRecord(dir, record)
+      expect(readRunRecord(dir)).toEqual(record)
+    }
   })
 
   it('can be claimed by one start only', () => {
@@ -34,6 +36,10 @@ describe('the record of a running mesh', () => {
     [
       'a negative pid, which would be a group',
       '{"version":"1","bootId":"b","startedAt":"t","processes":[{"pid":-5,"startTicks":1}]}',
+    ],
+    [
+      'a port opener that is none',
+      '{"version":"1","bootId":"b","startedAt":"t","processes":[],"portOpener":{"pid":0,"startTicks":1}}',
     ],
   ])('that holds %s counts as none', (_what, text) => {
     writeFileSync(join(dir, 'run.json'), text)

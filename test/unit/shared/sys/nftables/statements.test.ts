@@ -28,6 +28,7 @@ describe('the words of a rule', () => {
     { what: 'an interface, padded', statement: nft.interfaceIs('input', 'lo'), values: [`6c6f${'00'.repeat(14)}`] },
     { what: 'bits of a mark', statement: nft.setConnectionMark(0x111, 0xfff), values: ['00f0ffff', '11010000'] },
     { what: 'a zone', statement: nft.setConnectionZone(1), values: ['0100'] },
+    { what: 'a new source', statement: nft.sourceNat(ip('10.0.0.1')), values: ['0a000001'] },
     { what: 'a new destination', statement: nft.destinationNat(ip('10.0.0.1'), 80), values: ['0a000001', '0050'] },
   ])('put $what into bytes', ({ statement, values }) => {
     const found = statement.flatMap((expression) => {

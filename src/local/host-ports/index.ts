@@ -1,0 +1,2 @@
+export { type HostPortSettings, HostPorts } from './host-ports.ts'
+export { PortOpener } from './port-opener.ts'

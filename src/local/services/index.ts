@@ -1,0 +1,5 @@
+export { type ProxyNode, proxiedPorts } from './proxied-ports.ts'
+export { type RefusedField, refusedServiceFields, refusedServiceHook } from './refused-fields.ts'
+export { ServiceTable } from './service-table.ts'
+export type * from './types.ts'
+export { usableEndpoints } from './usable-endpoints.ts'
