@@ -32,7 +32,7 @@ export class PolicySet {
     this.remove(policy.key)
     this.#policies.set(policy.key, policy)
     const part = this.#parts[partOf(policy)]
-    part.rules.add(policy)
+    for (const rule of policy.rules) part.rules.add(rule)
     part.policies++
   }
 
@@ -41,7 +41,7 @@ export class PolicySet {
     if (policy === undefined) return
     this.#policies.delete(key)
     const part = this.#parts[partOf(policy)]
-    part.rules.remove(policy)
+    for (const rule of policy.rules) part.rules.remove(rule)
     part.policies--
   }
 

@@ -137,8 +137,10 @@ export class MeshState implements MeshView {
 
   #removeWorkload(uid: string): boolean {
     const old = this.#workloads.remove(uid)
-    if (old !== undefined) this.#services.withdraw(old)
-    return old !== undefined
+    if (old === undefined) return false
+    this.#services.withdraw(old)
+    this.#policies.forgetWorkload(uid)
+    return true
   }
 
   #tellWorkloads(uids: readonly string[]): void {
