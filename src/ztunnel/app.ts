@@ -26,7 +26,7 @@ import {
 } from '#shared/xds'
 import { connectZds } from '#shared/zds'
 import { configDump } from './admin/index.ts'
-import { Authorizer, watchPolicies } from './authz/index.ts'
+import { Authorizer, Verdicts, watchPolicies } from './authz/index.ts'
 import { type CaptureSettings, PodListeners, PodRegistry } from './capture/index.ts'
 import { shownConfig, type ZtunnelConfig } from './config.ts'
 import { ConnectionTable } from './connections/index.ts'
@@ -94,8 +94,10 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
   prefetchCertificates(state, certificates, config.nodeName)
 
   const table = new ConnectionTable()
+  const verdicts = new Verdicts(metrics, clock)
   const authorizer = new Authorizer({
     view: state,
+    verdicts,
     unknownPolicy: config.unknownPolicy,
     logger: log.logger('authz'),
     policyLogLevel: config.isPolicyLoggedAtInfo ? 'info' : 'debug',
@@ -202,6 +204,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
           certificates: () => certificates.list(),
           pods: () => registry.pods(),
           connections: table,
+          denials: () => verdicts.recent,
           version: versionFacts(config.istioVersion),
           config: shownConfig(config),
         }),

@@ -37,7 +37,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     reporting: ['capture', 'connections'],
     outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
     inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
-    admin: ['state', 'identity', 'connections'],
+    admin: ['state', 'identity', 'authz', 'connections'],
   },
   'node-agent': {
     pods: [],

@@ -34,6 +34,8 @@ export interface AccessRecord extends AccessSubject {
   readonly receivedBytes: number
   readonly durationMs: number
   readonly error: string | undefined
+  /** The policy and the rule (0-based) that refused or ended it; told behind Istio's own fields. */
+  readonly deniedBy: { readonly policy: string; readonly rule: number | undefined } | undefined
 }
 
 /** A connection that ended before anything was known about it. */
@@ -74,6 +76,8 @@ export class AccessLog {
       ['bytes_recv', record.receivedBytes],
       ['duration', `${Math.max(0, Math.trunc(record.durationMs))}ms`],
       ['error', record.error],
+      ['deny.policy', record.deniedBy?.policy],
+      ['deny.rule', record.deniedBy?.rule],
     )
     this.#log.write(level, SCOPE, 'connection complete', fields)
   }

@@ -14,7 +14,8 @@ export function watchPolicies(view: MeshView, table: ConnectionTable, authorizer
     for (const connection of connections) {
       if (connection.closedBy !== undefined) continue
       const { workload, facts } = connection.record
-      if (authorizer.authorize(workload, facts).kind === 'denied') connection.close('policy-change')
+      const verdict = authorizer.authorizeAgain(workload, facts)
+      if (verdict.kind === 'denied') connection.close('policy-change', verdict.deniedBy)
     }
   }
   const stops = [

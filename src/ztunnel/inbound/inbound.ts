@@ -157,7 +157,7 @@ export class Inbound {
     const verdict = authorizer.authorize(workload, connection.record.facts)
     if (verdict.kind === 'denied') {
       request.refuse(401)
-      return connection.ended({ error: verdict.reason, flag: 'DENY' })
+      return connection.ended({ error: verdict.reason, flag: 'DENY', deniedBy: verdict.deniedBy })
     }
     return this.#deliver({ captured, workload }, request, planned, connection)
   }

@@ -3,7 +3,13 @@ import type { Cancellation } from '#shared/lifecycle'
 import type { ByteMeter } from '#shared/net'
 import type { AccessLog, AccessSubject, ConnectionFlag, EarlyDenial } from '#shared/telemetry'
 import type { LocalPod, PodWork } from '../capture/index.ts'
-import type { Connection, ConnectionCloseReason, ConnectionRecord, ConnectionTable } from '../connections/index.ts'
+import type {
+  Connection,
+  ConnectionCloseReason,
+  ConnectionRecord,
+  ConnectionTable,
+  DeniedBy,
+} from '../connections/index.ts'
 import type { ConnectionLabels, ConnectionMetrics, CountedConnection } from './connection-metrics.ts'
 
 /** How a connection ended, for its line and its counters. */
@@ -11,6 +17,8 @@ export interface Outcome {
   /** Undefined = a success. */
   readonly error: string | undefined
   readonly flag: ConnectionFlag
+  /** With flag `DENY`, when it was one policy that refused. */
+  readonly deniedBy?: DeniedBy | undefined
 }
 
 export const SUCCESS: Outcome = { error: undefined, flag: '-' }
@@ -105,7 +113,8 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
   ended(seen: Outcome): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    const { error, flag } = this.closedBy === undefined ? seen : outcomeOf(this.closedBy)
+    const { error, flag, deniedBy } =
+      this.closedBy === undefined ? seen : { ...outcomeOf(this.closedBy), deniedBy: this.#entry.deniedBy }
     const { subject, startedMs, pod } = this.#opening
     const { sentBytes, receivedBytes } = this.#meter
     // The application of this side is the one that opened when going out, the one that answers when coming in.
@@ -118,6 +127,7 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
       receivedBytes: received,
       durationMs: this.#options.clock.monotonicMs() - startedMs,
       error,
+      deniedBy,
     })
     pod.work.leave(this)
   }

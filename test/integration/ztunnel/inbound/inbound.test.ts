@@ -9,7 +9,7 @@ import { Drain } from '#shared/lifecycle'
 import { adoptSocket, PROXY_VALUE_PEER_ID, readProxyHeader } from '#shared/net'
 import { currentNetns, type Netns } from '#shared/sys'
 import { AccessLog, Log, Metrics } from '#shared/telemetry'
-import { Authorizer, watchPolicies } from '../../../../src/ztunnel/authz/index.ts'
+import { Authorizer, Verdicts, watchPolicies } from '../../../../src/ztunnel/authz/index.ts'
 import type { LocalPod, PodWork } from '../../../../src/ztunnel/capture/index.ts'
 import { ConnectionTable } from '../../../../src/ztunnel/connections/index.ts'
 import { PodDialer } from '../../../../src/ztunnel/dial/index.ts'
@@ -97,6 +97,7 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
       view: mesh,
       unknownPolicy: 'open',
       logger: quietLogger,
+      verdicts: new Verdicts(new Metrics(), systemClock),
       policyLogLevel: 'debug',
     })
     const stop = watchPolicies(mesh, table, authorizer)
@@ -243,7 +244,7 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
     await ended
     await until(() => way.lines.length > 0)
     expect(way.lines[0]).toMatch(
-      /^error\t.*bytes_sent=1 bytes_recv=1 duration=\* error="connection closed due to policy change"$/,
+      /^error\t.*bytes_sent=1 bytes_recv=1 duration=\* error="connection closed due to policy change" deny.policy="default\/no" deny.rule=0$/,
     )
     await expect(way.connect()).rejects.toMatchObject({
       code: 'TUNNEL_REFUSED',

@@ -25,6 +25,7 @@ const record: AccessRecord = {
   receivedBytes: 358,
   durationMs: 15.9,
   error: undefined,
+  deniedBy: undefined,
 }
 const nothing = { workload: undefined, namespace: undefined, identity: undefined, cluster: undefined }
 
@@ -65,6 +66,16 @@ describe('AccessLog', () => {
       '2026-11-21T00:00:00.000000Z\terror\taccess\tconnection complete\tsrc.addr=10.1.0.2:40000 dst.addr=[fd00::3]:15008 ' +
         'direction="inbound" bytes_sent=84 bytes_recv=358 duration="15ms" error="connection failed: refused"\n',
     ])
+  })
+
+  it('tells which rule refused, behind Istio’s own fields', () => {
+    const error = 'connection closed due to policy rejection: explicitly denied by: shop/no-bob'
+    const denied = { ...record, error, deniedBy: { policy: 'shop/no-bob', rule: 2 } }
+    expect(written('plain', 'info', (log) => log.complete(denied))).toEqual([
+      `2026-11-21T00:00:00.000000Z\terror\taccess\tconnection complete\t${FULL} bytes_sent=84 bytes_recv=358 duration="15ms" error="${error}" deny.policy="shop/no-bob" deny.rule=2\n`,
+    ])
+    const [json = ''] = written('json', 'info', (log) => log.complete(denied))
+    expect(JSON.parse(json)).toMatchObject({ error, 'deny.policy': 'shop/no-bob', 'deny.rule': 2 })
   })
 
   it('writes bytes as numbers and all else as text in JSON', () => {
