@@ -251,7 +251,7 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
       message: 'http status: 401 Unauthorized',
     })
     expect(way.lines[1]).toMatch(
-      /error="connection closed due to policy rejection: explicitly denied by: default\/no"$/,
+      /error="connection closed due to policy rejection: explicitly denied by: default\/no" deny.policy="default\/no" deny.rule=0$/,
     )
     expect(way.table.size).toBe(0)
   })
