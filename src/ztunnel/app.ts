@@ -35,7 +35,7 @@ import { PodDialer } from './dial/index.ts'
 import { CertificateManager, fetchFrom } from './identity/index.ts'
 import { Inbound, type InboundOptions, PlaintextInbound } from './inbound/index.ts'
 import { keepHeapTrimmed } from './memory.ts'
-import { registerBuild, xdsObserver } from './metrics.ts'
+import { registerBuild, registerRuntime, xdsObserver } from './metrics.ts'
 import { HostnameResolver, Outbound } from './outbound/index.ts'
 import { prefetchCertificates } from './prefetch.ts'
 import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
@@ -76,6 +76,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
   logger.debug('sockets are read by', { way: await verifyReadTakeover() })
   registerProcessMetrics(metrics)
   registerBuild(metrics, config.istioVersion)
+  registerRuntime(metrics)
   const readiness = new Readiness()
   readiness.add('proxy')
   readiness.add('state manager')
@@ -106,7 +107,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
   const reporter = new ConnectionReporter({
     clock,
     accessLog: new AccessLog(log),
-    metrics: new ConnectionMetrics(metrics),
+    metrics: new ConnectionMetrics(metrics, config.metricsProfile),
     table,
   })
   const keepAlive = keepAliveOf(config)

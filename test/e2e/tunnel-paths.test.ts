@@ -99,7 +99,8 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
 
   it('refuses what a policy denies to the proven identity, on a tunnel and in plain', async () => {
     await expect(exchange(client.connect(server.ip, 7001), 'x')).rejects.toMatchObject({ code: 'ECONNRESET' })
-    const denied = 'error="connection closed due to policy rejection: explicitly denied by: default/no-client"'
+    const denied =
+      'error="connection closed due to policy rejection: explicitly denied by: default/no-client" deny.policy="default/no-client" deny.rule=0'
     expect(await near.nextAccessLine()).toMatch(/error="http status: 401 Unauthorized"$/)
     expect(await far.nextAccessLine()).toMatch(new RegExp(`^error\\t.*direction="inbound" .*${denied}$`))
     expect(await exchange(outsider.connect(server.ip, 7002), '')).toBe('')

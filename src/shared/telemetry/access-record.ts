@@ -25,6 +25,8 @@ export interface AccessSubject {
   /** Host name of the service that was asked for. */
   readonly service: string | undefined
   readonly direction: AccessDirection
+  /** W3C trace id that both ends of a tunnel know; told where the log's level is debug. */
+  readonly traceId?: string | undefined
 }
 
 /** One line for each connection, written once, at its end. */
@@ -61,9 +63,13 @@ export class AccessLog {
     })
   }
 
+  get #isVerbose(): boolean {
+    return levelNumber('debug') <= this.#threshold
+  }
+
   opened(subject: AccessSubject): void {
-    if (levelNumber('debug') <= this.#threshold)
-      this.#log.write('debug', SCOPE, 'connection opened', subjectFields(subject))
+    if (!this.#isVerbose) return
+    this.#log.write('debug', SCOPE, 'connection opened', [...subjectFields(subject), ['trace_id', subject.traceId]])
   }
 
   /** Level info, error when it ended with one. */
@@ -78,6 +84,7 @@ export class AccessLog {
       ['error', record.error],
       ['deny.policy', record.deniedBy?.policy],
       ['deny.rule', record.deniedBy?.rule],
+      ['trace_id', this.#isVerbose ? record.traceId : undefined],
     )
     this.#log.write(level, SCOPE, 'connection complete', fields)
   }

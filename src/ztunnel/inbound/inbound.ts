@@ -6,6 +6,7 @@ import {
   formatConnectTarget,
   HandshakeGate,
   headerValue,
+  parseTraceparent,
   forwardedHost as readForwardedHost,
   type TunnelRequest,
   type TunnelServerConnection,
@@ -223,6 +224,7 @@ export class Inbound {
         hboneAddress: formatConnectTarget(target),
         service: planned.service?.hostname,
         direction: 'inbound',
+        traceId: parseTraceparent(headerValue(headers, 'traceparent'))?.traceId,
       },
       labels: {
         reporter: 'destination',
@@ -236,7 +238,7 @@ export class Inbound {
     })
   }
 
-  /** Before its request was built: one line, no counters. */
+  /** Before its request was built. */
   #failedEarly({ source, acceptedOn }: CapturedTunnel, error: string): void {
     this.#options.reporter.failedEarly({ source, destination: acceptedOn, direction: 'inbound', error })
   }

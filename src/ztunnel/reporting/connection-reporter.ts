@@ -1,5 +1,6 @@
 import type { Clock } from '#shared/clock'
 import type { Cancellation } from '#shared/lifecycle'
+import type { Workload } from '#shared/model'
 import type { ByteMeter } from '#shared/net'
 import type { AccessLog, AccessSubject, ConnectionFlag, EarlyDenial } from '#shared/telemetry'
 import type { LocalPod, PodWork } from '../capture/index.ts'
@@ -11,6 +12,7 @@ import type {
   DeniedBy,
 } from '../connections/index.ts'
 import type { ConnectionLabels, ConnectionMetrics, CountedConnection } from './connection-metrics.ts'
+import { earlyCause } from './early-cause.ts'
 
 /** How a connection ended, for its line and its counters. */
 export interface Outcome {
@@ -50,9 +52,16 @@ export class ConnectionReporter {
     this.#options = options
   }
 
-  /** A connection that ended before its request was built: one line, no counters. */
+  /** A connection that ended before its request was built: one line, and one counter that Istio has not. */
   failedEarly(denial: EarlyDenial): void {
     this.#options.accessLog.failedEarly(denial)
+    const reporter = denial.direction === 'outbound' ? 'source' : 'destination'
+    this.#options.metrics.rare.earlyDenial(reporter, earlyCause(denial.error))
+  }
+
+  /** A pod's connection whose destination is looked up by its host name. */
+  lookedUp(source: Workload, hostname: string): void {
+    this.#options.metrics.rare.onDemandDns(source, hostname)
   }
 
   /** @returns undefined when there are too many connections: it is to be turned away */

@@ -110,6 +110,20 @@ describe('AccessLog', () => {
     ])
   })
 
+  it('names the trace that both ends know, where the level is debug only', () => {
+    const traced = { ...record, traceId: '0af7651916cd43dd8448eb211c80319c' }
+    const both = (filter: string): string[] =>
+      written('plain', filter, (log) => {
+        log.opened(traced)
+        log.complete(traced)
+      }).map((line) => /direction.*/.exec(line)?.[0] ?? '')
+    expect(both('access=debug')).toEqual([
+      'direction="outbound" trace_id="0af7651916cd43dd8448eb211c80319c"',
+      'direction="outbound" bytes_sent=84 bytes_recv=358 duration="15ms" trace_id="0af7651916cd43dd8448eb211c80319c"',
+    ])
+    expect(both('info')).toEqual(['direction="outbound" bytes_sent=84 bytes_recv=358 duration="15ms"'])
+  })
+
   it('tells of an early denial at warn, with four fields only', () => {
     const denial = {
       source: record.source.address,
