@@ -4,6 +4,7 @@ import {
   indexRoute,
   loggingRoute,
   metricsRoutes,
+  Profiles,
   quitRoute,
   readinessRoutes,
   textRoute,
@@ -192,12 +193,16 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     bind: 'localhost' | 'all',
     routes: Parameters<typeof AdminServer.listen>[0]['routes'],
   ): Promise<AdminServer> => AdminServer.listen({ name, port, bind, routes, isIpv6Enabled, log: adminLog })
+  const profiles = new Profiles(clock)
   const servers = await Promise.all([
     listen('admin', config.adminPort, 'localhost', {
       '/': indexRoute('ztunnel', {
         '/config_dump': 'everything that this tunnel knows',
         '/logging': 'log levels (POST)',
+        '/debug/pprof/profile': 'CPU profile of some seconds, as V8 writes it',
+        '/debug/pprof/heap': 'sampling heap profile, as V8 writes it',
       }),
+      ...profiles.routes(),
       '/config_dump': textRoute('application/json', () =>
         configDump({
           view: state,
@@ -242,6 +247,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
   return {
     async drain(order) {
       isStopping = true
+      await profiles.close()
       await Promise.all(servers.map((server) => server.close()))
       await zds?.close()
       await registry.drain(order)
