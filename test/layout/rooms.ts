@@ -18,7 +18,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   xds: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'net', 'pki', 'http2'],
   hbone: ['errors', 'clock', 'lifecycle', 'telemetry', 'net', 'model', 'pki', 'http2'],
   zds: ['errors', 'clock', 'lifecycle', 'telemetry', 'sys', 'model'],
-  admin: ['errors', 'lifecycle', 'net', 'telemetry'],
+  admin: ['errors', 'clock', 'lifecycle', 'net', 'telemetry'],
   document: [],
   k8s: ['errors', 'clock', 'config', 'lifecycle', 'telemetry', 'document'],
   'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s'],
