@@ -138,6 +138,16 @@ describe('the metrics page', () => {
     for (const line of lines) expect(line.match(/="/g)?.length).toBeLessThan(10)
   })
 
+  it('is described whole in the docs, which describe nothing else', () => {
+    const docs = readFileSync(resolve(import.meta.dirname, '../../../../docs/metrics.md'), 'utf8')
+    const kinds = [...page('full').matchAll(/^# TYPE (\S+) (\w+)$/gm)]
+    const shown = kinds.map(([, name, kind]) => (kind === 'counter' ? `${name}_total` : name))
+    const described = docs.match(/`(?:ambit|istio|workload_manager|process|nodejs|tokio)_\w+(?=[`{])/g) ?? []
+    // Registered by app.ts itself.
+    const elsewhere = ['ambit_pod_connection_overflows_total']
+    expect([...new Set(described)].map((name) => name.slice(1)).sort()).toEqual([...shown, ...elsewhere].sort())
+  })
+
   it('adds up to the same connections with lean and full labels', () => {
     const totals = (text: string): Map<string, number> => {
       const sums = new Map<string, number>()
