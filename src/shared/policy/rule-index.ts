@@ -160,6 +160,8 @@ class Bucket {
   remove(rule: CompiledRule): void {
     this.#removed ??= new Set()
     this.#removed.add(rule)
+    // A list that nobody reads must not grow with each change of its policies.
+    if (this.#removed.size > MAX_BUCKET && this.#removed.size > this.#rules.length / 2) this.#takeOut()
   }
 
   firstMatch(subject: Subject, best: CompiledRule | undefined): CompiledRule | undefined {
@@ -172,14 +174,17 @@ class Bucket {
 
   /** By policy key and place. */
   rules(): readonly CompiledRule[] {
-    const removed = this.#removed
-    if (removed !== undefined) {
-      this.#rules = this.#rules.filter((rule) => !removed.has(rule))
-      this.#removed = undefined
-    }
+    this.#takeOut()
     if (!this.#isSorted) this.#rules.sort(inOrder)
     this.#isSorted = true
     return this.#rules
+  }
+
+  #takeOut(): void {
+    const removed = this.#removed
+    if (removed === undefined) return
+    this.#rules = this.#rules.filter((rule) => !removed.has(rule))
+    this.#removed = undefined
   }
 }
 
