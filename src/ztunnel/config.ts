@@ -66,6 +66,8 @@ interface GivenSettings {
   readonly adminPort: number | undefined
   readonly statsPort: number | undefined
   readonly readinessPort: number
+  readonly workerCount: number
+  readonly sameNode: 'direct' | 'tunnel'
 }
 
 /** Settings of the tunnel, every default filled in. */
@@ -82,6 +84,9 @@ const MIB = 1_048_576
 const MAX_WINDOW_BYTES = 2 ** 31 - 1
 /** RFC 9113 §6.5.2. */
 const MAX_FRAME_BYTES = 2 ** 24 - 1
+
+/** More than any node has cores for one tunnel. */
+const MAX_WORKERS = 64
 
 const ISTIOD = 'https://istiod.istio-system.svc:15012'
 const LOCAL_ISTIOD = 'https://localhost:15012'
@@ -311,6 +316,18 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     ),
     statsPort: setting(ownPort, 'AMBIT_STATS_PORT', undefined, 'Metrics port.', '`statsPort`, else 15020'),
     readinessPort: setting(integer(0, 65_535, 'port'), 'AMBIT_READINESS_PORT', 15_021, 'Readiness port.'),
+    sameNode: setting(
+      oneOf('direct', 'tunnel'),
+      'AMBIT_SAME_NODE',
+      'direct',
+      'Connections between two pods of this node: `direct` = handed over inside the process after the same authorization, `tunnel` = through a tunnel like all others.',
+    ),
+    workerCount: setting(
+      integer(1, MAX_WORKERS),
+      'ZTUNNEL_WORKER_THREADS',
+      1,
+      'Processes that carry the pods, each pod in one of them; with more than one there is a supervisor beside them.',
+    ),
   },
   refused: [
     {
@@ -331,7 +348,6 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     { env: 'COMPLIANCE_POLICY', harmless: [], reason: 'the key exchange cannot be restricted yet' },
     { env: 'UNSTABLE_ENABLE_SOCKS5', harmless: ['false'], reason: 'there is no SOCKS5 listener' },
     { env: 'USER_TIMEOUT_ENABLED', harmless: ['false'], reason: 'TCP_USER_TIMEOUT cannot be set' },
-    { env: 'ZTUNNEL_WORKER_THREADS', harmless: ['1'], reason: 'one thread serves all pods' },
   ],
 }
 

@@ -9,12 +9,14 @@ export function registerBuild(metrics: Metrics, tag: string): void {
 /**
  * What of Istio's `tokio_*` has a counterpart in Node: how many loops carry connections, and how long each was busy.
  * Queue depths, tasks and park counts have none and are left out.
+ *
+ * @param worker differs for each process whose page is added to the same one
  */
-export function registerRuntime(metrics: Metrics): void {
+export function registerRuntime(metrics: Metrics, worker: string): void {
   metrics.gauge('tokio_num_workers', 'Event loops that carry connections').value = 1
   const busy = metrics
     .counters('tokio_worker_total_busy_duration_seconds', 'Time that an event loop did not wait, seconds', ['worker'])
-    .with('0')
+    .with(worker)
   metrics.onCollect(() => {
     busy.value = performance.eventLoopUtilization().active / 1000
   })

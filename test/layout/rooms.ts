@@ -35,9 +35,12 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     authz: ['state', 'connections'],
     dial: ['capture'],
     reporting: ['capture', 'connections'],
-    outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
+    'same-node': ['capture', 'state'],
+    outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting', 'same-node'],
     inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
     admin: ['state', 'identity', 'authz', 'connections'],
+    workers: ['capture', 'state', 'identity', 'authz', 'admin'],
+    succession: [],
   },
   'node-agent': {
     pods: [],

@@ -21,6 +21,10 @@ export interface ZtunnelProcessSettings {
   readonly serviceAccount?: string
   readonly namespace?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Its main file; the sources by default. */
+  readonly main?: string
+  /** Of Node. */
+  readonly flags?: readonly string[]
 }
 
 /** A tunnel as its own process, and the node agent that gives it pods, played by this one. */
@@ -29,6 +33,7 @@ export class ZtunnelProcess {
   agent: ZdsServer
   /** Every line of its log, and those who wait for one. */
   readonly lines: string[] = []
+  readonly #settings: ZtunnelProcessSettings
   readonly #ports: readonly number[]
   readonly #folder: string
   readonly #serveAgent: () => ZdsServer
@@ -36,12 +41,14 @@ export class ZtunnelProcess {
   #accessLinesRead = 0
   readonly exited: Promise<number | null>
 
-  private constructor(process: ChildProcess, serveAgent: () => ZdsServer, ports: readonly number[], folder: string) {
+  private constructor(settings: ZtunnelProcessSettings, ports: readonly number[], home: Home) {
+    const process = spawnTunnel(settings, ports, home.folder)
     this.process = process
-    this.#serveAgent = serveAgent
-    this.agent = serveAgent()
+    this.agent = home.agent
+    this.#settings = settings
+    this.#serveAgent = home.serveAgent
     this.#ports = ports
-    this.#folder = folder
+    this.#folder = home.folder
     this.exited = new Promise((resolveExit) => process.on('exit', resolveExit))
     for (const stream of [process.stdout, process.stderr]) {
       if (stream === null) continue
@@ -70,28 +77,20 @@ export class ZtunnelProcess {
           netns: pod.netns,
         })),
       })
-    const ports = await freePorts(3)
-    const [admin, stats, readiness] = ports.map(String)
-    const child = spawn(process.execPath, ['--conditions=source', MAIN], {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: process.env.PATH,
-        NODE_NAME: settings.nodeName,
-        LOCAL_XDS_PATH: join(folder, 'mesh.yaml'),
-        XDS_ADDRESS: '',
-        CA_ADDRESS: settings.caAddress,
-        CA_ROOT_CA: join(folder, 'root.pem'),
-        INPOD_UDS: path,
-        AMBIT_ADMIN_PORT: admin,
-        AMBIT_STATS_PORT: stats,
-        AMBIT_READINESS_PORT: readiness,
-        ...settings.env,
-      },
-    })
-    const started = new ZtunnelProcess(child, serveAgent, ports, folder)
+    const home = { folder, agent: serveAgent(), serveAgent }
+    return ZtunnelProcess.#started(settings, home)
+  }
+
+  static async #started(settings: ZtunnelProcessSettings, home: Home): Promise<ZtunnelProcess> {
+    const started = new ZtunnelProcess(settings, await freePorts(3), home)
     await started.untilReady()
     return started
+  }
+
+  /** Another tunnel beside this one, with the same agent; resolves when it is ready. End this one by its process. */
+  successor(): Promise<ZtunnelProcess> {
+    const { agent } = this
+    return ZtunnelProcess.#started(this.#settings, { folder: this.#folder, agent, serveAgent: this.#serveAgent })
   }
 
   get adminUrl(): string {
@@ -149,6 +148,34 @@ export class ZtunnelProcess {
     }
     throw new Error(`the tunnel is not ready:\n${this.lines.join('\n')}`)
   }
+}
+
+/** What one tunnel after the other shares. */
+interface Home {
+  readonly folder: string
+  readonly agent: ZdsServer
+  readonly serveAgent: () => ZdsServer
+}
+
+function spawnTunnel(settings: ZtunnelProcessSettings, ports: readonly number[], folder: string): ChildProcess {
+  const [admin, stats, readiness] = ports.map(String)
+  return spawn(process.execPath, [...(settings.flags ?? []), '--conditions=source', settings.main ?? MAIN], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH,
+      NODE_NAME: settings.nodeName,
+      LOCAL_XDS_PATH: join(folder, 'mesh.yaml'),
+      XDS_ADDRESS: '',
+      CA_ADDRESS: settings.caAddress,
+      CA_ROOT_CA: join(folder, 'root.pem'),
+      INPOD_UDS: join(folder, 'zds.sock'),
+      AMBIT_ADMIN_PORT: admin,
+      AMBIT_STATS_PORT: stats,
+      AMBIT_READINESS_PORT: readiness,
+      ...settings.env,
+    },
+  })
 }
 
 /** Drops the time stamp, ephemeral ports of sources, and durations. */

@@ -4,7 +4,7 @@ export { answerHeaders, type ConnectFacts, connectHeaders, headerValue, headerVa
 export { formatConnectTarget, parseConnectTarget } from './connect-target.ts'
 export { type Forwarded, forwardedHost, parseForwarded } from './forwarded.ts'
 export { HandshakeGate, type HandshakeGateSettings } from './handshake-gate.ts'
-export { type RefusalStatus, refusalStatus } from './refuse.ts'
+export { describeRefusal, type RefusalStatus, refusalStatus } from './refuse.ts'
 export { H2StreamPump } from './stream-pump.ts'
 export {
   childTraceparent,

@@ -1,10 +1,9 @@
 import { serviceKey } from '#shared/model'
 import type { Denial } from '../authz/index.ts'
-import type { ConnectionTable } from '../connections/index.ts'
 import type { IdentityStatus } from '../identity/index.ts'
 import type { LocalConfig, MeshView } from '../state/index.ts'
 import { dumpEndpoints, dumpPolicy, dumpService, dumpStaticWorkload, dumpWorkload } from './mesh-dumps.ts'
-import { type DumpedPod, dumpCertificate, dumpDenial, dumpPod } from './node-dumps.ts'
+import { type DumpedConnection, type DumpedPod, dumpCertificate, dumpDenial, dumpPod } from './node-dumps.ts'
 import { inOrder, type Json, sortedJson } from './sorted-json.ts'
 
 /** Who built this program, in the words that Istio's tools look for. */
@@ -25,7 +24,7 @@ export interface DumpSources {
   readonly staticConfig: LocalConfig
   readonly certificates: () => readonly IdentityStatus[]
   readonly pods: () => Iterable<DumpedPod>
-  readonly connections: ConnectionTable
+  readonly connections: { ofPod(uid: string): readonly { readonly record: DumpedConnection }[] }
   /** The newest denials by policy, newest last. */
   readonly denials: () => readonly Denial[]
   readonly version: VersionFacts

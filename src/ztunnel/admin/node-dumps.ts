@@ -2,7 +2,7 @@ import { formatSocketAddress } from '#shared/net'
 import type { CertificateFacts } from '#shared/pki'
 import type { WorkloadInfo } from '#shared/zds'
 import type { Denial } from '../authz/index.ts'
-import type { Connection, ConnectionRecord } from '../connections/index.ts'
+import type { ConnectionRecord } from '../connections/index.ts'
 import type { IdentityStatus } from '../identity/index.ts'
 import type { Json } from './sorted-json.ts'
 
@@ -15,6 +15,12 @@ export interface DumpedPod {
   readonly state: 'Up' | 'Pending'
 }
 
+/** What of a connection is shown. */
+export type DumpedConnection = Pick<
+  ConnectionRecord,
+  'direction' | 'source' | 'originalDestination' | 'actualDestination' | 'protocol'
+>
+
 export function dumpCertificate({ identity, state, certificate }: IdentityStatus): Json {
   return {
     identity,
@@ -25,10 +31,13 @@ export function dumpCertificate({ identity, state, certificate }: IdentityStatus
 }
 
 /** @param connections of this pod */
-export function dumpPod({ info, state }: DumpedPod, connections: readonly Connection[]): Json {
+export function dumpPod(
+  { info, state }: DumpedPod,
+  connections: readonly { readonly record: DumpedConnection }[],
+): Json {
   const { name, namespace, serviceAccount } = info
   const records = connections.map(({ record }) => record)
-  const going = (direction: ConnectionRecord['direction']): Json =>
+  const going = (direction: DumpedConnection['direction']): Json =>
     records.filter((record) => record.direction === direction).map(dumpConnection)
   return {
     state,
@@ -52,7 +61,7 @@ export function dumpDenial({ atMs, workload, facts, reason, deniedBy, when }: De
   }
 }
 
-function dumpConnection(record: ConnectionRecord): Json {
+function dumpConnection(record: DumpedConnection): Json {
   const { source, originalDestination: original, actualDestination, protocol } = record
   return {
     src: formatSocketAddress(source),

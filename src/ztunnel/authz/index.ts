@@ -1,3 +1,3 @@
 export { type Authorization, Authorizer, type AuthorizerOptions } from './authorize.ts'
 export { watchPolicies } from './policy-watch.ts'
-export { type Denial, Verdicts } from './verdicts.ts'
+export { type Denial, newestDenials, Verdicts } from './verdicts.ts'

@@ -22,6 +22,11 @@ const MAX_DENIALS = 100
 /** What `policy` is called when no single one is meant. */
 const NO_POLICY = 'none'
 
+/** Of those that several processes keep, as many as one would. */
+export function newestDenials(denials: readonly Denial[]): readonly Denial[] {
+  return denials.toSorted((a, b) => a.atMs - b.atMs).slice(-MAX_DENIALS)
+}
+
 /** Keeps count of what policies said, and the newest denials with their reasons. */
 export class Verdicts {
   readonly #clock: Clock

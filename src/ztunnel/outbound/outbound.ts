@@ -7,6 +7,7 @@ import type { WorkloadCertificate } from '#shared/pki'
 import type { AcceptedSocket, CapturedConnection, LocalPod } from '../capture/index.ts'
 import type { PodDialer } from '../dial/index.ts'
 import { type ConnectionReporter, copyOutcome, type OpenConnection, partyOf } from '../reporting/index.ts'
+import { DirectRequest, type LocalDestination, type SameNode } from '../same-node/index.ts'
 import type { MeshView } from '../state/index.ts'
 import { outboundFailure } from './failure.ts'
 import type { HostnameResolver } from './hostname-resolver.ts'
@@ -33,6 +34,11 @@ export interface OutboundOptions {
    * @throws MeshError `XDS_STREAM_LOST`
    */
   readonly askFor?: (names: readonly string[]) => Promise<void>
+  /** Hands connections between pods of this process over without a tunnel; undefined = always by tunnel. */
+  readonly sameNode?: {
+    readonly pods: SameNode
+    readonly deliver: (pod: LocalPod, request: DirectRequest) => void
+  }
 }
 
 type TunnelPlan = Extract<OutboundPlan, { kind: 'tunnel' }>
@@ -43,6 +49,15 @@ interface Leaving {
   readonly captured: CapturedConnection
   readonly workload: Workload
   readonly startedMs: number
+}
+
+/** A connection that goes by tunnel, or as if it did. */
+interface Tunnelling {
+  readonly leaving: Leaving
+  readonly planned: TunnelPlan
+  /** Who its pod is. */
+  readonly source: SpiffeId
+  readonly traceparent: Traceparent
 }
 
 /** How long a pod's own workload may take to arrive from the control plane. */
@@ -126,6 +141,8 @@ export class Outbound {
     const source = workloadIdentity(workload)
     if (source === undefined) return this.#refuse(captured, `workload ${workload.uid} has no identity`)
     const traceparent = newTraceparent(clock)
+    const local = await this.#sameNode(planned, source)
+    if (local !== undefined) return this.#direct({ leaving, planned, source, traceparent }, local)
     const connection = this.#open(leaving, planned, source, traceparent)
     if (connection === undefined) return this.#refuse(captured, 'too many connections')
     const headers = connectHeaders({
@@ -153,6 +170,49 @@ export class Outbound {
       const copied = pump.bind(captured.accepted.adopt(pump.onread))
       if (connection.isCancelled) pump.abort()
       connection.ended(copyOutcome(await copied))
+    } catch (error) {
+      turnAway(captured.accepted, connection)
+      connection.ended(outboundFailure(error, hbonePort))
+    }
+  }
+
+  /** The destination when it is a pod of this process, and both ends can prove who they are. */
+  async #sameNode(planned: TunnelPlan, source: SpiffeId): Promise<LocalDestination | undefined> {
+    const { sameNode, certificateOf } = this.#options
+    const { workload } = planned.destination
+    if (sameNode === undefined || planned.hop !== 'endpoint' || workload === undefined) return undefined
+    const found = sameNode.pods.find(workload, planned.peer, source, planned.acceptedPeers)
+    if (found === undefined) return undefined
+    try {
+      await certificateOf(source)
+      await certificateOf(found.identity)
+      return found
+    } catch {
+      // The tunnel fails for the same reason, and says so.
+      return undefined
+    }
+  }
+
+  async #direct({ leaving, planned, source, traceparent }: Tunnelling, { pod }: LocalDestination): Promise<void> {
+    const { sameNode, hbonePort } = this.#options
+    const { captured, workload } = leaving
+    const connection = this.#open(leaving, planned, source, traceparent)
+    if (connection === undefined) return this.#refuse(captured, 'too many connections')
+    const headers = connectHeaders({
+      workload,
+      source: captured.source,
+      serviceHostname: planned.destination.service?.hostname,
+      traceparent,
+    })
+    const { authority: target, peer: acceptedOn } = planned
+    const facts = { peer: source, source: captured.source, acceptedOn, target, headers }
+    const request = new DirectRequest(facts, captured.accepted)
+    connection.onCancelled = () => request.cancel()
+    connection.follow(request.meter)
+    if (connection.isCancelled) request.cancel()
+    sameNode?.deliver(pod, request)
+    try {
+      connection.ended(copyOutcome(await request.copied))
     } catch (error) {
       turnAway(captured.accepted, connection)
       connection.ended(outboundFailure(error, hbonePort))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Workload } from '#shared/model'
 import { type LogFields, type Logger, Metrics } from '#shared/telemetry'
-import { Authorizer, Verdicts, watchPolicies } from '../../../../src/ztunnel/authz/index.ts'
+import { Authorizer, type Denial, newestDenials, Verdicts, watchPolicies } from '../../../../src/ztunnel/authz/index.ts'
 import {
   type Connection,
   ConnectionTable,
@@ -242,6 +242,25 @@ describe('what policies said', () => {
       reason: 'connection closed due to policy rejection: explicitly denied by: default/no-bob',
       deniedBy: { policy: 'default/no-bob', rule: 0 },
     })
+  })
+})
+
+describe('denials of several processes', () => {
+  it('are the newest hundred of them all, newest last', () => {
+    const { record } = connect(new ConnectionTable(), server, 'shop/bob')
+    const at = (atMs: number): Denial => ({
+      atMs,
+      workload: SERVER,
+      facts: record.facts,
+      when: 'start',
+      reason: 'no',
+      deniedBy: undefined,
+    })
+    const ofTwo = [
+      ...Array.from({ length: 80 }, (_, i) => at(2 * i)),
+      ...Array.from({ length: 80 }, (_, i) => at(2 * i + 1)),
+    ]
+    expect(newestDenials(ofTwo).map(({ atMs }) => atMs)).toEqual(Array.from({ length: 100 }, (_, i) => i + 60))
   })
 })
 

@@ -69,7 +69,7 @@ function page(profile: MetricsProfile): string {
   unhandledErrors(metrics)
   registerProcessMetrics(metrics)
   registerBuild(metrics, '1.31.0')
-  registerRuntime(metrics)
+  registerRuntime(metrics, '0')
   const verdicts = new Verdicts(metrics, clock)
   const connections = new ConnectionMetrics(metrics, profile)
   const dns = new DnsMetrics(metrics)
