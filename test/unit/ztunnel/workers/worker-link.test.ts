@@ -70,6 +70,8 @@ describe('what a worker gets of its supervisor', () => {
 
   it('is a report with the number it was asked with', () => {
     link.take({ kind: 'report', number: 5 })
-    expect(said).toEqual([{ kind: 'report', number: 5, report: { pods: [], connections: [], denials: [], metrics: '# EOF\n' } }])
+    expect(said).toEqual([
+      { kind: 'report', number: 5, report: { pods: [], connections: [], denials: [], metrics: '# EOF\n' } },
+    ])
   })
 })
