@@ -107,6 +107,10 @@ export class MeshState implements MeshView {
     return this.#policies.applicable(workload)
   }
 
+  policyRevision(workload: Workload): string {
+    return this.#policies.revision(workload)
+  }
+
   workloads(): Iterable<Workload> {
     return this.#workloads.all()
   }

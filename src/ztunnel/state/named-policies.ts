@@ -3,6 +3,8 @@ import { type CompiledPolicy, PolicySet } from '#shared/policy'
 
 /** The policies that a workload names: those that are known, and the names of those that are not. */
 export interface NamedPolicySet {
+  /** Of its own, as long as this process lives. */
+  readonly id: number
   readonly set: PolicySet
   readonly missing: readonly string[]
 }
@@ -20,6 +22,7 @@ export class NamedPolicies {
   readonly #byWorkload = new Map<string, { readonly list: readonly string[]; readonly named: NamedSet }>()
   readonly #byList = new Map<string, NamedSet>()
   readonly #byPolicy = new Map<string, Set<NamedSet>>()
+  #lastId = 0
 
   /** @param find the policy of a name, as it is when it is asked for */
   constructor(find: (key: string) => CompiledPolicy | undefined) {
@@ -66,7 +69,7 @@ export class NamedPolicies {
     const names = new Set(list)
     const shared = this.#byList.get(listKey(names))
     if (shared !== undefined) return shared
-    const named = known?.users === 1 ? known : new NamedSet()
+    const named = known?.users === 1 ? known : new NamedSet(++this.#lastId)
     this.#byList.delete(listKey(named.names))
     for (const key of named.names) {
       if (names.has(key)) continue
@@ -95,12 +98,17 @@ export class NamedPolicies {
 }
 
 class NamedSet implements NamedPolicySet {
+  readonly id: number
   readonly set = new PolicySet()
   readonly names = new Set<string>()
   readonly #missing = new Set<string>()
   #missingList: readonly string[] | undefined
   /** Workloads that have it. */
   users = 0
+
+  constructor(id: number) {
+    this.id = id
+  }
 
   get missing(): readonly string[] {
     this.#missingList ??= [...this.#missing]
@@ -133,7 +141,7 @@ class NamedSet implements NamedPolicySet {
   }
 }
 
-const NOTHING: NamedPolicySet = { set: new PolicySet(), missing: [] }
+const NOTHING: NamedPolicySet = { id: 0, set: new PolicySet(), missing: [] }
 
 /** Two lists of the same names are one, whatever their order. */
 function listKey(names: ReadonlySet<string>): string {

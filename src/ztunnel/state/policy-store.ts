@@ -8,6 +8,8 @@ export class PolicyStore {
   readonly #byKey = new Map<string, CompiledPolicy>()
   readonly #meshWide = new PolicySet()
   readonly #byNamespace = new Map<string, PolicySet>()
+  /** Grows when a namespace's last policy goes, and its set with it. */
+  #emptied = 0
   readonly #named = new NamedPolicies((key) => this.#byKey.get(key))
 
   /** Adds a policy, or replaces the one of the same key (the resource name on the wire). */
@@ -37,6 +39,13 @@ export class PolicyStore {
     return { sets, missing }
   }
 
+  /** Differs from an earlier one whenever a policy that applies to the workload, or did, has changed since. */
+  revision(workload: Workload): string {
+    const named = this.#named.of(workload)
+    const ofNamespace = this.#byNamespace.get(workload.namespace)?.revision ?? 0
+    return `${this.#meshWide.revision} ${this.#emptied} ${ofNamespace} ${named.id} ${named.set.revision}`
+  }
+
   /** A workload that has gone: what it names is of no interest any more. */
   forgetWorkload(uid: string): void {
     this.#named.forget(uid)
@@ -52,7 +61,10 @@ export class PolicyStore {
     this.#byKey.delete(key)
     const set = this.#setOf(old.source)
     set?.remove(key)
-    if (set?.size === 0) this.#byNamespace.delete(old.source.namespace)
+    if (old.source.scope === 'Namespace' && set?.size === 0) {
+      this.#byNamespace.delete(old.source.namespace)
+      this.#emptied++
+    }
     return true
   }
 

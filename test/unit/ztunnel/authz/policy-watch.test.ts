@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Workload } from '#shared/model'
 import { type LogFields, type Logger, Metrics } from '#shared/telemetry'
@@ -396,5 +397,69 @@ describe('a change of a workload', () => {
     const connection = connect(table, server, undefined)
     mesh.applyAddresses(addressUpdate([], [SERVER]))
     expect(connection.closedBy).toBeUndefined()
+  })
+})
+
+describe('whatever changes, in whatever order', () => {
+  const PODS = ['p', 'q'].map((name, i) => workload({ name, namespace: ['default', 'other'][i] ?? '' }))
+  const RULES = [[], [[[match({ principals: ['*/sa/bob'] })]]], [[[match({ notPrincipals: ['*'] })]]], [[]]]
+  const KEYS = ['default/a', 'default/b', 'other/a']
+  const step = fc.oneof(
+    fc.record({
+      kind: fc.constant('put' as const),
+      key: fc.constantFrom(...KEYS),
+      scope: fc.constantFrom('Global' as const, 'Namespace' as const, 'WorkloadSelector' as const),
+      action: fc.constantFrom('Allow' as const, 'Deny' as const),
+      rules: fc.constantFrom(...RULES),
+    }),
+    fc.record({ kind: fc.constant('remove' as const), key: fc.constantFrom(...KEYS) }),
+    fc.record({
+      kind: fc.constant('list' as const),
+      pod: fc.nat({ max: 1 }),
+      names: fc.uniqueArray(fc.constantFrom(...KEYS)),
+    }),
+    fc.record({
+      kind: fc.constant('connect' as const),
+      pod: fc.nat({ max: 1 }),
+      account: fc.constantFrom('shop/alice', 'shop/bob', undefined),
+    }),
+  )
+
+  it.each(['open', 'closed'] as const)('a live connection is one that may be now (fail %s)', (unknownPolicy) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+        const { mesh, table, authorizer } = setUp(PODS, unknownPolicy)
+        for (const one of steps) {
+          if (one.kind === 'put') {
+            const [namespace = '', name = ''] = one.key.split('/')
+            const { scope, action, rules } = one
+            mesh.applyAuthorizations(policyUpdate([policy({ name, namespace, scope, action, rules })]))
+          } else if (one.kind === 'remove') mesh.applyAuthorizations(policyUpdate([], [one.key]))
+          else {
+            const pod = PODS[one.pod] as Workload // the index is within the list
+            const newest = mesh.workloadByUid(pod.uid) ?? pod
+            if (one.kind === 'list') mesh.applyAddresses(addressUpdate([{ ...pod, authorizationPolicies: one.names }]))
+            else {
+              const connection = connect(table, newest, one.account)
+              if (authorizer.authorize(newest, connection.record.facts).kind === 'denied') connection.remove()
+            }
+          }
+          for (const { record, closedBy } of table.inbound()) {
+            if (closedBy !== undefined) continue
+            expect(authorizer.authorize(record.workload, record.facts).kind).toBe('allowed')
+          }
+        }
+      }),
+      { numRuns: 2_000 },
+    )
+  })
+
+  it('does not ask about workloads that a policy has nothing to do with', () => {
+    const { mesh, table, log } = setUp(PODS, 'open', true)
+    for (const pod of PODS) connect(table, pod, 'shop/alice')
+    mesh.applyAuthorizations(policyUpdate([policy({ name: 'first' })]))
+    const before = log.lines.length
+    mesh.applyAuthorizations(policyUpdate([policy({ name: 'second' })]))
+    expect(log.lines.slice(before)).toEqual(['debug | no allow policies, allow'])
   })
 })
