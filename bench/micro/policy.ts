@@ -1,60 +1,91 @@
-// node --conditions=source bench/micro/policy.ts
+// node --expose-gc --conditions=source bench/micro/policy.ts
 import type { Authorization, AuthorizationRule } from '#shared/model'
-import { type CompiledPolicy, type ConnectionFacts, compilePolicy, decide, PolicySet } from '#shared/policy'
+import { type ConnectionFacts, compilePolicy, decide, PolicySet } from '#shared/policy'
 import { identity, match, policy, socket } from '../../test/support/mesh-builder.ts'
-import { type Measured, measure, measureOnce, print } from './measure.ts'
+import { distribution, printDistribution } from './measure.ts'
 
-/** Ten rules a policy, of the kinds that people write: identities, namespaces with ports, networks. */
-function rulesOf(n: number): readonly AuthorizationRule[] {
-  return Array.from({ length: 10 }, (_, r) => {
-    if (r < 6)
-      return [[match({ principals: [`cluster.local/ns/n${n}/sa/a${r}`] })], [match({ destinationPorts: [80, 8080] })]]
-    if (r < 8) return [[match({ namespaces: [`n${n}-${r}`] })], [match({ destinationPorts: [8080] })]]
-    return [[match({ serviceAccounts: [`n${n}/s${r}`], sourceIps: ['10.0.0.0/8'] })]]
-  })
+const POLICIES = 10_000
+const RULES = 10
+const MIB = 1024 * 1024
+
+type RuleOf = (policy: number, rule: number) => AuthorizationRule
+
+/** What people write: identities, namespaces with ports, accounts from a network. */
+const mixed: RuleOf = (n, r) => {
+  if (r < 6)
+    return [[match({ principals: [`cluster.local/ns/n${n}/sa/a${r}`] })], [match({ destinationPorts: [80, 8080] })]]
+  if (r < 8) return [[match({ namespaces: [`n${n}-${r}`] })], [match({ destinationPorts: [8080] })]]
+  return [[match({ serviceAccounts: [`n${n}/s${r}`], sourceIps: ['10.0.0.0/8'] })]]
 }
 
-/** The same with prefixes only, which no index can file: every rule is asked. */
-function prefixRules(n: number): readonly AuthorizationRule[] {
-  return Array.from({ length: 10 }, (_, r) => [[match({ principals: [`cluster.local/ns/n${n}/sa/a${r}*`] })]])
+/** `10.<a>.<b>.0/24` and the like, another one for each rule. */
+function network(n: number, r: number): string {
+  const at = n * RULES + r
+  return `${20 + (at >> 16)}.${(at >> 8) & 255}.${at & 255}.0/24`
 }
 
-function policies(count: number, rules: (n: number) => readonly AuthorizationRule[]): readonly Authorization[] {
-  return Array.from({ length: count }, (_, n) => policy({ name: `p${n}`, action: 'Allow', rules: rules(n) }))
+/** Shapes of rules, and whether all of them can be filed. */
+const SHAPES: Readonly<Record<string, RuleOf>> = {
+  'as people write them': mixed,
+  'identities that begin with': (n, r) => [[match({ principals: [`cluster.local/ns/n${n}/sa/a${r}*`] })]],
+  'identities of one namespace that begin with': (n, r) => [
+    [match({ principals: [`cluster.local/ns/shop/sa/${n}-${r}-*`] })],
+  ],
+  'identities that end with': (n, r) => [[match({ principals: [`*/sa/a${n}-${r}`] })]],
+  'namespaces that begin with': (n, r) => [[match({ namespaces: [`team${n}-${r}-*`] })]],
+  'networks of sources': (n, r) => [[match({ sourceIps: [network(n, r)] })]],
+  'whoever has no identity': () => [[match({ notPrincipals: ['*'] })]],
+  'one identity, another port each': (n, r) => [
+    [match({ principals: ['cluster.local/ns/shop/sa/alice'] })],
+    [match({ destinationPorts: [((n * RULES + r) % 8000) + 10_000] })],
+  ],
+  'one port, another namespace each': (n, r) => [[match({ destinationPorts: [8080], namespaces: [`n${n}-${r}`] })]],
+  'a port, and all but some': (n, r) => [
+    [match({ destinationPorts: [8080], notPrincipals: ['*/sa/alice', `x${n}${r}`] })],
+  ],
+  'exclusions only': (n, r) => [[match({ notPrincipals: ['*/sa/alice', `x${n}-${r}`] })]],
 }
 
-function compiled(list: readonly Authorization[]): readonly CompiledPolicy[] {
-  return list.map((one) => compilePolicy(`${one.namespace}/${one.name}`, one))
+const alice: ConnectionFacts = {
+  peer: identity('shop/alice'),
+  source: socket('10.1.2.3:40000'),
+  destination: socket('10.0.2.1:8080'),
 }
 
-function facts(account: string): ConnectionFacts {
-  return { peer: identity(account), source: socket('10.1.2.3:40000'), destination: socket('10.0.2.1:8080') }
+function policies(ruleOf: RuleOf): readonly Authorization[] {
+  return Array.from({ length: POLICIES }, (_, n) =>
+    policy({ name: `p${n}`, action: 'Deny', rules: Array.from({ length: RULES }, (_, r) => ruleOf(n, r)) }),
+  )
 }
 
-const lines: Measured[] = []
-for (const count of [1, 100, 10_000]) {
-  const sets = [new PolicySet(compiled(policies(count, rulesOf)))]
-  const hit = facts(`n${count - 1}/a3`)
-  const miss = facts('nobody/nobody')
-  decide(sets, hit)
-  lines.push(measure(`decide, ${count} policies × 10 rules, one matches`, () => decide(sets, hit)))
-  lines.push(measure(`decide, ${count} policies × 10 rules, none matches`, () => decide(sets, miss)))
+function heapBytes(): number {
+  globalThis.gc?.()
+  return process.memoryUsage().heapUsed
 }
 
-const unfiled = [new PolicySet(compiled(policies(10_000, prefixRules)))]
-decide(unfiled, facts('nobody/nobody'))
-lines.push(
-  measure('decide, 10000 policies × 10 prefix rules, none matches', () => decide(unfiled, facts('nobody/nobody'))),
-)
-
-const many = policies(10_000, rulesOf)
-lines.push(measureOnce('compile and file 10000 policies × 10 rules', () => new PolicySet(compiled(many))))
-const set = new PolicySet(compiled(many))
-const one = compiled(many.slice(5_000, 5_001))[0] as CompiledPolicy
-lines.push(
-  measure('replace one of 10000 policies, then decide', () => {
-    set.put(one)
-    return decide([set], facts('n5000/a3'))
-  }),
-)
-print(lines)
+process.stdout.write(`${POLICIES} DENY policies × ${RULES} rules; none matches, so that every candidate is asked\n`)
+for (const [name, ruleOf] of Object.entries(SHAPES)) {
+  const list = policies(ruleOf)
+  const before = heapBytes()
+  const startMs = performance.now()
+  const set = new PolicySet(list.map((one) => compilePolicy(`${one.namespace}/${one.name}`, one)))
+  const filedMs = performance.now() - startMs
+  const mib = (heapBytes() - before) / MIB
+  const runs = ruleOf === SHAPES['exclusions only'] || ruleOf === SHAPES['a port, and all but some'] ? 500 : 50_000
+  printDistribution(distribution(name, () => decide([set], alice), runs))
+  const changes = distribution(
+    '  one policy replaced, then asked',
+    (i) => {
+      const one = list[(i * 7919) % POLICIES] as Authorization // the list is that long
+      set.put(compilePolicy(`${one.namespace}/${one.name}`, one))
+      return decide([set], alice)
+    },
+    Math.min(runs, 2_000),
+  )
+  printDistribution(changes)
+  process.stdout.write(
+    `  all filed in ${filedMs.toFixed(0)} ms, ${mib.toFixed(1)} MiB beside the policies themselves\n`,
+  )
+}
+const few = new PolicySet([compilePolicy('default/one', policy({ name: 'one', rules: [mixed(1, 1), mixed(1, 9)] }))])
+printDistribution(distribution('1 policy × 2 rules', () => decide([few], alice)))

@@ -30,6 +30,7 @@ export interface IstiodConfig extends OriginSettings {
   readonly trustDomain: string
   readonly clusterDomain: string
   readonly rootNamespace: string
+  readonly isDryRunSent: boolean
   readonly excludedNamespaces: ReadonlySet<string>
   readonly addresses: readonly IpAddress[]
   readonly grpcPort: number
@@ -113,6 +114,12 @@ export const istiodSettings: ConfigSpec<IstiodConfig> = {
       'Who reaches metrics and dumps, which show the whole mesh.',
     ),
     isIpv6Enabled: setting(boolean, 'IPV6_ENABLED', true, 'Listen on IPv6 too.'),
+    isDryRunSent: setting(
+      boolean,
+      'AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY',
+      false,
+      'Send policies with the annotation `istio.io/dry-run`, which tunnels only tell of. Istio’s tunnels older than 1.29 would enforce them.',
+    ),
     isXdsAuthRequired: setting(boolean, 'XDS_AUTH', true, 'xDS clients need a token; the CA always wants one.'),
     tokenJwks: setting(
       optionalText,

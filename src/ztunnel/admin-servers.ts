@@ -3,15 +3,18 @@ import {
   indexRoute,
   loggingRoute,
   metricsRoutes,
+  Profiles,
   quitRoute,
   readinessRoutes,
   textRoute,
 } from '#shared/admin'
-import type { Readiness } from '#shared/lifecycle'
+import type { Clock } from '#shared/clock'
+import type { Closer, Readiness } from '#shared/lifecycle'
 import type { Log } from '#shared/telemetry'
 import type { ZtunnelConfig } from './config.ts'
 
 export interface AdminParts {
+  readonly clock: Clock
   readonly log: Log
   readonly readiness: Readiness
   /** The body of `/config_dump`. */
@@ -22,10 +25,15 @@ export interface AdminParts {
   readonly quit: () => void
 }
 
-/** The three ports of hbone-and-ztunnel h.1: admin on localhost, metrics and readiness for everybody. */
-export function openAdminServers(config: ZtunnelConfig, parts: AdminParts): Promise<readonly AdminServer[]> {
+/**
+ * The three ports of hbone-and-ztunnel h.1: admin on localhost, metrics and readiness for everybody.
+ *
+ * @returns what is to be closed, together
+ */
+export async function openAdminServers(config: ZtunnelConfig, parts: AdminParts): Promise<readonly Closer[]> {
   const { isIpv6Enabled } = config
   const { readiness, dump, metrics, quit } = parts
+  const profiles = new Profiles(parts.clock)
   const log = parts.log.logger('admin')
   const listen = (
     name: string,
@@ -33,12 +41,15 @@ export function openAdminServers(config: ZtunnelConfig, parts: AdminParts): Prom
     bind: 'localhost' | 'all',
     routes: Parameters<typeof AdminServer.listen>[0]['routes'],
   ): Promise<AdminServer> => AdminServer.listen({ name, port, bind, routes, isIpv6Enabled, log })
-  return Promise.all([
+  const servers = await Promise.all([
     listen('admin', config.adminPort, 'localhost', {
       '/': indexRoute('ztunnel', {
         '/config_dump': 'everything that this tunnel knows',
         '/logging': 'log levels (POST)',
+        '/debug/pprof/profile': 'CPU profile of some seconds, as V8 writes it',
+        '/debug/pprof/heap': 'sampling heap profile, as V8 writes it',
       }),
+      ...profiles.routes(),
       '/config_dump': textRoute('application/json', dump),
       '/logging': loggingRoute(parts.log.filter),
       '/quitquitquit': quitRoute(quit),
@@ -46,4 +57,5 @@ export function openAdminServers(config: ZtunnelConfig, parts: AdminParts): Prom
     listen('metrics', config.statsPort, 'all', metricsRoutes(metrics)),
     listen('readiness', config.readinessPort, 'all', readinessRoutes(readiness)),
   ])
+  return [profiles, ...servers]
 }

@@ -14,7 +14,7 @@ import { makeDataPlane } from './data-plane.ts'
 import { CertificateManager, fetchFrom } from './identity/index.ts'
 import { keepHeapTrimmed } from './memory.ts'
 import { openMeshSource, readLocalConfig } from './mesh-source.ts'
-import { registerBuild } from './metrics.ts'
+import { registerBuild, registerRuntime } from './metrics.ts'
 import { prefetchCertificates } from './prefetch.ts'
 import { applyLocalConfig, MeshState } from './state/index.ts'
 import { versionFacts } from './version.ts'
@@ -45,6 +45,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
   const logger = log.logger('app')
   await prepareProcess(parts)
   registerBuild(metrics, config.istioVersion)
+  registerRuntime(metrics, '0')
   const readiness = new Readiness()
   readiness.add('proxy')
   readiness.add('state manager')
@@ -62,7 +63,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
   prefetchCertificates(state, certificates, config.nodeName)
 
   const source = openMeshSource(config, state, parts)
-  const { pods, connections } = makeDataPlane(config, {
+  const { pods, connections, verdicts } = makeDataPlane(config, {
     ...parts,
     readiness,
     state,
@@ -70,6 +71,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     askFor: source.askFor,
   })
   const servers = await openAdminServers(config, {
+    clock,
     log,
     readiness,
     metrics,
@@ -81,6 +83,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
         certificates: () => certificates.list(),
         pods: () => pods.pods(),
         connections,
+        denials: () => verdicts.recent,
         version: versionFacts(config.istioVersion),
         config: shownConfig(config),
       }),

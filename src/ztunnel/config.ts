@@ -62,6 +62,7 @@ interface GivenSettings {
   readonly logFormat: LogFormat
   readonly isPolicyLoggedAtInfo: boolean
   readonly unknownPolicy: 'open' | 'closed'
+  readonly metricsProfile: 'full' | 'lean'
   readonly adminPort: number | undefined
   readonly statsPort: number | undefined
   readonly readinessPort: number
@@ -299,6 +300,12 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       'AMBIT_POLICY_FAIL',
       'open',
       'A policy that a workload names but nobody has sent yet: `open` = as if absent, like Istio; `closed` = deny.',
+    ),
+    metricsProfile: setting(
+      oneOf('full', 'lean'),
+      'AMBIT_METRICS',
+      'full',
+      'Labels of the connection metrics: `full` = all of Istio’s, `lean` = eight of them.',
     ),
     adminPort: setting(
       ownPort,

@@ -6,7 +6,7 @@ import type { SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import type { KeepAlive } from '#shared/sys'
 import { AccessLog, type Log, type Metrics } from '#shared/telemetry'
-import { Authorizer, watchPolicies } from './authz/index.ts'
+import { Authorizer, Verdicts, watchPolicies } from './authz/index.ts'
 import { type CaptureSettings, type LocalPod, PodListeners, PodRegistry } from './capture/index.ts'
 import type { ZtunnelConfig } from './config.ts'
 import { ConnectionTable } from './connections/index.ts'
@@ -41,14 +41,17 @@ export interface DataPlane {
   /** Takes pods from a node agent; drains them all. */
   readonly pods: PodRegistry
   readonly connections: ConnectionTable
+  readonly verdicts: Verdicts
 }
 
 /** Makes each part once and hands it its inputs. */
 export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): DataPlane {
   const { clock, log, metrics, readiness, state, certificateOf, askFor } = parts
   const connections = new ConnectionTable()
+  const verdicts = new Verdicts(metrics, clock)
   const authorizer = new Authorizer({
     view: state,
+    verdicts,
     unknownPolicy: config.unknownPolicy,
     logger: log.logger('authz'),
     policyLogLevel: config.isPolicyLoggedAtInfo ? 'info' : 'debug',
@@ -57,7 +60,7 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
   const reporter = new ConnectionReporter({
     clock,
     accessLog: new AccessLog(log),
-    metrics: new ConnectionMetrics(metrics),
+    metrics: new ConnectionMetrics(metrics, config.metricsProfile),
     table: connections,
   })
   const keepAlive = keepAliveOf(config)
@@ -128,7 +131,7 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     log: captureLog,
     start: (pod) => new PodListeners(pod, { settings, handlers, log: captureLog, overflows }),
   })
-  return { pods, connections }
+  return { pods, connections, verdicts }
 }
 
 function keepAliveOf(config: ZtunnelConfig): KeepAlive | undefined {

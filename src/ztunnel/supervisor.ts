@@ -7,6 +7,7 @@ import { connectZds } from '#shared/zds'
 import { configDump } from './admin/index.ts'
 import { openAdminServers } from './admin-servers.ts'
 import type { ZtunnelParts } from './app.ts'
+import { newestDenials } from './authz/index.ts'
 import { shownConfig, type ZtunnelConfig } from './config.ts'
 import { caEndpoint } from './control-plane.ts'
 import { CertificateManager, fetchFrom, type IdentityMaterial } from './identity/index.ts'
@@ -20,7 +21,7 @@ import { mergeMetrics, PodShards, type ToWorker, WorkerPool, type WorkerReport }
 /** Resources in one message to a worker that is being introduced to the mesh. */
 const INTRODUCTION_BATCH = 1_000
 /** Numbers that say what is, and are the same in every process. */
-const STATES: ReadonlySet<string> = new Set(['istio_build', 'process_max_fds'])
+const STATES: ReadonlySet<string> = new Set(['istio_build', 'process_max_fds', 'process_start_time_seconds'])
 
 /**
  * The tunnel as several processes: this one talks with control plane, authority, node agent and people; workers carry the
@@ -102,6 +103,7 @@ export async function startSupervisor(
   const source = openMeshSource(config, sink, parts)
   const pods = new PodShards({ shards: workers.shards, readiness, log: log.logger('pods') })
   const servers = await openAdminServers(config, {
+    clock,
     log,
     readiness,
     metrics: {
@@ -116,6 +118,7 @@ export async function startSupervisor(
         certificates: () => certificates.list(),
         pods: () => reports.flatMap((report) => report.pods),
         connections: connectionsOf(reports),
+        denials: () => newestDenials(reports.flatMap(({ denials }) => denials)),
         version: versionFacts(config.istioVersion),
         config: shownConfig(config),
       })

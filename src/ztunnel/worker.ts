@@ -4,6 +4,7 @@ import { prepareProcess, type ZtunnelParts } from './app.ts'
 import type { ZtunnelConfig } from './config.ts'
 import { makeDataPlane } from './data-plane.ts'
 import { keepHeapTrimmed } from './memory.ts'
+import { registerRuntime } from './metrics.ts'
 import { MeshState } from './state/index.ts'
 import { type ToSupervisor, type ToWorker, WorkerLink } from './workers/index.ts'
 
@@ -24,6 +25,7 @@ export async function startWorker(
 ): Promise<RunningProgram> {
   const { clock, log, metrics, control } = parts
   await prepareProcess(parts)
+  registerRuntime(metrics, String(process.pid))
   const readiness = new Readiness()
   const state = new MeshState({ clock, nodeName: config.nodeName })
   const link: WorkerLink = new WorkerLink({
@@ -40,10 +42,11 @@ export async function startWorker(
         const { podUid, direction, source, originalDestination, actualDestination, protocol } = record
         return { podUid, record: { direction, source, originalDestination, actualDestination, protocol } }
       }),
+      denials: verdicts.recent,
       metrics: metrics.print(),
     }),
   })
-  const { pods, connections } = makeDataPlane(config, {
+  const { pods, connections, verdicts } = makeDataPlane(config, {
     ...parts,
     readiness,
     state,

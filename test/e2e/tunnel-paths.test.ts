@@ -1,6 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
+import { resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyRedirect } from '../../src/node-agent/redirect/index.ts'
 import { startTestCa, type TestCaServer } from '../support/ca-server.ts'
@@ -100,7 +102,8 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
 
   it('refuses what a policy denies to the proven identity, on a tunnel and in plain', async () => {
     await expect(exchange(client.connect(server.ip, 7001), 'x')).rejects.toMatchObject({ code: 'ECONNRESET' })
-    const denied = 'error="connection closed due to policy rejection: explicitly denied by: default/no-client"'
+    const denied =
+      'error="connection closed due to policy rejection: explicitly denied by: default/no-client" deny.policy="default/no-client" deny.rule=0'
     expect(await near.nextAccessLine()).toMatch(/error="http status: 401 Unauthorized"$/)
     expect(await far.nextAccessLine()).toMatch(new RegExp(`^error\\t.*direction="inbound" .*${denied}$`))
     expect(await exchange(outsider.connect(server.ip, 7002), '')).toBe('')
@@ -194,6 +197,37 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
     `)
   })
 
+  it('shows the metrics that the docs describe, but for those of what is not here', async () => {
+    const page = await (await fetch(near.metricsUrl)).text()
+    const docs = readFileSync(resolve(import.meta.dirname, '../../docs/metrics.md'), 'utf8')
+    const kinds = [...page.matchAll(/^# TYPE (\S+) (\w+)$/gm)]
+    const shown = new Set(kinds.map(([, name, kind]) => (kind === 'counter' ? `${name}_total` : name)))
+    const described = new Set(
+      [...docs.matchAll(/`((?:ambit|istio|workload_manager|process|nodejs|tokio)_\w+)(?=[`{])/g)].map(
+        ([, name]) => name,
+      ),
+    )
+    expect([...shown].filter((name) => !described.has(name))).toEqual([])
+    const missing = [...described].filter((name) => !shown.has(name))
+    expect(missing.filter((name) => !/^istio_(?:dns|crl|xds)_/.test(name ?? ''))).toEqual([])
+    expect(page.match(/^ambit_early_denials_total.*$/gm)).toEqual([
+      'ambit_early_denials_total{reporter="source",reason="own-port"} 1',
+    ])
+  })
+
+  it('keeps why it refused in the dump', async () => {
+    const { denials } = (await (await fetch(`${far.adminUrl}/config_dump`)).json()) as Dump
+    expect(denials.map(({ policy, rule, when, identity }) => ({ policy, rule, when, identity }))).toEqual([
+      {
+        policy: 'default/no-client',
+        rule: 0,
+        when: 'start',
+        identity: 'spiffe://cluster.local/ns/default/sa/client',
+      },
+      { policy: 'default/strict-port', rule: 0, when: 'start', identity: undefined },
+    ])
+  })
+
   it('shows its pods and identities in the dump', async () => {
     const dump = (await (await fetch(`${near.adminUrl}/config_dump`)).json()) as Dump
     expect(Object.keys(dump.workloadState)).toEqual(['client'])
@@ -218,6 +252,7 @@ function speakAfterwards(socket: Socket): void {
 }
 
 interface Dump {
+  readonly denials: readonly Readonly<Record<'policy' | 'rule' | 'when' | 'identity', unknown>>[]
   readonly workloadState: Readonly<Record<string, unknown>>
   readonly certificates: readonly { readonly identity: string; readonly state: string }[]
   readonly workloads: readonly unknown[]

@@ -7,6 +7,7 @@ export const meshSettings: MeshSettings = {
   clusterDomain: 'cluster.local',
   rootNamespace: 'istio-system',
   excludedNamespaces: DEFAULT_EXCLUDED_NAMESPACES,
+  isDryRunSent: false,
   captureSign: 'labels',
 }
 

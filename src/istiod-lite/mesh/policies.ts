@@ -58,8 +58,8 @@ export const EMPTY_MATCH: AuthorizationMatch = {
  */
 export function convertPolicy(policy: AuthorizationPolicy, settings: MeshSettings): PolicyOutcome {
   const { metadata, spec } = policy
-  if (TRUE_WORDS.has(metadata.annotations[DRY_RUN] ?? ''))
-    return refused('dry-run is not supported: the policy is not enforced')
+  const dryRun = TRUE_WORDS.has(metadata.annotations[DRY_RUN] ?? '')
+  if (dryRun && !settings.isDryRunSent) return refused('dry-run is not supported: the policy is not enforced')
   if (spec.targetRefs.length > 0) return { authorization: undefined, condition: NO_WAYPOINT }
   if (spec.action !== 'ALLOW' && spec.action !== 'DENY')
     return refused(`action ${spec.action} is not supported by ztunnel: the policy is not enforced`)
@@ -73,7 +73,7 @@ export function convertPolicy(policy: AuthorizationPolicy, settings: MeshSetting
     scope: scopeOf(policy, settings),
     action: spec.action === 'ALLOW' ? 'Allow' : 'Deny',
     rules: kept.map((rule) => rule.rule),
-    dryRun: false,
+    dryRun,
   }
   return { authorization, condition: conditionOf(authorization, unsupported) }
 }

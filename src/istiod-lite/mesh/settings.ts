@@ -9,6 +9,8 @@ export interface MeshSettings {
   readonly rootNamespace: string
   /** Namespaces whose pods are never enrolled. */
   readonly excludedNamespaces: ReadonlySet<string>
+  /** Dry-run policies go to the tunnels, which tell what they would have done; else they are refused. */
+  readonly isDryRunSent: boolean
   /**
    * What says that a tunnel answers for a pod: what node agents write on it, as on a cluster, or, where nobody can write
    * it, the labels by which every agent decides.

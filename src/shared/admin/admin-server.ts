@@ -1,4 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { promisify } from 'node:util'
+import { gzip } from 'node:zlib'
 import type { Closer } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 
@@ -16,6 +18,8 @@ export interface AdminAnswer {
   /** Default `text/plain; charset=utf-8`. */
   readonly contentType?: string
   readonly body: string
+  /** Sent as gzip to whoever takes it. */
+  readonly isCompressible?: boolean
 }
 
 /** Answers every method of its path; the route itself refuses those it does not take. */
@@ -139,11 +143,28 @@ async function answer(
   const given = await answerOf(settings, request)
   // A server that is closing waits for its connections, so none is kept.
   if (!server.listening) response.setHeader('connection', 'close')
+  const isZipped = given.isCompressible === true && isListed(request.headers['accept-encoding'], 'gzip')
+  const body = isZipped ? await zipped(given.body) : Buffer.from(given.body)
   response.writeHead(given.status, {
     'content-type': given.contentType ?? 'text/plain; charset=utf-8',
-    'content-length': Buffer.byteLength(given.body),
+    'content-length': body.length,
+    ...(given.isCompressible ? { vary: 'accept-encoding' } : {}),
+    ...(isZipped ? { 'content-encoding': 'gzip' } : {}),
   })
-  response.end(request.method === 'HEAD' ? undefined : given.body)
+  response.end(request.method === 'HEAD' ? undefined : body)
+}
+
+const zipped = promisify(gzip)
+
+/** Whether an `Accept` or `Accept-Encoding` header names a value and does not refuse it (RFC 9110 §12.4.2). */
+export function isListed(header: string | readonly string[] | undefined, value: string): boolean {
+  return String(header ?? '')
+    .toLowerCase()
+    .split(',')
+    .some((entry) => {
+      const [name = '', ...parameters] = entry.split(';').map((part) => part.trim())
+      return name === value && !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter))
+    })
 }
 
 async function answerOf(settings: AdminServerSettings, request: IncomingMessage): Promise<AdminAnswer> {

@@ -6,4 +6,5 @@ export {
   AdminServer,
   only,
 } from './admin-server.ts'
+export { Profiles } from './profile.ts'
 export { indexRoute, jsonRoute, loggingRoute, metricsRoutes, quitRoute, readinessRoutes, textRoute } from './routes.ts'

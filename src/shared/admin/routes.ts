@@ -1,14 +1,15 @@
 import { MeshError } from '#shared/errors'
 import type { Readiness } from '#shared/lifecycle'
 import { type LogFilter, METRICS_CONTENT_TYPE } from '#shared/telemetry'
-import { type AdminAnswer, type AdminRoute, type AdminRoutes, only } from './admin-server.ts'
+import { type AdminAnswer, type AdminRoute, type AdminRoutes, isListed, only } from './admin-server.ts'
 
 /** 15020: the metrics under both of Istio's names; the body is OpenMetrics whatever is asked for. */
 export function metricsRoutes(metrics: { print(): string | Promise<string> }): AdminRoutes {
   const route = only('GET', 'method not allowed\n', async ({ accept }) => ({
     status: 200,
-    contentType: accept.includes('application/openmetrics-text') ? METRICS_CONTENT_TYPE : 'text/plain; charset=utf-8',
+    contentType: isListed(accept, 'application/openmetrics-text') ? METRICS_CONTENT_TYPE : 'text/plain; charset=utf-8',
     body: await metrics.print(),
+    isCompressible: true,
   }))
   return { '/metrics': route, '/stats/prometheus': route }
 }

@@ -28,7 +28,7 @@ export function parseConnectTarget(authority: string): ConnectTarget {
   const target = port <= 65_535 ? parseHost(host, port) : undefined
   if (target !== undefined) return target
   const shown = JSON.stringify(authority.slice(0, SHOWN_CHARS))
-  throw new MeshError('HBONE_TARGET_INVALID', `CONNECT authority is not host:port: ${shown}`)
+  throw new MeshError('HBONE_TARGET_INVALID', `no valid authority pseudo header: ${shown}`)
 }
 
 /** The text that `parseConnectTarget` reads. */

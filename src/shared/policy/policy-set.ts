@@ -15,8 +15,15 @@ export class PolicySet {
     'dry-run allow': { rules: new RuleIndex(), policies: 0 },
   }
 
+  #revision = 0
+
   constructor(policies: Iterable<CompiledPolicy> = []) {
     for (const policy of policies) this.put(policy)
+  }
+
+  /** Grows with each change. */
+  get revision(): number {
+    return this.#revision
   }
 
   get size(): number {
@@ -30,18 +37,20 @@ export class PolicySet {
   /** Adds a policy, or replaces the one of the same key. */
   put(policy: CompiledPolicy): void {
     this.remove(policy.key)
+    this.#revision++
     this.#policies.set(policy.key, policy)
     const part = this.#parts[partOf(policy)]
-    part.rules.add(policy)
+    for (const rule of policy.rules) part.rules.add(rule)
     part.policies++
   }
 
   remove(key: string): void {
     const policy = this.#policies.get(key)
     if (policy === undefined) return
+    this.#revision++
     this.#policies.delete(key)
     const part = this.#parts[partOf(policy)]
-    part.rules.remove(policy)
+    for (const rule of policy.rules) part.rules.remove(rule)
     part.policies--
   }
 

@@ -1,5 +1,5 @@
 import { spiffeParts } from '#shared/model'
-import { type IpAddress, ipToBytes } from '#shared/net'
+import { type IpAddress, ipFamily, ipToBytes } from '#shared/net'
 import type { ConnectionFacts } from './types.ts'
 
 const SPIFFE_SCHEME = 'spiffe://'
@@ -26,6 +26,15 @@ export class Subject {
     this.sourceIp = source.ip
     this.destinationIp = destination.ip
     this.destinationPort = destination.port
+  }
+
+  /** The index's name for addresses of the source's family. */
+  get sourcePart(): 'source-4' | 'source-6' {
+    return ipFamily(this.sourceIp) === 4 ? 'source-4' : 'source-6'
+  }
+
+  get destinationPart(): 'destination-4' | 'destination-6' {
+    return ipFamily(this.destinationIp) === 4 ? 'destination-4' : 'destination-6'
   }
 
   /** In network order; made when the first rule that names a network asks. */

@@ -44,6 +44,8 @@ export const METRICS_CONTENT_TYPE = 'application/openmetrics-text;charset=utf-8;
 export class Metrics {
   readonly #families = new Map<string, { readonly described: Described; readonly print: (out: string[]) => void }>()
   readonly #collectors: (() => void)[] = []
+  /** By list of label names: families that are given the same list share the texts of their label sets. */
+  readonly #labelSets = new Map<readonly string[], LabelSets>()
   readonly #overflows: Counter
 
   constructor() {
@@ -69,7 +71,7 @@ export class Metrics {
 
   /** @param bounds upper bounds, growing; +Inf is added */
   histograms(name: string, help: string, labelNames: readonly string[], bounds: readonly number[]): Family<Histogram> {
-    const family = new SeriesMap(labelNames, () => new Buckets(bounds), this.#overflowed)
+    const family = new SeriesMap(this.#labelSetsOf(labelNames), () => new Buckets(bounds), this.#overflowed)
     this.#register({ name, help, kind: 'histogram' }, (out) => {
       for (const [labels, buckets] of family.entries()) buckets.print(out, name, labels)
     })
@@ -94,13 +96,19 @@ export class Metrics {
   }
 
   #numbers(described: Described, labelNames: readonly string[], suffix: string): Family<Counter> {
-    const family = new SeriesMap(labelNames, () => ({ value: 0 }), this.#overflowed)
+    const family = new SeriesMap(this.#labelSetsOf(labelNames), () => ({ value: 0 }), this.#overflowed)
     this.#register(described, (out) => {
       for (const [labels, series] of family.entries()) {
         out.push(`${described.name}${suffix}${labels === '' ? '' : `{${labels}}`} ${series.value}\n`)
       }
     })
     return family
+  }
+
+  #labelSetsOf(names: readonly string[]): LabelSets {
+    const known = this.#labelSets.get(names) ?? new LabelSets(names)
+    this.#labelSets.set(names, known)
+    return known
   }
 
   readonly #overflowed = (): void => {
@@ -113,15 +121,44 @@ export class Metrics {
   }
 }
 
+/** One set of label values: what it is looked up by, and its text form. */
+interface LabelSet {
+  readonly key: string
+  readonly text: string
+}
+
+/** The label sets of families with the same labels. A set's texts are a kilobyte, so that they are kept once. */
+class LabelSets {
+  readonly #names: readonly string[]
+  readonly #sets = new Map<string, LabelSet>()
+
+  constructor(names: readonly string[]) {
+    this.#names = names
+  }
+
+  /** The same object for the same values, as long as there are not too many. */
+  of(key: string, values: readonly string[]): LabelSet {
+    const known = this.#sets.get(key)
+    if (known !== undefined) return known
+    if (values.length !== this.#names.length) {
+      throw new Error(`${values.length} label values for ${this.#names.join(', ')}`)
+    }
+    const text = this.#names.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`).join(',')
+    const made = { key, text }
+    if (this.#sets.size < MAX_SERIES) this.#sets.set(key, made)
+    return made
+  }
+}
+
 class SeriesMap<T> implements Family<T> {
-  readonly #labelNames: readonly string[]
+  readonly #labelSets: LabelSets
   readonly #make: () => T
   readonly #overflowed: () => void
   /** By label values, joined with a character that cannot stand in a label. */
-  readonly #series = new Map<string, { readonly labels: string; readonly series: T }>()
+  readonly #series = new Map<string, { readonly labels: LabelSet; readonly series: T }>()
 
-  constructor(labelNames: readonly string[], make: () => T, overflowed: () => void) {
-    this.#labelNames = labelNames
+  constructor(labelSets: LabelSets, make: () => T, overflowed: () => void) {
+    this.#labelSets = labelSets
     this.#make = make
     this.#overflowed = overflowed
   }
@@ -134,21 +171,18 @@ class SeriesMap<T> implements Family<T> {
     const key = values.join('\u0000')
     const found = this.#series.get(key)
     if (found !== undefined) return found.series
-    if (values.length !== this.#labelNames.length) {
-      throw new Error(`${values.length} label values for ${this.#labelNames.join(', ')}`)
-    }
     if (this.#series.size >= MAX_SERIES && !values.every((value) => value === OVERFLOW)) {
       this.#overflowed()
       return this.with(...values.map(() => OVERFLOW))
     }
-    const labels = this.#labelNames.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`).join(',')
+    const labels = this.#labelSets.of(key, values)
     const series = this.#make()
-    this.#series.set(key, { labels, series })
+    this.#series.set(labels.key, { labels, series })
     return series
   }
 
   *entries(): Iterable<readonly [labels: string, series: T]> {
-    for (const { labels, series } of this.#series.values()) yield [labels, series]
+    for (const { labels, series } of this.#series.values()) yield [labels.text, series]
   }
 }
 

@@ -8,6 +8,8 @@ export function registerProcessMetrics(metrics: Metrics): void {
   const resident = metrics.gauge('process_resident_memory_bytes', 'Resident memory, bytes')
   const heap = metrics.gauge('nodejs_heap_used_bytes', 'Memory of JavaScript objects, bytes')
   const cpu = metrics.counter('process_cpu_seconds', 'Processor time used, user and system, seconds')
+  metrics.gauge('process_start_time_seconds', 'When the process started, seconds since 1970').value =
+    Math.round(performance.timeOrigin) / 1000
   metrics.onCollect(() => {
     openFds.value = readdirSync('/proc/self/fd').length
     maxFds.value = Number(/^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1] ?? 0)

@@ -1,8 +1,9 @@
 import { serviceKey } from '#shared/model'
+import type { Denial } from '../authz/index.ts'
 import type { IdentityStatus } from '../identity/index.ts'
 import type { LocalConfig, MeshView } from '../state/index.ts'
 import { dumpEndpoints, dumpPolicy, dumpService, dumpStaticWorkload, dumpWorkload } from './mesh-dumps.ts'
-import { type DumpedConnection, type DumpedPod, dumpCertificate, dumpPod } from './node-dumps.ts'
+import { type DumpedConnection, type DumpedPod, dumpCertificate, dumpDenial, dumpPod } from './node-dumps.ts'
 import { inOrder, type Json, sortedJson } from './sorted-json.ts'
 
 /** Who built this program, in the words that Istio's tools look for. */
@@ -24,6 +25,8 @@ export interface DumpSources {
   readonly certificates: () => readonly IdentityStatus[]
   readonly pods: () => Iterable<DumpedPod>
   readonly connections: { ofPod(uid: string): readonly { readonly record: DumpedConnection }[] }
+  /** The newest denials by policy, newest last. */
+  readonly denials: () => readonly Denial[]
   readonly version: VersionFacts
   /** The settings in force; secrets are not among them. */
   readonly config: Json
@@ -53,6 +56,7 @@ export function configDump(sources: DumpSources): string {
     workloadState: Object.fromEntries(
       [...sources.pods()].map((pod) => [pod.uid, dumpPod(pod, connections.ofPod(pod.uid))]),
     ),
+    denials: sources.denials().map(dumpDenial),
     version: { ...sources.version },
     config: sources.config,
   })

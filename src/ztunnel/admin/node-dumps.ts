@@ -1,6 +1,7 @@
 import { formatSocketAddress } from '#shared/net'
 import type { CertificateFacts } from '#shared/pki'
 import type { WorkloadInfo } from '#shared/zds'
+import type { Denial } from '../authz/index.ts'
 import type { ConnectionRecord } from '../connections/index.ts'
 import type { IdentityStatus } from '../identity/index.ts'
 import type { Json } from './sorted-json.ts'
@@ -42,6 +43,21 @@ export function dumpPod(
     state,
     connections: state === 'Up' ? { inbound: going('inbound'), outbound: going('outbound') } : undefined,
     info: { name, namespace, serviceAccount },
+  }
+}
+
+/** Not in Istio's dump, whose readers skip what they do not know. */
+export function dumpDenial({ atMs, workload, facts, reason, deniedBy, when }: Denial): Json {
+  return {
+    time: new Date(atMs).toISOString(),
+    workload,
+    src: formatSocketAddress(facts.source),
+    dst: formatSocketAddress(facts.destination),
+    identity: facts.peer,
+    when,
+    reason,
+    policy: deniedBy?.policy,
+    rule: deniedBy?.rule,
   }
 }
 

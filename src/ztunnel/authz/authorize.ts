@@ -8,7 +8,9 @@ import {
   dryRunVerdicts,
 } from '#shared/policy'
 import type { Logger } from '#shared/telemetry'
+import type { DeniedBy } from '../connections/index.ts'
 import type { MeshView } from '../state/index.ts'
+import type { Denial, Verdicts } from './verdicts.ts'
 
 /** Whether a connection may start, or go on. */
 export type Authorization =
@@ -17,6 +19,8 @@ export type Authorization =
       readonly kind: 'denied'
       /** The full error text of a log line. */
       readonly reason: string
+      /** Undefined when there are ALLOW policies and none matched. */
+      readonly deniedBy: DeniedBy | undefined
     }
 
 export interface AuthorizerOptions {
@@ -27,6 +31,7 @@ export interface AuthorizerOptions {
    */
   readonly unknownPolicy: 'open' | 'closed'
   readonly logger: Logger
+  readonly verdicts: Verdicts
   /** Level of the lines that tell what policies said: `info` with `AUTHZ_POLICY_INFO_LOGGING`. */
   readonly policyLogLevel: 'debug' | 'info'
 }
@@ -38,33 +43,53 @@ const MAX_WARNED = 1024
 
 /** Asks the policies of a workload about one connection. */
 export class Authorizer {
-  readonly #view: MeshView
-  readonly #unknownPolicy: 'open' | 'closed'
-  readonly #logger: Logger
-  readonly #policyLogLevel: 'debug' | 'info'
+  readonly #options: AuthorizerOptions
   readonly #warned = new Set<string>()
 
-  constructor({ view, unknownPolicy, logger, policyLogLevel }: AuthorizerOptions) {
-    this.#view = view
-    this.#unknownPolicy = unknownPolicy
-    this.#logger = logger
-    this.#policyLogLevel = policyLogLevel
+  constructor(options: AuthorizerOptions) {
+    this.#options = options
   }
 
-  /** @param workload the destination; the newest state of its uid is asked, or this one when it is gone */
+  /**
+   * Whether a new connection may start.
+   *
+   * @param workload the destination; the newest state of its uid is asked, or this one when it is gone
+   */
   authorize(workload: Workload, facts: ConnectionFacts): Authorization {
-    const newest = this.#view.workloadByUid(workload.uid) ?? workload
-    const { sets, missing } = this.#view.policiesOf(newest)
+    return this.#ask(workload, facts, 'start')
+  }
+
+  /** Whether a live connection may go on, after policies or its workload have changed. */
+  authorizeAgain(workload: Workload, facts: ConnectionFacts): Authorization {
+    return this.#ask(workload, facts, 'change')
+  }
+
+  #ask(workload: Workload, facts: ConnectionFacts, when: Denial['when']): Authorization {
+    const { view, unknownPolicy, logger, policyLogLevel, verdicts } = this.#options
+    const newest = view.workloadByUid(workload.uid) ?? workload
+    const { sets, missing } = view.policiesOf(newest)
     for (const key of missing) this.#warnOnce(key, newest)
     const [unknown] = missing
-    if (unknown !== undefined && this.#unknownPolicy === 'closed') {
-      return { kind: 'denied', reason: `${REJECTED}policy not known yet: ${unknown}` }
+    if (unknown !== undefined && unknownPolicy === 'closed') {
+      const deniedBy = { policy: unknown, rule: undefined }
+      return this.#denied(newest, facts, { when, deniedBy, reason: `${REJECTED}policy not known yet: ${unknown}` })
     }
     const decision = decide(sets, facts)
-    if (this.#logger.isEnabled(this.#policyLogLevel)) this.#logDecision(decision, dryRunVerdicts(sets, facts))
-    return decision.kind === 'allowed'
-      ? { kind: 'allowed', decision }
-      : { kind: 'denied', reason: REJECTED + denialReason(decision) }
+    const dryRun = dryRunVerdicts(sets, facts)
+    if (when === 'start') verdicts.dryRun(dryRun)
+    if (logger.isEnabled(policyLogLevel)) this.#logDecision(decision, dryRun)
+    if (decision.kind === 'allowed') return { kind: 'allowed', decision }
+    const deniedBy = decision.by === 'policy' ? { policy: decision.policy, rule: decision.rule } : undefined
+    return this.#denied(newest, facts, { when, deniedBy, reason: REJECTED + denialReason(decision) })
+  }
+
+  #denied(
+    { uid }: Workload,
+    facts: ConnectionFacts,
+    about: Pick<Denial, 'when' | 'deniedBy' | 'reason'>,
+  ): Authorization {
+    this.#options.verdicts.denied({ workload: uid, facts, ...about })
+    return { kind: 'denied', reason: about.reason, deniedBy: about.deniedBy }
   }
 
   /** Once per policy, however many connections ask. */
@@ -72,16 +97,20 @@ export class Authorizer {
     if (this.#warned.has(key)) return
     if (this.#warned.size >= MAX_WARNED) this.#warned.clear()
     this.#warned.add(key)
-    const effect = this.#unknownPolicy === 'open' ? 'it is skipped until it arrives' : 'its connections are denied'
-    this.#logger.warn(`policy is named by a workload but not known: ${effect}`, { policy: key, workload: workload.uid })
+    const { unknownPolicy, logger } = this.#options
+    const effect = unknownPolicy === 'open' ? 'it is skipped until it arrives' : 'its connections are denied'
+    logger.warn(`policy is named by a workload but not known: ${effect}`, { policy: key, workload: workload.uid })
   }
 
+  /** Istio's words, and the rule behind its field. */
   #logDecision(decision: Decision, dryRun: DryRunVerdicts): void {
-    const say = (message: string, policy?: string): void => this.#logger[this.#policyLogLevel](message, { policy })
-    if (decision.by === 'policy') say(`${decision.kind === 'denied' ? 'deny' : 'allow'} policy match`, decision.policy)
+    const { logger, policyLogLevel } = this.#options
+    const say = (message: string, by?: { readonly policy: string; readonly rule: number }): void =>
+      logger[policyLogLevel](message, by && { policy: by.policy, rule: by.rule })
+    if (decision.by === 'policy') say(`${decision.kind === 'denied' ? 'deny' : 'allow'} policy match`, decision)
     else say(decision.kind === 'allowed' ? 'no allow policies, allow' : 'no allow policies matched')
-    if (dryRun.denied !== undefined) say('dry-run: deny policy match', dryRun.denied.policy)
+    if (dryRun.denied !== undefined) say('dry-run: deny policy match', dryRun.denied)
     if (dryRun.allowed === 'no-match') say('dry-run: no allow policies match')
-    else if (dryRun.allowed !== undefined) say('dry-run: allow policy match', dryRun.allowed.policy)
+    else if (dryRun.allowed !== undefined) say('dry-run: allow policy match', dryRun.allowed)
   }
 }

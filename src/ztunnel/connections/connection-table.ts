@@ -1,4 +1,4 @@
-import type { Connection, ConnectionCloseReason, ConnectionRecord, InboundConnectionRecord } from './types.ts'
+import type { Connection, ConnectionCloseReason, ConnectionRecord, DeniedBy, InboundConnectionRecord } from './types.ts'
 
 /** Live connections that one process may hold; beyond it new ones are turned away. */
 export const DEFAULT_CONNECTION_LIMIT = 262_144
@@ -74,6 +74,7 @@ class Entry<R extends ConnectionRecord = ConnectionRecord> implements Connection
   readonly #end: (reason: ConnectionCloseReason) => void
   readonly #drop: (entry: Entry) => void
   #closedBy: ConnectionCloseReason | undefined
+  #deniedBy: DeniedBy | undefined
 
   constructor(id: number, record: R, end: (reason: ConnectionCloseReason) => void, drop: (entry: Entry) => void) {
     this.id = id
@@ -86,9 +87,14 @@ class Entry<R extends ConnectionRecord = ConnectionRecord> implements Connection
     return this.#closedBy
   }
 
-  close(reason: ConnectionCloseReason): void {
+  get deniedBy(): DeniedBy | undefined {
+    return this.#deniedBy
+  }
+
+  close(reason: ConnectionCloseReason, deniedBy?: DeniedBy): void {
     if (this.#closedBy !== undefined) return
     this.#closedBy = reason
+    this.#deniedBy = deniedBy
     this.#end(reason)
   }
 

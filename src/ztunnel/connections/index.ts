@@ -3,6 +3,7 @@ export type {
   Connection,
   ConnectionCloseReason,
   ConnectionRecord,
+  DeniedBy,
   InboundConnectionRecord,
   OutboundConnectionRecord,
 } from './types.ts'

@@ -31,6 +31,14 @@ export type ConnectionRecord = InboundConnectionRecord | OutboundConnectionRecor
 /** Why the tunnel itself ends a connection. */
 export type ConnectionCloseReason = 'policy-change' | 'drain' | 'pod-removed' | 'certificate-revoked'
 
+/** What of policy refused or ended a connection. */
+export interface DeniedBy {
+  /** The policy's key, `<namespace>/<name>`. */
+  readonly policy: string
+  /** Its rule that matched, 0-based; undefined for a policy that is named but not known. */
+  readonly rule: number | undefined
+}
+
 /** An entry of the table. */
 export interface Connection<R extends ConnectionRecord = ConnectionRecord> {
   /** Unique in this process, counting up from 1. */
@@ -38,8 +46,10 @@ export interface Connection<R extends ConnectionRecord = ConnectionRecord> {
   readonly record: R
   /** Set once the table has told the owner to close: the owner stops before its next step. */
   readonly closedBy: ConnectionCloseReason | undefined
+  /** Set with `policy-change`, unless it was only that no ALLOW matches any more. */
+  readonly deniedBy: DeniedBy | undefined
   /** Tells the owner to end it, once; it leaves the table only by `remove`. */
-  close(reason: ConnectionCloseReason): void
+  close(reason: ConnectionCloseReason, deniedBy?: DeniedBy): void
   /** The owner is done with it; safe to call twice. */
   remove(): void
 }

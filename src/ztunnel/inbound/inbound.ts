@@ -6,6 +6,7 @@ import {
   formatConnectTarget,
   HandshakeGate,
   headerValue,
+  parseTraceparent,
   forwardedHost as readForwardedHost,
   type TunnelRequest,
   type TunnelServerConnection,
@@ -170,7 +171,7 @@ export class Inbound {
     const verdict = authorizer.authorize(workload, connection.record.facts)
     if (verdict.kind === 'denied') {
       request.refuse(401)
-      return connection.ended({ error: verdict.reason, flag: 'DENY' })
+      return connection.ended({ error: verdict.reason, flag: 'DENY', deniedBy: verdict.deniedBy })
     }
     return this.#deliver({ captured, workload }, request, planned, connection)
   }
@@ -236,6 +237,7 @@ export class Inbound {
         hboneAddress: formatConnectTarget(target),
         service: planned.service?.hostname,
         direction: 'inbound',
+        traceId: parseTraceparent(headerValue(headers, 'traceparent'))?.traceId,
       },
       labels: {
         reporter: 'destination',
@@ -249,7 +251,7 @@ export class Inbound {
     })
   }
 
-  /** Before its request was built: one line, no counters. */
+  /** Before its request was built. */
   #failedEarly({ source, acceptedOn }: Arrival, error: string): void {
     this.#options.reporter.failedEarly({ source, destination: acceptedOn, direction: 'inbound', error })
   }

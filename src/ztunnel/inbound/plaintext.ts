@@ -38,7 +38,7 @@ export class PlaintextInbound {
     const verdict = this.#options.authorizer.authorize(workload, connection.record.facts)
     if (verdict.kind === 'denied') {
       captured.accepted.close()
-      return connection.ended({ error: verdict.reason, flag: 'DENY' })
+      return connection.ended({ error: verdict.reason, flag: 'DENY', deniedBy: verdict.deniedBy })
     }
     return this.#deliver(captured, planned, connection)
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
-import { connectHeaders, formatConnectTarget, newTraceparent, type TunnelPool } from '#shared/hbone'
+import { connectHeaders, formatConnectTarget, newTraceparent, type Traceparent, type TunnelPool } from '#shared/hbone'
 import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
 import { type SocketAddress, SocketPipe } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
@@ -51,6 +51,15 @@ interface Leaving {
   readonly startedMs: number
 }
 
+/** A connection that goes by tunnel, or as if it did. */
+interface Tunnelling {
+  readonly leaving: Leaving
+  readonly planned: TunnelPlan
+  /** Who its pod is. */
+  readonly source: SpiffeId
+  readonly traceparent: Traceparent
+}
+
 /** How long a pod's own workload may take to arrive from the control plane. */
 const WORKLOAD_TIMEOUT_MS = 5000
 
@@ -84,7 +93,10 @@ export class Outbound {
     const request = { workload, source, originalDestination, network, ownPorts }
     const ignorance = await this.#learn(request)
     if (ignorance !== undefined) return this.#refuse(captured, ignorance)
-    const planned = await this.#resolved(plan(view, request, () => clock.random()))
+    const planned = await this.#resolved(
+      workload,
+      plan(view, request, () => clock.random()),
+    )
     switch (planned.kind) {
       case 'tunnel':
         return this.#tunnel({ captured, workload, startedMs }, planned)
@@ -112,8 +124,9 @@ export class Outbound {
   }
 
   /** Looks up a next hop that has a host name only. */
-  async #resolved(planned: OutboundPlan): Promise<SettledPlan> {
+  async #resolved(source: Workload, planned: OutboundPlan): Promise<SettledPlan> {
     if (planned.kind !== 'resolve') return planned
+    this.#options.reporter.lookedUp(source, planned.hostname)
     try {
       const ip = await this.#options.resolver.resolve(planned.hostname, planned.families)
       return planResolved(planned.unresolved, ip)
@@ -127,15 +140,16 @@ export class Outbound {
     const { captured, workload } = leaving
     const source = workloadIdentity(workload)
     if (source === undefined) return this.#refuse(captured, `workload ${workload.uid} has no identity`)
+    const traceparent = newTraceparent(clock)
     const local = await this.#sameNode(planned, source)
-    if (local !== undefined) return this.#direct(leaving, planned, source, local)
-    const connection = this.#open(leaving, planned, source)
+    if (local !== undefined) return this.#direct({ leaving, planned, source, traceparent }, local)
+    const connection = this.#open(leaving, planned, source, traceparent)
     if (connection === undefined) return this.#refuse(captured, 'too many connections')
     const headers = connectHeaders({
       workload,
       source: captured.source,
       serviceHostname: planned.destination.service?.hostname,
-      traceparent: newTraceparent(clock),
+      traceparent,
     })
     const key = {
       source,
@@ -179,16 +193,16 @@ export class Outbound {
     }
   }
 
-  async #direct(leaving: Leaving, planned: TunnelPlan, source: SpiffeId, { pod }: LocalDestination): Promise<void> {
-    const { sameNode, clock, hbonePort } = this.#options
+  async #direct({ leaving, planned, source, traceparent }: Tunnelling, { pod }: LocalDestination): Promise<void> {
+    const { sameNode, hbonePort } = this.#options
     const { captured, workload } = leaving
-    const connection = this.#open(leaving, planned, source)
+    const connection = this.#open(leaving, planned, source, traceparent)
     if (connection === undefined) return this.#refuse(captured, 'too many connections')
     const headers = connectHeaders({
       workload,
       source: captured.source,
       serviceHostname: planned.destination.service?.hostname,
-      traceparent: newTraceparent(clock),
+      traceparent,
     })
     const { authority: target, peer: acceptedOn } = planned
     const facts = { peer: source, source: captured.source, acceptedOn, target, headers }
@@ -208,7 +222,7 @@ export class Outbound {
   async #passThrough(leaving: Leaving, planned: PassthroughPlan): Promise<void> {
     const { dialer, hbonePort } = this.#options
     const { captured } = leaving
-    const connection = this.#open(leaving, planned, undefined)
+    const connection = this.#open(leaving, planned, undefined, undefined)
     if (connection === undefined) return this.#refuse(captured, 'too many connections')
     const pipe = new SocketPipe()
     try {
@@ -225,11 +239,15 @@ export class Outbound {
     }
   }
 
-  /** @param identity the pod's own, when it is proven to the next hop */
+  /**
+   * @param identity the pod's own, when it is proven to the next hop
+   * @param trace what the next hop is told, when it is a tunnel
+   */
   #open(
     { captured, workload, startedMs }: Leaving,
     planned: TunnelPlan | PassthroughPlan,
     identity: SpiffeId | undefined,
+    trace: Traceparent | undefined,
   ): OpenConnection | undefined {
     const { source, originalDestination, pod } = captured
     const { destination } = planned
@@ -254,6 +272,7 @@ export class Outbound {
         hboneAddress: isTunnel ? formatConnectTarget(planned.authority) : undefined,
         service: destination.service?.hostname,
         direction: 'outbound',
+        traceId: trace?.traceId,
       },
       labels: {
         reporter: 'source',
@@ -276,7 +295,7 @@ export class Outbound {
     return pool
   }
 
-  /** Before its request was built: one line, no counters. */
+  /** Before its request was built. */
   #refuse({ accepted, source, originalDestination }: CapturedConnection, error: string): void {
     this.#options.reporter.failedEarly({ source, destination: originalDestination, direction: 'outbound', error })
     accepted.close()

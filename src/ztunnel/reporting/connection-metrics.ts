@@ -2,29 +2,17 @@ import type { Service, SpiffeId, Workload } from '#shared/model'
 import type { ByteMeter } from '#shared/net'
 import type { ConnectionFlag, Counter, Family, Gauge, Metrics, Reporter } from '#shared/telemetry'
 import { UNKNOWN } from '#shared/telemetry'
+import { known, PARTY_LABELS, type Party, partyValues, placeOf } from './labels.ts'
+import { RareMetrics } from './rare-metrics.ts'
 
 /** Labels of the connection metrics, in the order in which Istio prints them (hbone-and-ztunnel h.2). */
 const LABELS = [
   'reporter',
-  'source_workload',
-  'source_canonical_service',
-  'source_canonical_revision',
-  'source_workload_namespace',
-  'source_principal',
-  'source_app',
-  'source_version',
-  'source_cluster',
+  ...PARTY_LABELS.map((name) => `source_${name}`),
   'destination_service',
   'destination_service_namespace',
   'destination_service_name',
-  'destination_workload',
-  'destination_canonical_service',
-  'destination_canonical_revision',
-  'destination_workload_namespace',
-  'destination_principal',
-  'destination_app',
-  'destination_version',
-  'destination_cluster',
+  ...PARTY_LABELS.map((name) => `destination_${name}`),
   'request_protocol',
   'response_flags',
   'connection_security_policy',
@@ -32,25 +20,29 @@ const LABELS = [
   'source_zone',
   'destination_region',
   'destination_zone',
-] as const
+]
+
+/** What most dashboards and alerts ask for: who, to whom, how it went. One series a pair of workloads and service. */
+const LEAN_LABELS = [
+  'reporter',
+  'source_workload',
+  'source_workload_namespace',
+  'destination_service',
+  'destination_workload',
+  'destination_workload_namespace',
+  'response_flags',
+  'connection_security_policy',
+]
+
+/** `full` = every label of Istio's; `lean` = fewer than ten, for meshes where series are dear (`AMBIT_METRICS`). */
+export type MetricsProfile = 'full' | 'lean'
 
 const FLAG_AT = LABELS.indexOf('response_flags')
-
-/** What is known of one end when it is no workload of the mesh but said who it is in its baggage. */
-export interface DeclaredParty {
-  readonly clusterId: string | undefined
-  readonly namespace: string | undefined
-  readonly workloadName: string | undefined
-  readonly canonicalName: string | undefined
-  readonly canonicalRevision: string | undefined
-  readonly region: string | undefined
-  readonly zone: string | undefined
-}
 
 /** What a connection is counted under; known when its request has been built. */
 export interface ConnectionLabels {
   readonly reporter: Reporter
-  readonly source: Workload | DeclaredParty | undefined
+  readonly source: Party
   /** Proven by mTLS. */
   readonly sourcePrincipal: SpiffeId | undefined
   /** The next hop. */
@@ -71,6 +63,8 @@ export interface CountedConnection {
 
 /** The counters of connections. Their series are looked up when a connection opens and closes, not for each byte. */
 export class ConnectionMetrics {
+  /** Of connections that are not opened, or not at once. */
+  readonly rare: RareMetrics
   readonly #opened: Family<Counter>
   readonly #closed: Family<Counter>
   readonly #failed: Family<Counter>
@@ -80,15 +74,20 @@ export class ConnectionMetrics {
   readonly #live = new Set<LiveConnection>()
   readonly #series = new Map<string, Series>()
   readonly #numbers = new ObjectNumbers()
+  /** Places in `LABELS` of those that are used. */
+  readonly #used: readonly number[]
 
-  constructor(metrics: Metrics) {
-    const family = (name: string, help: string): Family<Counter> => metrics.counters(name, help, LABELS)
+  constructor(metrics: Metrics, profile: MetricsProfile = 'full') {
+    const names = profile === 'full' ? LABELS : LEAN_LABELS
+    this.#used = names.map((name) => LABELS.indexOf(name))
+    const family = (name: string, help: string): Family<Counter> => metrics.counters(name, help, names)
     this.#opened = family('istio_tcp_connections_opened', 'The total number of TCP connections opened')
     this.#closed = family('istio_tcp_connections_closed', 'The total number of TCP connections closed')
     this.#failed = family('istio_tcp_connections_failed', 'The total number of TCP connections that failed')
     this.#received = family('istio_tcp_received_bytes', 'Bytes from the client to the server, as requests')
     this.#sent = family('istio_tcp_sent_bytes', 'Bytes from the server to the client, as responses')
     this.#sockets = metrics.gauges('istio_tcp_sockets_open', 'The number of open connections', ['reporter'])
+    this.rare = new RareMetrics(metrics)
     metrics.onCollect(() => {
       for (const connection of this.#live) connection.count()
     })
@@ -103,12 +102,11 @@ export class ConnectionMetrics {
       if (!this.#live.delete(connection)) return
       sockets.value--
       if (flag === '-') {
-        series.closed ??= this.#closed.with(...labelValues(labels))
+        series.closed ??= this.#closed.with(...this.#valuesOf(labels, '-'))
         series.closed.value++
         return
       }
-      const values = labelValues(labels)
-      values[FLAG_AT] = flag
+      const values = this.#valuesOf(labels, flag)
       this.#closed.with(...values).value++
       this.#failed.with(...values).value++
     })
@@ -121,7 +119,7 @@ export class ConnectionMetrics {
     const key = this.#keyOf(labels)
     const known = this.#series.get(key)
     if (known !== undefined) return known
-    const values = labelValues(labels)
+    const values = this.#valuesOf(labels, '-')
     const series: Series = {
       opened: this.#opened.with(...values),
       received: this.#received.with(...values),
@@ -132,6 +130,12 @@ export class ConnectionMetrics {
     if (this.#series.size >= MAX_REMEMBERED) this.#series.clear()
     this.#series.set(key, series)
     return series
+  }
+
+  #valuesOf(labels: ConnectionLabels, flag: ConnectionFlag): readonly string[] {
+    const all = labelValues(labels)
+    all[FLAG_AT] = flag
+    return this.#used.map((at) => all[at] ?? UNKNOWN)
   }
 
   /** Workloads and services are replaced when they change, so that their numbers say as much as all their labels. */
@@ -220,32 +224,4 @@ function labelValues({ reporter, source, service, destination, ...rest }: Connec
     destinationRegion,
     destinationZone,
   ]
-}
-
-/** Workload, canonical service and revision, namespace, principal, app, version, cluster. */
-function partyValues(party: Workload | DeclaredParty | undefined, principal: SpiffeId | undefined): string[] {
-  const name = known(party?.canonicalName)
-  const revision = known(party?.canonicalRevision)
-  // A party that only declared itself is called an app by its workload's name (hbone-and-ztunnel d.3).
-  const app = party !== undefined && !('uid' in party) ? known(party.workloadName) : name
-  return [
-    known(party?.workloadName),
-    name,
-    revision,
-    known(party?.namespace),
-    known(principal),
-    app,
-    revision,
-    known(party?.clusterId),
-  ]
-}
-
-function placeOf(party: Workload | DeclaredParty | undefined): readonly [region: string, zone: string] {
-  if (party === undefined) return [UNKNOWN, UNKNOWN]
-  const { region, zone } = 'uid' in party ? party.locality : party
-  return [known(region), known(zone)]
-}
-
-function known(value: string | undefined): string {
-  return value === undefined || value === '' ? UNKNOWN : value
 }

@@ -1,16 +1,26 @@
 import type { Clock } from '#shared/clock'
 import type { Cancellation } from '#shared/lifecycle'
+import type { Workload } from '#shared/model'
 import type { ByteMeter } from '#shared/net'
 import type { AccessLog, AccessSubject, ConnectionFlag, EarlyDenial } from '#shared/telemetry'
 import type { LocalPod, PodWork } from '../capture/index.ts'
-import type { Connection, ConnectionCloseReason, ConnectionRecord, ConnectionTable } from '../connections/index.ts'
+import type {
+  Connection,
+  ConnectionCloseReason,
+  ConnectionRecord,
+  ConnectionTable,
+  DeniedBy,
+} from '../connections/index.ts'
 import type { ConnectionLabels, ConnectionMetrics, CountedConnection } from './connection-metrics.ts'
+import { earlyCause } from './early-cause.ts'
 
 /** How a connection ended, for its line and its counters. */
 export interface Outcome {
   /** Undefined = a success. */
   readonly error: string | undefined
   readonly flag: ConnectionFlag
+  /** With flag `DENY`, when it was one policy that refused. */
+  readonly deniedBy?: DeniedBy | undefined
 }
 
 export const SUCCESS: Outcome = { error: undefined, flag: '-' }
@@ -42,9 +52,16 @@ export class ConnectionReporter {
     this.#options = options
   }
 
-  /** A connection that ended before its request was built: one line, no counters. */
+  /** A connection that ended before its request was built: one line, and one counter that Istio has not. */
   failedEarly(denial: EarlyDenial): void {
     this.#options.accessLog.failedEarly(denial)
+    const reporter = denial.direction === 'outbound' ? 'source' : 'destination'
+    this.#options.metrics.rare.earlyDenial(reporter, earlyCause(denial.error))
+  }
+
+  /** A pod's connection whose destination is looked up by its host name. */
+  lookedUp(source: Workload, hostname: string): void {
+    this.#options.metrics.rare.onDemandDns(source, hostname)
   }
 
   /** @returns undefined when there are too many connections: it is to be turned away */
@@ -105,7 +122,8 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
   ended(seen: Outcome): void {
     if (this.#isEnded) return
     this.#isEnded = true
-    const { error, flag } = this.closedBy === undefined ? seen : outcomeOf(this.closedBy)
+    const { error, flag, deniedBy } =
+      this.closedBy === undefined ? seen : { ...outcomeOf(this.closedBy), deniedBy: this.#entry.deniedBy }
     const { subject, startedMs, pod } = this.#opening
     const { sentBytes, receivedBytes } = this.#meter
     // The application of this side is the one that opened when going out, the one that answers when coming in.
@@ -118,6 +136,7 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
       receivedBytes: received,
       durationMs: this.#options.clock.monotonicMs() - startedMs,
       error,
+      deniedBy,
     })
     pod.work.leave(this)
   }

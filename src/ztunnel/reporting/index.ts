@@ -1,4 +1,4 @@
-export { type ConnectionLabels, ConnectionMetrics, type DeclaredParty } from './connection-metrics.ts'
+export { type ConnectionLabels, ConnectionMetrics, type MetricsProfile } from './connection-metrics.ts'
 export {
   ConnectionReporter,
   type ConnectionReporterOptions,
@@ -7,4 +7,8 @@ export {
   type Outcome,
 } from './connection-reporter.ts'
 export { copyOutcome } from './copy-outcome.ts'
+export { DnsMetrics, type DnsQuery } from './dns-metrics.ts'
+export { type EarlyCause, earlyCause } from './early-cause.ts'
+export type { DeclaredParty } from './labels.ts'
 export { partyOf } from './party.ts'
+export { CrlMetrics } from './rare-metrics.ts'

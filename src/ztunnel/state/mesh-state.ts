@@ -107,6 +107,10 @@ export class MeshState implements MeshView {
     return this.#policies.applicable(workload)
   }
 
+  policyRevision(workload: Workload): string {
+    return this.#policies.revision(workload)
+  }
+
   workloads(): Iterable<Workload> {
     return this.#workloads.all()
   }
@@ -137,8 +141,10 @@ export class MeshState implements MeshView {
 
   #removeWorkload(uid: string): boolean {
     const old = this.#workloads.remove(uid)
-    if (old !== undefined) this.#services.withdraw(old)
-    return old !== undefined
+    if (old === undefined) return false
+    this.#services.withdraw(old)
+    this.#policies.forgetWorkload(uid)
+    return true
   }
 
   #tellWorkloads(uids: readonly string[]): void {

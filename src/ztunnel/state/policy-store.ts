@@ -1,51 +1,71 @@
 import type { Authorization, Workload } from '#shared/model'
 import { type CompiledPolicy, compilePolicy, PolicySet } from '#shared/policy'
+import { NamedPolicies } from './named-policies.ts'
 import type { ApplicablePolicies } from './types.ts'
 
-/** Every policy, compiled once when it comes, and which of them apply to a workload. */
+/** Every policy, compiled once when it comes, and which of them apply to a workload. A change costs what it changes. */
 export class PolicyStore {
   readonly #byKey = new Map<string, CompiledPolicy>()
   readonly #meshWide = new PolicySet()
   readonly #byNamespace = new Map<string, PolicySet>()
-  /** Answers of `applicable`, good for one generation; they go with their workload. */
-  readonly #answers = new WeakMap<Workload, { readonly generation: number; readonly answer: ApplicablePolicies }>()
-  #generation = 0
+  /** Grows when a namespace's last policy goes, and its set with it. */
+  #emptied = 0
+  readonly #named = new NamedPolicies((key) => this.#byKey.get(key))
 
   /** Adds a policy, or replaces the one of the same key (the resource name on the wire). */
   put(key: string, policy: Authorization): void {
-    this.remove(key)
+    this.#withdraw(key)
     const compiled = compilePolicy(key, policy)
     this.#byKey.set(key, compiled)
     this.#setOf(policy)?.put(compiled)
-    this.#generation++
+    this.#named.put(compiled)
   }
 
   /** Whether there was one. */
   remove(key: string): boolean {
-    const old = this.#byKey.get(key)
-    if (old === undefined) return false
-    this.#byKey.delete(key)
-    const set = this.#setOf(old.source)
-    set?.remove(key)
-    if (set?.size === 0) this.#byNamespace.delete(old.source.namespace)
-    this.#generation++
+    if (!this.#withdraw(key)) return false
+    this.#named.remove(key)
     return true
   }
 
   /** Mesh-wide ones, those of the workload's namespace, and those that it names, whatever their scope. */
   applicable(workload: Workload): ApplicablePolicies {
-    const known = this.#answers.get(workload)
-    if (known?.generation === this.#generation) return known.answer
-    const named = workload.authorizationPolicies.flatMap((key) => this.#byKey.get(key) ?? [])
-    const missing = workload.authorizationPolicies.filter((key) => !this.#byKey.has(key))
-    const sets = [this.#meshWide, this.#byNamespace.get(workload.namespace) ?? NONE, new PolicySet(named)]
-    const answer = { sets: sets.filter((set) => set.size > 0), missing }
-    this.#answers.set(workload, { generation: this.#generation, answer })
-    return answer
+    const { set: named, missing } = this.#named.of(workload)
+    const sets: PolicySet[] = []
+    const ofNamespace = this.#byNamespace.get(workload.namespace)
+    if (this.#meshWide.size > 0) sets.push(this.#meshWide)
+    if (ofNamespace !== undefined) sets.push(ofNamespace)
+    if (named.size > 0) sets.push(named)
+    return { sets, missing }
+  }
+
+  /** Differs from an earlier one whenever a policy that applies to the workload, or did, has changed since. */
+  revision(workload: Workload): string {
+    const named = this.#named.of(workload)
+    const ofNamespace = this.#byNamespace.get(workload.namespace)?.revision ?? 0
+    return `${this.#meshWide.revision} ${this.#emptied} ${ofNamespace} ${named.id} ${named.set.revision}`
+  }
+
+  /** A workload that has gone: what it names is of no interest any more. */
+  forgetWorkload(uid: string): void {
+    this.#named.forget(uid)
   }
 
   *all(): Iterable<readonly [key: string, policy: Authorization]> {
     for (const [key, compiled] of this.#byKey) yield [key, compiled.source]
+  }
+
+  #withdraw(key: string): boolean {
+    const old = this.#byKey.get(key)
+    if (old === undefined) return false
+    this.#byKey.delete(key)
+    const set = this.#setOf(old.source)
+    set?.remove(key)
+    if (old.source.scope === 'Namespace' && set?.size === 0) {
+      this.#byNamespace.delete(old.source.namespace)
+      this.#emptied++
+    }
+    return true
   }
 
   /** Where the policy's scope puts it; those of single workloads are found by key alone. */
@@ -59,5 +79,3 @@ export class PolicyStore {
     return set
   }
 }
-
-const NONE: PolicySet = new PolicySet()

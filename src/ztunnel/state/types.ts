@@ -36,6 +36,8 @@ export interface MeshView {
   /** Endpoints that came before their service. */
   stagedEndpoints(): Iterable<readonly [serviceKey: string, endpoints: readonly Endpoint[]]>
   policiesOf(workload: Workload): ApplicablePolicies
+  /** Differs from an earlier one whenever a policy that applies to the workload, or did, has changed since. */
+  policyRevision(workload: Workload): string
   workloads(): Iterable<Workload>
   services(): Iterable<Service>
   policies(): Iterable<readonly [key: string, policy: Authorization]>

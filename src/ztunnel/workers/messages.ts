@@ -1,6 +1,7 @@
 import type { Authorization, MeshAddress, SpiffeId } from '#shared/model'
 import type { ResourceUpdate } from '#shared/xds'
 import type { DumpedConnection } from '../admin/index.ts'
+import type { Denial } from '../authz/index.ts'
 import type { PodStatus } from '../capture/index.ts'
 import type { IdentityMaterial } from '../identity/index.ts'
 
@@ -38,6 +39,8 @@ export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly o
 export interface WorkerReport {
   readonly pods: readonly PodStatus[]
   readonly connections: readonly ShownConnection[]
+  /** The newest ones, newest last. */
+  readonly denials: readonly Denial[]
   /** OpenMetrics. */
   readonly metrics: string
 }

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
 import { type Authorization, addressKey, type MeshAddress, type Service, type Workload } from '#shared/model'
+import { Metrics } from '#shared/telemetry'
 import { type AdsClient, addressType, authorizationType, type Subscription, startAdsClient } from '#shared/xds'
-import { Authorizer, watchPolicies } from '../../../src/ztunnel/authz/index.ts'
+import { Authorizer, Verdicts, watchPolicies } from '../../../src/ztunnel/authz/index.ts'
 import { ConnectionTable } from '../../../src/ztunnel/connections/index.ts'
 import { plan } from '../../../src/ztunnel/outbound/plan.ts'
 import { unknownNames } from '../../../src/ztunnel/outbound/unknown-names.ts'
@@ -117,7 +118,14 @@ describe('a view fed by a control plane', () => {
     fed.stream.send({ typeUrl: addressType.typeUrl, nonce: '1', resources: addresses(server) })
     await fed.stream.next()
     const table = new ConnectionTable()
-    const options = { view: fed.mesh, unknownPolicy: 'open', logger: quietLogger, policyLogLevel: 'debug' } as const
+    const verdicts = new Verdicts(new Metrics(), systemClock)
+    const options = {
+      view: fed.mesh,
+      unknownPolicy: 'open',
+      logger: quietLogger,
+      verdicts,
+      policyLogLevel: 'debug',
+    } as const
     watchPolicies(fed.mesh, table, new Authorizer(options))
     const facts = { peer: identity('shop/bob'), source: socket('10.0.1.1:4'), destination: socket('10.0.2.1:8080') }
     const cut = Promise.withResolvers<string>()

@@ -9,7 +9,7 @@ import { Drain } from '#shared/lifecycle'
 import { adoptSocket, PROXY_VALUE_PEER_ID, readProxyHeader } from '#shared/net'
 import { currentNetns, type Netns } from '#shared/sys'
 import { AccessLog, Log, Metrics } from '#shared/telemetry'
-import { Authorizer, watchPolicies } from '../../../../src/ztunnel/authz/index.ts'
+import { Authorizer, Verdicts, watchPolicies } from '../../../../src/ztunnel/authz/index.ts'
 import type { LocalPod, PodWork } from '../../../../src/ztunnel/capture/index.ts'
 import { ConnectionTable } from '../../../../src/ztunnel/connections/index.ts'
 import { PodDialer } from '../../../../src/ztunnel/dial/index.ts'
@@ -75,6 +75,7 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
     server: Partial<WorkloadInput> = {},
     change: Partial<InboundOptions> = {},
     table = new ConnectionTable(),
+    filter = 'info',
   ): Promise<Way> => {
     const mesh = meshOf([
       workload({
@@ -89,7 +90,7 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
     const lines: string[] = []
     const log = new Log({
       format: 'plain',
-      filter: 'info',
+      filter,
       clock: systemClock,
       output: { line: (text) => lines.push(withoutChance(text.trimEnd())) },
     })
@@ -97,6 +98,7 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
       view: mesh,
       unknownPolicy: 'open',
       logger: quietLogger,
+      verdicts: new Verdicts(new Metrics(), systemClock),
       policyLogLevel: 'debug',
     })
     const stop = watchPolicies(mesh, table, authorizer)
@@ -217,6 +219,22 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
     expect(bytes.subarray(read.bytes).toString()).toBe('x')
   })
 
+  it.each([
+    ['takes over the trace of the other end', '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00', true],
+    ['drops a trace that is all zeros', `00-${'0'.repeat(32)}-${'0'.repeat(16)}-00`, false],
+    ['drops 55 characters that are no trace', '0'.repeat(55), false],
+    ['drops a trace in upper case', '00-0AF7651916CD43DD8448EB211C80319C-B7AD6B7169203331-00', false],
+  ])('%s', async (_, traceparent, isKept) => {
+    const way = await setUp({}, {}, undefined, 'access=debug')
+    const socket = await opener(await way.connect(target(), [['traceparent', traceparent]]))
+    expect(await say(socket, 'x')).toBe('x')
+    socket.destroy()
+    await until(() => way.lines.length > 1)
+    const traced = way.lines.map((line) => line.endsWith(' trace_id="0af7651916cd43dd8448eb211c80319c"'))
+    expect(traced).toEqual([isKept, isKept])
+    if (!isKept) expect(way.lines.join()).not.toContain('trace_id')
+  })
+
   it('describes a client outside the mesh by what it says of itself', async () => {
     const way = await setUp()
     const headers: HeaderList = [
@@ -243,14 +261,14 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
     await ended
     await until(() => way.lines.length > 0)
     expect(way.lines[0]).toMatch(
-      /^error\t.*bytes_sent=1 bytes_recv=1 duration=\* error="connection closed due to policy change"$/,
+      /^error\t.*bytes_sent=1 bytes_recv=1 duration=\* error="connection closed due to policy change" deny.policy="default\/no" deny.rule=0$/,
     )
     await expect(way.connect()).rejects.toMatchObject({
       code: 'TUNNEL_REFUSED',
       message: 'http status: 401 Unauthorized',
     })
     expect(way.lines[1]).toMatch(
-      /error="connection closed due to policy rejection: explicitly denied by: default\/no"$/,
+      /error="connection closed due to policy rejection: explicitly denied by: default\/no" deny.policy="default\/no" deny.rule=0$/,
     )
     expect(way.table.size).toBe(0)
   })

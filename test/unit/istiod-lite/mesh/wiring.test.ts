@@ -6,7 +6,9 @@ import { type Mesh, wireMesh } from '../../../../src/istiod-lite/mesh/index.ts'
 import { collectObjects } from '../../../../src/istiod-lite/sources/index.ts'
 import { meshSettings } from '../../../support/mesh-objects.ts'
 
-const start = (): { readonly table: ObjectTable; readonly graph: Graph; readonly mesh: Mesh } => {
+const start = (
+  settings = meshSettings,
+): { readonly table: ObjectTable; readonly graph: Graph; readonly mesh: Mesh } => {
   const table = new ObjectTable()
   const graph = new Graph({ schedule: () => {} })
   const source = {
@@ -15,7 +17,7 @@ const start = (): { readonly table: ObjectTable; readonly graph: Graph; readonly
     problems: [],
     close: async () => {},
   }
-  const mesh = wireMesh(graph, collectObjects(graph, source).collections, meshSettings)
+  const mesh = wireMesh(graph, collectObjects(graph, source).collections, settings)
   return { table, graph, mesh }
 }
 
@@ -134,5 +136,19 @@ describe('the mesh', () => {
     graph.settle()
     expect(runs() - before).toBe(10)
     expect(mesh.workloads.list().filter((workload) => workload.authorizationPolicies.length > 0)).toHaveLength(5)
+  })
+})
+
+describe('a dry-run policy', () => {
+  const dry = `apiVersion: ${SECURITY}\nkind: AuthorizationPolicy\nmetadata: {name: dry, namespace: shop, annotations: {istio.io/dry-run: "true"}}\nspec: {action: DENY, rules: [{}]}\n`
+
+  it('is sent as one when the mesh is told to send such', () => {
+    const { table, graph, mesh } = start({ ...meshSettings, isDryRunSent: true })
+    table.replaceAll(objectsOf([dry]))
+    graph.settle()
+    expect(mesh.authorizations.list()).toMatchObject([{ name: 'dry', action: 'Deny', dryRun: true }])
+    expect(mesh.conditions.list()).toMatchObject([
+      { key: 'shop/dry', condition: { status: 'True', reason: 'Accepted' } },
+    ])
   })
 })

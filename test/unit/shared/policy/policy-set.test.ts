@@ -2,7 +2,14 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Authorization, AuthorizationMatch, AuthorizationRule, StringMatch } from '#shared/model'
 import { type Cidr, cidrContains, type IpAddress } from '#shared/net'
-import { type ConnectionFacts, compilePolicy, type Decision, decide, PolicySet } from '#shared/policy'
+import {
+  type CompiledPolicy,
+  type ConnectionFacts,
+  compilePolicy,
+  type Decision,
+  decide,
+  PolicySet,
+} from '#shared/policy'
 import { cidr, identity, match, policy, socket, stringMatch } from '../../../support/mesh-builder.ts'
 
 const NAMESPACES = ['a', 'b', 'ab']
@@ -104,8 +111,41 @@ describe('an indexed set of compiled policies', () => {
     )
   })
 
+  it('says the same of hundreds of rules that share their facts', () => {
+    const oneRule = fc.array(fc.array(matches, { minLength: 1, maxLength: 2 }), { minLength: 1, maxLength: 2 })
+    const crowd = fc
+      .array(oneRule, { minLength: 100, maxLength: 300 })
+      .map((all) =>
+        all.map((rule, n) => policy({ name: `p${n}`, action: n % 3 === 0 ? 'Allow' : 'Deny', rules: [rule] })),
+      )
+    fc.assert(
+      fc.property(crowd, fc.array(facts, { minLength: 5, maxLength: 5 }), fc.nat(), (list, abouts, at) => {
+        const set = setOf(list)
+        const others = list.filter((_, n) => n !== at % list.length)
+        const gone = list[at % list.length] as Authorization // the index is within the list
+        for (const about of abouts) expect(decide([set], about)).toEqual(naively(list, about))
+        set.remove(keyOf(gone))
+        for (const about of abouts) expect(decide([set], about)).toEqual(naively(others, about))
+        set.put(compilePolicy(keyOf(gone), gone))
+        for (const about of abouts) expect(decide([set], about)).toEqual(naively(list, about))
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('may be given the same compiled policy again', () => {
+    const [one, other] = ['p', 'q'].map((name) => policy({ name, rules: [[[match({ destinationPorts: [80] })]]] }))
+    const [first, second] = [one, other].map((each) =>
+      compilePolicy(keyOf(each as Authorization), each as Authorization),
+    )
+    const set = new PolicySet([first as CompiledPolicy, second as CompiledPolicy])
+    set.put(first as CompiledPolicy)
+    const about = { peer: undefined, source: socket('10.0.0.1:1'), destination: socket('10.0.0.2:80') }
+    expect(decide([set], about)).toMatchObject({ policy: 'default/p' })
+  })
+
   it('finds a rule by a source address, and one that lists more facts than the index files', () => {
-    const many = Array.from({ length: 100 }, (_, i) => `cluster.local/ns/n${i}/sa/x`)
+    const many = Array.from({ length: 5000 }, (_, i) => `cluster.local/ns/n${i}/sa/x`)
     const set = setOf([
       policy({ name: 'by-address', rules: [[[match({ sourceIps: ['10.9.9.9'] })]]] }),
       policy({ name: 'by-many', rules: [[[match({ principals: many })]]] }),
@@ -113,7 +153,7 @@ describe('an indexed set of compiled policies', () => {
     const at = (source: string, peer: string): Decision =>
       decide([set], { peer: identity(peer), source: socket(source), destination: socket('10.0.0.1:80') })
     expect(at('10.9.9.9:1', 'other/x')).toMatchObject({ policy: 'default/by-address' })
-    expect(at('10.9.9.8:1', 'n99/x')).toMatchObject({ policy: 'default/by-many' })
+    expect(at('10.9.9.8:1', 'n4999/x')).toMatchObject({ policy: 'default/by-many' })
     expect(at('10.9.9.8:1', 'other/x')).toEqual({ kind: 'allowed', by: 'no-policy' })
   })
 })

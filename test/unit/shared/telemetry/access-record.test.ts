@@ -25,6 +25,7 @@ const record: AccessRecord = {
   receivedBytes: 358,
   durationMs: 15.9,
   error: undefined,
+  deniedBy: undefined,
 }
 const nothing = { workload: undefined, namespace: undefined, identity: undefined, cluster: undefined }
 
@@ -67,6 +68,16 @@ describe('AccessLog', () => {
     ])
   })
 
+  it('tells which rule refused, behind Istio’s own fields', () => {
+    const error = 'connection closed due to policy rejection: explicitly denied by: shop/no-bob'
+    const denied = { ...record, error, deniedBy: { policy: 'shop/no-bob', rule: 2 } }
+    expect(written('plain', 'info', (log) => log.complete(denied))).toEqual([
+      `2026-11-21T00:00:00.000000Z\terror\taccess\tconnection complete\t${FULL} bytes_sent=84 bytes_recv=358 duration="15ms" error="${error}" deny.policy="shop/no-bob" deny.rule=2\n`,
+    ])
+    const [json = ''] = written('json', 'info', (log) => log.complete(denied))
+    expect(JSON.parse(json)).toMatchObject({ error, 'deny.policy': 'shop/no-bob', 'deny.rule': 2 })
+  })
+
   it('writes bytes as numbers and all else as text in JSON', () => {
     expect(JSON.parse(written('json', 'info', (log) => log.complete(record))[0] ?? '')).toEqual({
       level: 'info',
@@ -97,6 +108,20 @@ describe('AccessLog', () => {
     expect(written('plain', 'access=debug', (log) => log.opened(record))).toEqual([
       `2026-11-21T00:00:00.000000Z\tdebug\taccess\tconnection opened\t${FULL}\n`,
     ])
+  })
+
+  it('names the trace that both ends know, where the level is debug only', () => {
+    const traced = { ...record, traceId: '0af7651916cd43dd8448eb211c80319c' }
+    const both = (filter: string): string[] =>
+      written('plain', filter, (log) => {
+        log.opened(traced)
+        log.complete(traced)
+      }).map((line) => /direction.*/.exec(line)?.[0] ?? '')
+    expect(both('access=debug')).toEqual([
+      'direction="outbound" trace_id="0af7651916cd43dd8448eb211c80319c"',
+      'direction="outbound" bytes_sent=84 bytes_recv=358 duration="15ms" trace_id="0af7651916cd43dd8448eb211c80319c"',
+    ])
+    expect(both('info')).toEqual(['direction="outbound" bytes_sent=84 bytes_recv=358 duration="15ms"'])
   })
 
   it('tells of an early denial at warn, with four fields only', () => {

@@ -82,6 +82,24 @@ function sources(): DumpSources {
       { uid: 'pod-1', info: { name: 'web-1', namespace: 'shop', serviceAccount: 'web' }, state: 'Up' },
     ],
     connections: table(),
+    denials: () => [
+      {
+        atMs: 1_700_000_000_123,
+        workload: WEB,
+        facts: { peer: identity('shop/bob'), source: socket('10.0.1.9:4'), destination: socket('10.0.2.1:8080') },
+        when: 'start',
+        reason: 'connection closed due to policy rejection: explicitly denied by: shop/no-bob',
+        deniedBy: { policy: 'shop/no-bob', rule: 2 },
+      },
+      {
+        atMs: 1_700_000_001_000,
+        workload: WEB,
+        facts: { peer: undefined, source: socket('[fd00::9]:4'), destination: socket('[fd00::2:1]:8080') },
+        when: 'change',
+        reason: 'connection closed due to policy rejection: allow policies exist, but none allowed',
+        deniedBy: undefined,
+      },
+    ],
     version: {
       version: '0.1.0',
       gitRevision: 'unknown',

@@ -18,6 +18,7 @@ interface Setup {
   readonly clock: FakeClock
   readonly lines: readonly string[]
   readonly ends: readonly string[]
+  readonly metrics: Metrics
   /** The pod connects there. */
   readonly connect: (to: string) => void
 }
@@ -26,6 +27,7 @@ interface Setup {
 function setUp(mesh: MeshState, clock: FakeClock, askFor?: (names: readonly string[]) => Promise<void>): Setup {
   const lines: string[] = []
   const ends: string[] = []
+  const metrics = new Metrics()
   const log = new Log({ format: 'plain', filter: 'info', clock, output: { line: (text) => lines.push(text) } })
   const outbound = new Outbound({
     view: mesh,
@@ -41,7 +43,7 @@ function setUp(mesh: MeshState, clock: FakeClock, askFor?: (names: readonly stri
     reporter: new ConnectionReporter({
       clock,
       accessLog: new AccessLog(log),
-      metrics: new ConnectionMetrics(new Metrics()),
+      metrics: new ConnectionMetrics(metrics),
       table: new ConnectionTable(),
     }),
     resolver: new HostnameResolver(clock, () => Promise.resolve([])),
@@ -71,7 +73,7 @@ function setUp(mesh: MeshState, clock: FakeClock, askFor?: (names: readonly stri
         close: () => ends.push('close'),
       },
     })
-  return { clock, lines, ends, connect }
+  return { clock, lines, ends, metrics, connect }
 }
 
 describe('an outbound connection that cannot be planned', () => {
@@ -102,11 +104,14 @@ describe('an outbound connection that cannot be planned', () => {
     const clock = new FakeClock()
     const named = workload({ name: 'db', hostname: 'db.example', services: { 'default/db': {} } })
     const db = service({ name: 'db', hostname: 'db', vips: ['10.9.0.2'] })
-    const { connect, ends, lines } = setUp(meshOf([client, named, db], [], clock), clock)
+    const { connect, ends, lines, metrics } = setUp(meshOf([client, named, db], [], clock), clock)
     connect('10.9.0.2:80')
     await settle()
     expect(ends).toEqual(['close'])
     expect(lines.join()).toContain('no usable address for hostname db.example')
+    const page = metrics.print()
+    expect(page).toMatch(/^istio_on_demand_dns_total\{source_workload="client",.*,hostname="db\.example"\} 1$/m)
+    expect(page).toContain('ambit_early_denials_total{reporter="source",reason="no-address"} 1\n')
   })
 })
 

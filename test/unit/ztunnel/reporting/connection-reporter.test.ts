@@ -187,6 +187,31 @@ describe('ConnectionReporter', () => {
     expect(reporter.open(opening('outbound'))).toMatchObject({ isCancelled: true, closedBy: 'drain' })
   })
 
+  it('counts a connection that ended early by its reason, beside its line', () => {
+    const { reporter, metrics, lines } = reporterOf()
+    const about = { source: socket('10.0.0.1:1'), destination: socket('10.0.0.2:80') }
+    reporter.failedEarly({ ...about, direction: 'outbound', error: 'no healthy upstream: 10.0.0.2:80' })
+    reporter.failedEarly({ ...about, direction: 'inbound', error: 'something new' })
+    expect(metrics.print().match(/^ambit_early_denials_total.*$/gm)).toEqual([
+      'ambit_early_denials_total{reporter="source",reason="no-healthy-upstream"} 1',
+      'ambit_early_denials_total{reporter="destination",reason="other"} 1',
+    ])
+    expect(lines.length).toBe(2)
+  })
+
+  it('tells which rule refused, and which rule ended a live connection', () => {
+    const { reporter, opening, lines, table } = reporterOf()
+    const deniedBy = { policy: 'default/no', rule: 1 }
+    reporter.open(opening('inbound'))?.ended({ error: 'denied', flag: 'DENY', deniedBy })
+    const live = reporter.open(opening('inbound'))
+    for (const entry of table.list()) entry.close('policy-change', deniedBy)
+    live?.ended(SUCCESS)
+    expect(lines.map((line) => / error=.*/.exec(line)?.[0])).toEqual([
+      ' error="denied" deny.policy="default/no" deny.rule=1',
+      ' error="connection closed due to policy change" deny.policy="default/no" deny.rule=1',
+    ])
+  })
+
   it('turns a connection away when the table is full', () => {
     const { reporter, opening, counted } = reporterOf(1)
     expect(reporter.open(opening('outbound'))).toBeDefined()

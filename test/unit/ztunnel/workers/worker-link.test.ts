@@ -26,7 +26,7 @@ describe('what a worker gets of its supervisor', () => {
       channel: { send: (message) => void said.push(message) },
       clock,
       state: new MeshState({ clock, nodeName: undefined }),
-      report: () => ({ pods: [], connections: [], metrics: '# EOF\n' }),
+      report: () => ({ pods: [], connections: [], denials: [], metrics: '# EOF\n' }),
       onLogFilter: () => {},
     })
   })
@@ -70,6 +70,8 @@ describe('what a worker gets of its supervisor', () => {
 
   it('is a report with the number it was asked with', () => {
     link.take({ kind: 'report', number: 5 })
-    expect(said).toEqual([{ kind: 'report', number: 5, report: { pods: [], connections: [], metrics: '# EOF\n' } }])
+    expect(said).toEqual([
+      { kind: 'report', number: 5, report: { pods: [], connections: [], denials: [], metrics: '# EOF\n' } },
+    ])
   })
 })
