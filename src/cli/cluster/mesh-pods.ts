@@ -31,8 +31,9 @@ export async function meshPods(
  * @throws MeshError `NOT_FOUND` with the names that there are
  */
 export function podCalled(pods: readonly MeshPod[], called: string): MeshPod {
-  // istioctl takes POD.NAMESPACE as well.
-  const found = pods.find(({ id, node }) => [id.name, `${id.name}.${id.namespace}`, node].includes(called))
+  // istioctl takes POD.NAMESPACE and pod/POD as well.
+  const name = called.replace(/^pods?\//, '')
+  const found = pods.find(({ id, node }) => [id.name, `${id.name}.${id.namespace}`, node].includes(name))
   if (found !== undefined) return found
   const names = pods.map(({ id, node }) => `${id.name} (${node})`).join(', ')
   throw new MeshError(

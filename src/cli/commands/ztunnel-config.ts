@@ -126,7 +126,8 @@ async function askTunnels(
 
 /** A node, or the tunnel's pod on it. */
 function nodeCalled(nodes: readonly string[], called: string): string {
-  const found = nodes.find((node) => [node, `ztunnel-${node}`, `ztunnel-${node}.${MESH_NAMESPACE}`].includes(called))
+  const name = called.replace(/^pods?\//, '')
+  const found = nodes.find((node) => [node, `ztunnel-${node}`, `ztunnel-${node}.${MESH_NAMESPACE}`].includes(name))
   if (found !== undefined) return found
   throw new MeshError('NOT_FOUND', `there is no node ${called}, only ${nodes.join(', ')}`)
 }
