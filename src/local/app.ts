@@ -134,7 +134,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { containers, initContainers, reason } = pod.runner
     const found = [...containers, ...initContainers].find((each) => container === '' || each.name === container)
     if (found === undefined) return `pod ${namespace}/${name} has no container ${container}`
-    const machinePid = pod.runner.machinePid(found)
+    const machinePid = pod.runner.besidePid(found)
     if (machinePid === undefined || found.run === undefined)
       return `container ${found.name} of pod ${namespace}/${name} is not running: ${reason || found.reason}`
     return commandInSandbox(tools, { machinePid }, { ...found.run, argv: command })
