@@ -80,7 +80,7 @@ export class StreamTargets implements PodTargets {
     const { tools, consoles } = this.#settings
     const { state, pid, run } = container
     if (state.kind === 'terminated') return { kind: 'ended' }
-    const machinePid = runner.machinePid(container)
+    const machinePid = runner.besidePid(container)
     const console = pid === undefined ? undefined : consoles.of(pid)
     if (machinePid === undefined || console === undefined || run === undefined) {
       const reason = state.kind === 'waiting' ? state.reason : 'ContainerCreating'

@@ -27,6 +27,7 @@ export const TOOLS: Readonly<Record<string, string>> = {
   unshare: 'util-linux',
   nsenter: 'util-linux',
   setpriv: 'util-linux',
+  setsid: 'util-linux',
   mount: 'mount',
   hostname: 'hostname',
   sh: 'dash',

@@ -142,9 +142,12 @@ export class PodRunner {
     return this.#phase === 'running' && [...this.containers, ...sidecars].every((container) => container.isReady)
   }
 
-  /** A running container's process, as the machine sees it; undefined until it has joined the pod's namespaces. */
-  machinePid({ pid }: PodContainer): number | undefined {
-    return pid === undefined ? undefined : this.#insidePid(pid)
+  /**
+   * Whose namespaces a command beside a running container's process enters, as the machine counts pids: its own, and
+   * until it has joined the pod's those of their holder. Undefined when it does not run.
+   */
+  besidePid({ pid }: PodContainer): number | undefined {
+    return pid === undefined ? undefined : (this.#insidePid(pid) ?? this.#sandbox.holder?.machinePid)
   }
 
   /** The file in which the newest run of a container is logged. */
