@@ -164,6 +164,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     this.progress.say('step', `nodes are joined: ${nodes.list.map(({ name }) => name).join(', ')}`)
     const locals = nodes.list.map((node) => this.#local(node))
     const api = await this.#openApi(nodes)
+    for (const text of api.damage) this.progress.say('warning', text)
     this.progress.say('step', 'the Kubernetes API is served')
     const programs = await this.#startPrograms(tools, nodes, locals, api)
     this.progress.say('step', `${programs.list.length} programs started`)
@@ -171,7 +172,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { desired, apply } = this.#followFolders(api)
     void desired.synced.then(() => {
       this.#isSynced = true
-      apply.notice()
+      apply.begin()
     })
     return { tools, nodes, api, locals, programs, cluster, desired, apply }
   }
@@ -198,17 +199,22 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   }
 
   /** What users keep in folders is applied to the API each time it changes. */
-  #followFolders({ access }: ClusterApi): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
+  #followFolders({ access, objectsIn }: ClusterApi): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
     const { config, clock, logger } = this.#settings
     const sources = config.folders.map((folder) => ({
       folder,
       source: watchFolder(folder, { clock, logger: logger.child('objects'), kinds: localKinds }),
     }))
-    const desired: DesiredObjects = new DesiredObjects(sources, () => {
-      if (this.#isSynced) apply.notice()
-    })
+    const desired: DesiredObjects = new DesiredObjects(sources, () => apply.notice())
     const changed = (): void => this.#noticed()
-    const apply: FolderApply = new FolderApply({ access, desired, clock, logger: logger.child('objects'), changed })
+    const apply: FolderApply = new FolderApply({
+      access,
+      objectsIn,
+      desired,
+      clock,
+      logger: logger.child('objects'),
+      changed,
+    })
     return { desired, apply }
   }
 

@@ -163,7 +163,7 @@ describe.runIf(requirePrivileges() && hasKubectl())('kubectl and a mesh on one m
     const namespace = pidNamespaceOf((await ambit.status()).pid)
     expect(await ambit.run(['down'])).toMatchObject({ code: 0 })
     expect(tracesOf(namespace)).toEqual({ ...before, processes: [] })
-    expect(readdirSync(dir)).not.toContain('state')
+    expect(readdirSync(stateDir)).toEqual(['istiod', 'pki', 'store'])
     expect(await ambit.run(['kubectl', 'get', 'pods'])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('no mesh is up'),

@@ -2,4 +2,12 @@ export { ControlClient, notUp } from './control-client.ts'
 export { endMesh } from './end-mesh.ts'
 export { execInPod } from './exec-client.ts'
 export { GOOD_END, type Launched, type LaunchSettings, launchSupervisor, listenOnLoopback } from './launch.ts'
-export { claimFolder, hasState, removeState, runningProcesses } from './state-folder.ts'
+export {
+  claimFolder,
+  keepApiPort,
+  lastApiPort,
+  purgeState,
+  removePassing,
+  runningProcesses,
+  stateIn,
+} from './state-folder.ts'
