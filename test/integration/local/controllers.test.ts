@@ -8,7 +8,7 @@ import { quietLogger } from '../../support/quiet-logger.ts'
 
 const PODS = { group: '', resource: 'pods', namespace: '' }
 
-describe.skipIf(!hasKubectl())('controllers behind kubectl', () => {
+describe.skipIf(!hasKubectl(31))('controllers behind kubectl', () => {
   let api: TestApi
   let closers: { close?(): Promise<void>; stop?(): void }[]
 
