@@ -33,6 +33,15 @@ const sidecar = '- {name: log, image: log:1}'
 const config = (name: string, value: string, label = 'set'): string =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, namespace: m, labels: {pruned: ${label}}}\ndata: {k: "${value}"}`
 
+const claim =
+  'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data, namespace: m}\nspec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}\n'
+const limits =
+  '\napiVersion: v1\nkind: LimitRange\nmetadata: {name: small, namespace: m}\nspec: {limits: [{type: Container, default: {cpu: 100m}}]}\n'
+const everybody =
+  '\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: open, namespace: m}\nspec: {podSelector: {}, ingress: [{}]}\n'
+const storage =
+  '\napiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: fast}\nprovisioner: example.com/none\n'
+
 const jsonpath = (path: string): string => `-o 'jsonpath={${path}}'`
 
 const rows: readonly Row[] = [
@@ -73,9 +82,27 @@ const rows: readonly Row[] = [
     since: 21,
     expects: { out: /poddisruptionbudget\S*\/p created/ },
   },
+  // What is kept and does nothing here says so.
   {
     command: 'create quota q -n m --hard=pods=10',
-    expects: { code: 1, err: /failed to create quota: the server could not find the requested resource/ },
+    expects: { out: /resourcequota\/q created/, err: /Warning: ResourceQuotas are kept and not enforced/ },
+  },
+  {
+    command: 'create priorityclass pc --value=10',
+    expects: { out: /priorityclass\S*\/pc created/, err: /Warning: PriorityClasses are kept and change nothing/ },
+  },
+  { command: 'describe quota q -n m', expects: { out: /Name: +q/ } },
+  {
+    command: 'apply -f -',
+    input: `${claim}---${limits}---${everybody}---${storage}`,
+    expects: {
+      out: /claim\/data created\nlimitrange\/small created\nnetworkpolicy\S+\/open created\nstorageclass\S+\/fast created/,
+      err: /claims? stay Pending[\s\S]*LimitRanges are kept[\s\S]*NetworkPolicies are kept and not enforced[\s\S]*StorageClasses/i,
+    },
+  },
+  {
+    command: 'get pvc,pv,sc,limits,quota,pc,rc,podtemplates,ingressclass,runtimeclass -A',
+    expects: { out: /data +Pending/ },
   },
   {
     command: `get deploy d -n m ${jsonpath('.spec.template.spec.containers[0].ports[0].containerPort')}`,
