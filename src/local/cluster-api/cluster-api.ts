@@ -14,6 +14,7 @@ import {
   readMeshCrds,
   serverParts,
   startApiServer,
+  Webhooks,
   writeKubeconfig,
 } from '../apiserver/index.ts'
 import { forgetNodes, registerNode, ServiceAddresses, startControllers } from '../controllers/index.ts'
@@ -116,6 +117,8 @@ async function openOver(store: Store, settings: ClusterApiSettings): Promise<Clu
       ),
     ),
   )
+  // What the mesh itself needs has been made: no webhook can keep it from coming up.
+  server.addAdmission(new Webhooks({ access, clock, applyPatch: serverParts.applyPatch }))
   const tokens = new AccountTokens({ access, issuer, clock, logger, dir: settings.accountsDir })
   writeKubeconfig(settings.kubeconfig, {
     server: server.inheritedUrl ?? server.url,

@@ -22,6 +22,7 @@ import { reviewDefinitions } from './reviews.ts'
 import { service } from './service.ts'
 import { serviceAccountDefinition } from './service-account.ts'
 import { persistentVolume, persistentVolumeClaim, storageClass } from './storage.ts'
+import { mutatingWebhookConfiguration, validatingWebhookConfiguration } from './webhooks.ts'
 
 export interface BuiltinServices {
   readonly registry: ResourceRegistry
@@ -87,6 +88,8 @@ function definitions(
     priorityClass,
     storageClass,
     runtimeClass,
+    mutatingWebhookConfiguration,
+    validatingWebhookConfiguration,
     ...rbacDefinitions(authorizer),
   ]
 }
