@@ -1,6 +1,7 @@
 import type { Closer } from '#shared/lifecycle'
 import type { ResourceRegistry } from '../apiserver/index.ts'
 import { type Controller, type Environment, runController } from './core/controller.ts'
+import { daemonSets } from './daemon/daemon-sets.ts'
 import { deployments } from './deployment/deployments.ts'
 import { jobs } from './job/jobs.ts'
 import { accountTokens, type MintToken } from './namespaces/account-tokens.ts'
@@ -12,6 +13,7 @@ import { scheduler } from './scheduling/scheduler.ts'
 import { endpointSlices, endpoints } from './services/endpoint-slices.ts'
 import type { ServiceAddresses } from './services/service-addresses.ts'
 import { serviceRepair } from './services/service-repair.ts'
+import { statefulSets } from './stateful/stateful-sets.ts'
 import { replicaSets } from './workloads/replica-sets.ts'
 
 export interface ControllerSettings extends Environment {
@@ -36,6 +38,8 @@ export function startControllers(settings: ControllerSettings): Closer {
     accountTokens(settings, caCertificatePem, mintToken),
     deployments(settings),
     replicaSets(settings),
+    statefulSets(settings),
+    daemonSets(settings),
     jobs(settings),
     endpointSlices(settings),
     endpoints(settings),

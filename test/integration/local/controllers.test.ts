@@ -107,6 +107,47 @@ describe.skipIf(!hasKubectl(31))('controllers behind kubectl', () => {
     expect(await ok('describe', 'deploy', '-n', 'shop', 'web')).toContain('ScalingReplicaSet')
   })
 
+  it('keeps the pods of a stateful set in order and under their names, and renews them', async () => {
+    await ok('create', 'namespace', 'sets')
+    await apply(podSet('StatefulSet', 'db', { replicas: 3, serviceName: 'db' }))
+    const status = (what: string): Promise<string> => ok('rollout', 'status', '-n', 'sets', what, '--timeout=10s')
+    const images = (app: string): Promise<string> =>
+      ok('get', 'pods', '-n', 'sets', '-l', `app=${app}`, '-o', 'jsonpath={.items[*].spec.containers[0].image}')
+    expect(await status('sts/db')).toContain('3 pods at revision')
+    expect(await ok('get', 'pods', '-n', 'sets', '-o', 'name')).toBe('pod/db-0\npod/db-1\npod/db-2')
+    expect(await ok('get', 'pod', 'db-1', '-n', 'sets', '-o', 'jsonpath={.spec.hostname}.{.spec.subdomain}')).toBe(
+      'db-1.db',
+    )
+    await ok('set', 'image', '-n', 'sets', 'sts/db', 'c=db:2')
+    await status('sts/db')
+    expect(await images('db')).toBe('db:2 db:2 db:2')
+    await ok('scale', '-n', 'sets', 'sts/db', '--replicas=1')
+    await ok('wait', '-n', 'sets', '--for=delete', 'pod/db-1', 'pod/db-2', '--timeout=10s')
+    expect(await ok('get', 'sts', '-n', 'sets')).toMatch(/db +1\/1/)
+
+    await apply(podSet('DaemonSet', 'agent'))
+    expect(await status('ds/agent')).toContain('successfully rolled out')
+    await ok('rollout', 'restart', '-n', 'sets', 'ds/agent')
+    await status('ds/agent')
+    const nodes = ['get', 'pods', '-n', 'sets', '-l', 'app=agent', '-o', 'jsonpath={.items[*].spec.nodeName}']
+    expect((await ok(...nodes)).split(' ').sort()).toEqual(['node-a', 'node-b'])
+    await ok('taint', 'nodes', 'node-b', 'only=others:NoExecute')
+    await expect.poll(() => ok(...nodes)).toBe('node-a')
+    await ok('taint', 'nodes', 'node-b', 'only-')
+    await status('ds/agent')
+    await ok('drain', 'node-b', '--ignore-daemonsets', '--timeout=10s')
+    await ok('uncordon', 'node-b')
+    await ok('delete', 'sts,ds', '--all', '-n', 'sets')
+    await ok('wait', '-n', 'sets', '--for=delete', 'pod', '--all', '--timeout=10s')
+    await ok('delete', 'namespace', 'sets')
+  })
+
+  it('refuses by name what a stateful set cannot have on one machine', async () => {
+    const volumes = podSet('StatefulSet', 'kept', { volumeClaimTemplates: [{ metadata: { name: 'data' } }] })
+    const { stderr } = await kubectl(api, ['create', '-f', '-'], JSON.stringify(volumes))
+    expect(stderr).toContain('spec.volumeClaimTemplates: Forbidden: nobody provides volumes on one machine')
+  })
+
   it('gives an exposed deployment addresses of both families and endpoints', async () => {
     await ok('expose', 'deploy', '-n', 'shop', 'web', '--port=80', '--type=NodePort')
     expect(await ok('get', 'svc', '-n', 'shop', 'web', '-o', 'jsonpath={.spec.clusterIPs}')).toMatch(
@@ -222,6 +263,13 @@ describe.skipIf(!hasKubectl(31))('controllers behind kubectl', () => {
       .toBe('')
   }
 })
+
+function podSet(kind: string, name: string, more: object = {}): object {
+  const labels = { app: name }
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: `${name}:1` }] } }
+  const spec = { selector: { matchLabels: labels }, template, ...more }
+  return { apiVersion: 'apps/v1', kind, metadata: { name, namespace: 'sets' }, spec }
+}
 
 /** Runs every placed pod at once: jobs end well, others become ready; what is told to go, goes. */
 function fakeKubelet({ server }: TestApi): { stop(): void } {

@@ -1,6 +1,7 @@
 import type { ApiObject, ObjectAccess, ObjectRef, OwnerReference } from '../../apiserver/index.ts'
 import type {
   ConfigMap,
+  DaemonSet,
   Deployment,
   EndpointSlice,
   Endpoints,
@@ -12,6 +13,7 @@ import type {
   Secret,
   Service,
   ServiceAccount,
+  StatefulSet,
 } from './shapes.ts'
 
 /** A resource with the type that its objects are read as: the server has checked them against the kind's schema. */
@@ -50,6 +52,13 @@ export const DEPLOYMENTS: Kind<Deployment> = {
   kind: 'Deployment',
   resource: 'deployments',
 }
+export const STATEFUL_SETS: Kind<StatefulSet> = {
+  group: 'apps',
+  version: 'v1',
+  kind: 'StatefulSet',
+  resource: 'statefulsets',
+}
+export const DAEMON_SETS: Kind<DaemonSet> = { group: 'apps', version: 'v1', kind: 'DaemonSet', resource: 'daemonsets' }
 export const JOBS: Kind<Job> = { group: 'batch', version: 'v1', kind: 'Job', resource: 'jobs' }
 export const ENDPOINT_SLICES: Kind<EndpointSlice> = {
   group: 'discovery.k8s.io',
