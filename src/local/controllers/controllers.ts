@@ -1,9 +1,11 @@
 import type { Closer } from '#shared/lifecycle'
 import type { ResourceRegistry } from '../apiserver/index.ts'
+import { disruptionBudgets } from './budgets/disruption-budgets.ts'
 import { type Controller, type Environment, runController } from './core/controller.ts'
 import { daemonSets } from './daemon/daemon-sets.ts'
 import { deployments } from './deployment/deployments.ts'
 import { jobs } from './job/jobs.ts'
+import { autoscalers, claims } from './kept/kept-kinds.ts'
 import { accountTokens, type MintToken } from './namespaces/account-tokens.ts'
 import { namespaceAccounts } from './namespaces/accounts.ts'
 import { collectGarbage } from './namespaces/garbage-collector.ts'
@@ -41,6 +43,9 @@ export function startControllers(settings: ControllerSettings): Closer {
     statefulSets(settings),
     daemonSets(settings),
     jobs(settings),
+    disruptionBudgets(settings),
+    autoscalers(settings),
+    claims(settings),
     endpointSlices(settings),
     endpoints(settings),
     serviceRepair(settings, addresses),

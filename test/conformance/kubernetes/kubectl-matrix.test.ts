@@ -241,7 +241,40 @@ const rows: readonly Row[] = [
     expects: { code: 1, err: /duplicate entries for key/ },
   },
 
+  // Asking about kinds, fields and rights.
+  { command: 'explain pod --recursive', expects: { out: /containers[\s\S]*livenessProbe/ } },
+  { command: 'explain deployment.spec.strategy.rollingUpdate', expects: { out: /maxSurge/ } },
+  { command: 'explain customresourcedefinition.spec.versions', expects: { out: /additionalPrinterColumns/ } },
+  {
+    command: 'api-resources -o name',
+    expects: { out: /validatingwebhookconfigurations\.admissionregistration\.k8s\.io/ },
+  },
+  { command: 'api-versions', expects: { out: /apps\/v1\n[\s\S]*storage\.k8s\.io\/v1\nv1/ } },
+  { command: 'cluster-info', expects: { out: /is running at/ } },
+  { command: 'get --raw /readyz', expects: { out: /^ok/ } },
+  { command: 'get --raw /apis/apps/v1', expects: { out: /"statefulsets\/scale"/ } },
+  { command: 'get --raw /metrics', expects: { code: 1, err: /NotFound/ } },
+  { command: 'auth can-i delete pods -n m --as=nobody', expects: { code: 1, out: /no/ } },
+  { command: 'get pods -n m --as=nobody', expects: { code: 1, err: /User "nobody" cannot list resource "pods"/ } },
+  { command: 'get cm -n m --as=nobody --as-group=system:masters -o name', expects: { out: /configmap\/c/ } },
+  { command: 'top nodes', expects: { code: 1, err: /[Mm]etrics/ } },
+  { command: 'certificate approve nothing', expects: { code: 1, err: /certificatesigningrequests|resource mapping/ } },
+
   // Looking and taking away.
+  { command: 'get cm -n m --server-print=false', expects: { out: /NAME +AGE\nc / } },
+  {
+    command: 'get cm -n m --chunk-size=1 -o name',
+    expects: { out: /configmap\/c\n[\s\S]*configmap\/kube-root|configmap\/c\n/ },
+  },
+  { command: 'get cm -n m --field-selector=metadata.name=c -o name', expects: { out: /^configmap\/c\n$/ } },
+  { command: 'get cm -n m --field-selector=data.k=1', expects: { code: 1, err: /field label not supported/ } },
+  { command: 'get cm -n m --sort-by=.metadata.name -o custom-columns=N:.metadata.name', expects: { out: /N\nc\n/ } },
+  {
+    command: 'describe deploy,svc,cm,secret,sa,role,ing,cronjob,job,pdb,hpa,quota -n m',
+    expects: { out: /Name: +web/ },
+  },
+  { command: 'describe ns m', expects: { out: /Resource Quotas\n +Name: +q/ } },
+  { command: 'get events -n m', expects: {} },
   { command: 'get cm -n m -o name', expects: { out: /configmap\/c\n/ } },
   { command: 'get deploy -n m --show-labels', expects: { out: /LABELS[\s\S]*app=web/ } },
   { command: 'get deploy web -n m -o yaml', expects: { out: /apiVersion: apps\/v1\nkind: Deployment/ } },

@@ -142,6 +142,39 @@ describe.skipIf(!hasKubectl(31))('controllers behind kubectl', () => {
     await ok('delete', 'namespace', 'sets')
   })
 
+  it('drains a node only as far as a disruption budget lets it', async () => {
+    await ok('create', 'namespace', 'budget')
+    await ok('create', 'deployment', 'few', '-n', 'budget', '--image=few:1', '--replicas=2')
+    await ok('rollout', 'status', '-n', 'budget', 'deploy/few', '--timeout=10s')
+    await ok('create', 'pdb', 'few', '-n', 'budget', '--selector=app=few', '--min-available=2')
+    const allowed = (): Promise<string> =>
+      ok('get', 'pdb', 'few', '-n', 'budget', '-o', 'jsonpath={.status.desiredHealthy} {.status.disruptionsAllowed}')
+    await expect.poll(allowed).toBe('2 0')
+    const held = await run('drain', 'node-a', '--pod-selector=app=few', '--ignore-daemonsets', '--timeout=2s')
+    expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining("violate the pod's disruption budget") })
+    await ok('patch', 'pdb', 'few', '-n', 'budget', '--type=merge', '-p', '{"spec":{"minAvailable":1}}')
+    await expect.poll(allowed).toBe('1 1')
+    await ok('drain', 'node-a', '--pod-selector=app=few', '--ignore-daemonsets', '--timeout=10s')
+    await ok('uncordon', 'node-a')
+    await ok('delete', 'namespace', 'budget')
+  })
+
+  it('says of what does nothing here why it does nothing', async () => {
+    await ok('create', 'namespace', 'kept')
+    const metadata = { name: 'data', namespace: 'kept' }
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+    await apply({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec })
+    await ok('create', 'deployment', 'web', '-n', 'kept', '--image=web:1')
+    await ok('autoscale', 'deployment', 'web', '-n', 'kept', '--max=3')
+    await expect
+      .poll(() => ok('describe', 'pvc', 'data', '-n', 'kept'))
+      .toMatch(/ProvisioningFailed[^\n]*nobody provides volumes on one machine/)
+    await expect
+      .poll(() => ok('describe', 'hpa', 'web', '-n', 'kept'))
+      .toMatch(/ScalingActive +False +FailedGetResourceMetric/)
+    await ok('delete', 'namespace', 'kept')
+  })
+
   it('refuses by name what a stateful set cannot have on one machine', async () => {
     const volumes = podSet('StatefulSet', 'kept', { volumeClaimTemplates: [{ metadata: { name: 'data' } }] })
     const { stderr } = await kubectl(api, ['create', '-f', '-'], JSON.stringify(volumes))

@@ -1,8 +1,10 @@
 import type { ApiObject, ObjectAccess, ObjectRef, OwnerReference } from '../../apiserver/index.ts'
 import type {
+  Condition,
   ConfigMap,
   DaemonSet,
   Deployment,
+  DisruptionBudget,
   EndpointSlice,
   Endpoints,
   Job,
@@ -59,6 +61,24 @@ export const STATEFUL_SETS: Kind<StatefulSet> = {
   resource: 'statefulsets',
 }
 export const DAEMON_SETS: Kind<DaemonSet> = { group: 'apps', version: 'v1', kind: 'DaemonSet', resource: 'daemonsets' }
+export const BUDGETS: Kind<DisruptionBudget> = {
+  group: 'policy',
+  version: 'v1',
+  kind: 'PodDisruptionBudget',
+  resource: 'poddisruptionbudgets',
+}
+export const CLAIMS: Kind = {
+  group: '',
+  version: 'v1',
+  kind: 'PersistentVolumeClaim',
+  resource: 'persistentvolumeclaims',
+}
+export const AUTOSCALERS: Kind<ApiObject & { readonly status?: { readonly conditions?: readonly Condition[] } }> = {
+  group: 'autoscaling',
+  version: 'v2',
+  kind: 'HorizontalPodAutoscaler',
+  resource: 'horizontalpodautoscalers',
+}
 export const JOBS: Kind<Job> = { group: 'batch', version: 'v1', kind: 'Job', resource: 'jobs' }
 export const ENDPOINT_SLICES: Kind<EndpointSlice> = {
   group: 'discovery.k8s.io',

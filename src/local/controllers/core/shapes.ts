@@ -162,6 +162,22 @@ export interface DaemonSet extends ApiObject {
   readonly status?: Readonly<Record<string, number>>
 }
 
+export interface DisruptionBudget extends ApiObject {
+  readonly spec: {
+    readonly minAvailable?: number | string
+    readonly maxUnavailable?: number | string
+    readonly selector?: LabelSelector
+  }
+  readonly status?: {
+    readonly conditions?: readonly Condition[]
+    readonly observedGeneration?: number
+    readonly expectedPods?: number
+    readonly currentHealthy?: number
+    readonly desiredHealthy?: number
+    readonly disruptionsAllowed?: number
+  }
+}
+
 export interface Job extends ApiObject {
   readonly spec: {
     readonly parallelism?: number
