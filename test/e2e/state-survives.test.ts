@@ -45,6 +45,8 @@ describe.runIf(requirePrivileges() && hasKubectl())('a mesh that goes down and c
     expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' })
     return stdout
   }
+  const untilGone = (what: string): Promise<void> =>
+    expect.poll(() => told(`get ${what} --ignore-not-found -o name`), { timeout: 20_000 }).toBe('')
   const uids = (resources: string): Promise<string> =>
     told(`get ${resources} -A -o jsonpath={range.items[*]}{.kind}/{.metadata.name}={.metadata.uid}{"\\n"}{end}`)
   const authorities = (): readonly Buffer[] =>
@@ -80,7 +82,9 @@ describe.runIf(requirePrivileges() && hasKubectl())('a mesh that goes down and c
     }
     const copied = join(dir, 'copied-kubeconfig')
     writeFileSync(copied, readFileSync(join(stateDir, 'kubeconfig')), { mode: 0o600 })
-    const token = await told('create token default -n mine')
+    const request = JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} })
+    const asked = await told('create --raw /api/v1/namespaces/mine/serviceaccounts/default/token -f -', request)
+    const { token } = (JSON.parse(asked) as { readonly status: { readonly token: string } }).status
 
     if (how.startsWith('kill')) await killAll()
     else await up('down')
@@ -97,13 +101,15 @@ describe.runIf(requirePrivileges() && hasKubectl())('a mesh that goes down and c
     writeFileSync(bare, readFileSync(copied, 'utf8').replace(/client-(certificate|key)-data: \S+/g, ''), {
       mode: 0o600,
     })
-    expect(await told(`auth whoami -o jsonpath={.status.userInfo.username} --token=${token.trim()}`, '', bare)).toBe(
-      'system:serviceaccount:mine:default',
-    )
+    const get = ['get', 'configmap', 'kept', '-n', 'mine', `--token=${token}`]
+    expect(await kubectl({ dir, kubeconfig: bare }, get)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('User "system:serviceaccount:mine:default" cannot get'),
+    })
     expect(await told('rollout status deployment/idle -n mine --timeout=20s')).toContain('successfully rolled out')
     await ambit.until(({ ready, pods }) => ready && pods.every(({ enrolled, captured }) => !enrolled || captured))
-    const asked = ['exec', '-n', 'legacy', 'client', '--', 'node', 'request.mjs', 'http://web.shop/checkout']
-    await expect.poll(async () => (await ambit.run(asked)).stdout, { timeout: 10_000 }).toMatch(/^200 /)
+    const checkout = ['exec', '-n', 'legacy', 'client', '--', 'node', 'request.mjs', 'http://web.shop/checkout']
+    await expect.poll(async () => (await ambit.run(checkout)).stdout, { timeout: 10_000 }).toMatch(/^200 /)
     expect((await ambit.run(['logs', 'ztunnel'])).stdout).toContain(
       'src.identity="spiffe://cluster.local/ns/legacy/sa/client"',
     )
@@ -129,13 +135,13 @@ describe.runIf(requirePrivileges() && hasKubectl())('a mesh that goes down and c
     expect(await told('rollout status deployment/idle -n mine --timeout=20s')).toContain('successfully rolled out')
     expect(await told('get pods -n mine -o jsonpath={.items[*].spec.nodeName}')).toBe('node-a node-a')
     // Of what the first folder brought, a namespace stays in which somebody has put something.
-    await told('wait --for=delete namespace/from-folder --timeout=20s')
+    await untilGone('namespace from-folder')
     expect(await told('get namespace shared -o jsonpath={.metadata.labels.own}')).toBe('label')
     expect(await told('get configmap mine -n shared -o name')).toBe('configmap/mine\n')
     expect(await told('get namespace new -o name')).toBe('namespace/new\n')
     expect(await told('get namespace going -o jsonpath={.status.phase}')).toBe('Terminating')
     await told('patch configmap held -n going --type=merge -p {"metadata":{"finalizers":null}}')
-    await told('wait --for=delete namespace/going --timeout=20s')
+    await untilGone('namespace going')
   })
 
   it('leaves what a user changed of a folder until its file changes, and deletes nothing for a file that cannot be read', async () => {
