@@ -77,7 +77,7 @@ describe.runIf(requirePrivileges())('the life of a mesh on one machine', () => {
     expect(await ambit.run(['status'])).toMatchObject({ code: 1, stderr: expect.stringContaining('no mesh is up in') })
     expect(await ambit.run(['down'])).toMatchObject({
       code: 0,
-      stdout: `the mesh had ended; what it left running is removed\n${stays(stateDir)}`,
+      stdout: `the mesh had ended; what it left behind is removed\n${stays(stateDir)}`,
     })
     expect(readdirSync(stateDir)).toEqual(KEPT)
   })

@@ -30,7 +30,5 @@ async function down(options: DownOptions): Promise<void> {
 
 function told(found: ReturnType<typeof stateIn>, wasUp: boolean, stateDir: string): string {
   if (wasUp) return 'the mesh is down\n'
-  return found === 'passing'
-    ? 'the mesh had ended; what it left running is removed\n'
-    : `no mesh is up in ${stateDir}\n`
+  return found === 'passing' ? 'the mesh had ended; what it left behind is removed\n' : `no mesh is up in ${stateDir}\n`
 }

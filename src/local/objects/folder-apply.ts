@@ -134,7 +134,7 @@ export class FolderApply implements Closer {
         }),
       )
     }
-    for (const id of wanted) this.#earlier.delete(id)
+    for (const id of this.#applied.keys()) this.#earlier.delete(id)
     // A file that cannot be read is no reason to delete what an earlier life took from it.
     const isAllKnown = this.#settings.desired.isComplete
     for (const applied of isAllKnown ? [this.#applied, this.#earlier] : [this.#applied]) {

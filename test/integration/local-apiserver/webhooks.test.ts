@@ -119,6 +119,15 @@ describe('admission webhooks', () => {
     ])
   })
 
+  it('are told of a deletion that only tries that it does', async () => {
+    answer = allow()
+    await write('tried')
+    await install('Validating')
+    await access().delete(ref('tried'), { isDryRun: true })
+    expect(asked.map(({ request }) => [request.operation, request.dryRun])).toEqual([['DELETE', true]])
+    expect(access().get(ref('tried'))).toBeDefined()
+  })
+
   it('refuse with their own words, and nothing is written', async () => {
     answer = deny('not on a Monday')
     await install('Validating')
