@@ -174,6 +174,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const consoles = new ContainerConsoles(tools.setsid)
     const targets = this.#streamTargets(tools, consoles)
     const api = await this.#openApi(nodes, createPodStreams({ targets, tools, clock }))
+    for (const text of api.damage) this.progress.say('warning', text)
     this.progress.say('step', 'the Kubernetes API is served')
     // Before any pod starts: the first name that it asks for is answered.
     const services = await this.#startServices(nodes, locals, api)
@@ -183,7 +184,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { desired, apply } = this.#followFolders(api)
     void desired.synced.then(() => {
       this.#isSynced = true
-      apply.notice()
+      apply.begin()
     })
     return { tools, nodes, api, targets, locals, services, programs, cluster, desired, apply }
   }
@@ -232,17 +233,22 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   }
 
   /** What users keep in folders is applied to the API each time it changes. */
-  #followFolders({ access }: ClusterApi): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
+  #followFolders({ access, objectsIn }: ClusterApi): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
     const { config, clock, logger } = this.#settings
     const sources = config.folders.map((folder) => ({
       folder,
       source: watchFolder(folder, { clock, logger: logger.child('objects'), kinds: localKinds }),
     }))
-    const desired: DesiredObjects = new DesiredObjects(sources, () => {
-      if (this.#isSynced) apply.notice()
-    })
+    const desired: DesiredObjects = new DesiredObjects(sources, () => apply.notice())
     const changed = (): void => this.#noticed()
-    const apply: FolderApply = new FolderApply({ access, desired, clock, logger: logger.child('objects'), changed })
+    const apply: FolderApply = new FolderApply({
+      access,
+      objectsIn,
+      desired,
+      clock,
+      logger: logger.child('objects'),
+      changed,
+    })
     return { desired, apply }
   }
 

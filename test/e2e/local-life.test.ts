@@ -5,6 +5,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Ambit, ended, pidNamespaceOf, tracesOf } from '../support/ambit.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 
+/** What outlives a mesh. */
+const KEPT = ['istiod', 'pki', 'store']
+const stays = (stateDir: string): string =>
+  `its objects and keys stay in ${stateDir} for the next "ambit up"; "ambit down --purge --state ${stateDir}" removes them\n`
 const EMPTY = ['up', '--no-demo', '--nodes', '1']
 
 describe.runIf(requirePrivileges())('the life of a mesh on one machine', () => {
@@ -31,8 +35,13 @@ describe.runIf(requirePrivileges())('the life of a mesh on one machine', () => {
     const namespace = pidNamespaceOf((await ambit.status()).pid)
     expect(tracesOf(namespace).processes.length).toBeGreaterThan(15)
     expect(tracesOf(namespace)).toEqual({ ...before, processes: expect.anything() })
-    expect(await ambit.run(['down'])).toMatchObject({ code: 0, stdout: 'the mesh is down\n' })
+    expect(await ambit.run(['down'])).toMatchObject({ code: 0, stdout: `the mesh is down\n${stays(stateDir)}` })
     expect(tracesOf(namespace)).toEqual(before)
+    expect(readdirSync(stateDir)).toEqual(KEPT)
+    expect(await ambit.run(['down', '--purge'])).toMatchObject({
+      code: 0,
+      stdout: `no mesh is up in ${stateDir}\nnothing of it is left in ${stateDir}\n`,
+    })
     expect(readdirSync(dir)).toEqual([])
   })
 
@@ -68,9 +77,9 @@ describe.runIf(requirePrivileges())('the life of a mesh on one machine', () => {
     expect(await ambit.run(['status'])).toMatchObject({ code: 1, stderr: expect.stringContaining('no mesh is up in') })
     expect(await ambit.run(['down'])).toMatchObject({
       code: 0,
-      stdout: 'the mesh had ended; what it left is removed\n',
+      stdout: `the mesh had ended; what it left behind is removed\n${stays(stateDir)}`,
     })
-    expect(readdirSync(dir)).toEqual([])
+    expect(readdirSync(stateDir)).toEqual(KEPT)
   })
 
   it('comes up again over what a killed one left', async () => {
@@ -87,8 +96,11 @@ describe.runIf(requirePrivileges())('the life of a mesh on one machine', () => {
     const { pid } = await ambitUp(ambit)
     const namespace = pidNamespaceOf(pid)
     up.kill('SIGINT')
-    expect(await end).toMatchObject({ code: 0, stdout: expect.stringMatching(/the mesh is down\n$/) })
-    expect([tracesOf(namespace).processes, existsSync(stateDir)]).toEqual([[], false])
+    expect(await end).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/the mesh is down\nits objects and keys stay in .*--purge/),
+    })
+    expect([tracesOf(namespace).processes, readdirSync(stateDir)]).toEqual([[], KEPT])
   })
 
   it.each(['before the supervisor runs', 'while the nodes are made'])('can be interrupted %s', async (when) => {
@@ -99,7 +111,8 @@ describe.runIf(requirePrivileges())('the life of a mesh on one machine', () => {
       .toBe(true)
     up.kill('SIGTERM')
     expect(await end).toMatchObject({ code: 0 })
-    expect(existsSync(stateDir)).toBe(false)
+    const left = existsSync(stateDir) ? readdirSync(stateDir) : []
+    expect(left.filter((name) => !KEPT.includes(name))).toEqual([])
   })
 
   it('in the foreground ends with its terminal, however that ends', async () => {
@@ -123,7 +136,7 @@ describe.runIf(requirePrivileges())('the life of a mesh on one machine', () => {
     )
     expect(ends[0]).toMatchObject({ code: 0, stdout: expect.stringMatching(/the mesh was taken down\n$/) })
     expect(ends[1]).toMatchObject({ code: 1, stderr: expect.stringContaining('the mesh ended by itself') })
-    expect(readdirSync(dir)).toEqual([])
+    expect(['down', 'kill'].map((how) => readdirSync(join(dir, how)))).toEqual([KEPT, KEPT])
   })
 
   it('is told about when it is up already, and when there is none', async () => {

@@ -11,4 +11,12 @@ export {
   supervisorEnv,
 } from './launch.ts'
 export { showFile } from './show-file.ts'
-export { claimFolder, hasState, removeState, runningProcesses } from './state-folder.ts'
+export {
+  claimFolder,
+  keepApiPort,
+  lastApiPort,
+  purgeState,
+  removePassing,
+  runningProcesses,
+  stateIn,
+} from './state-folder.ts'

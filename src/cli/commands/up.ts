@@ -1,3 +1,4 @@
+import type { AddressInfo, Server } from 'node:net'
 import { resolve } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { type Clock, systemClock } from '#shared/clock'
@@ -7,22 +8,25 @@ import {
   claimFolder,
   endMesh,
   GOOD_END,
-  hasState,
+  keepApiPort,
   type Launched,
   type LaunchSettings,
+  lastApiPort,
   launchSupervisor,
   listenOnLoopback,
-  removeState,
+  removePassing,
   runningProcesses,
 } from '../client/index.ts'
 import { collect, DEFAULT_STATE, type Installation, stateOf, withState } from './options.ts'
 import { podTable } from './pod-table.ts'
+import { whatStays } from './what-stays.ts'
 
 interface UpOptions {
   readonly state: string
   readonly detach?: boolean
   readonly nodes: number
-  readonly apiPort: number
+  /** Undefined: the one of the life before, or any free one. */
+  readonly apiPort?: number
   readonly demo?: boolean
   readonly file: readonly string[]
   readonly env: readonly string[]
@@ -37,7 +41,11 @@ export function addUp(program: Command, installation: Installation): void {
     .description('bring a mesh up on this machine; in the foreground, Ctrl-C takes it down again')
     .option('-d, --detach', 'come back when everything is ready, and leave the mesh running')
     .option('--nodes <count>', 'how many nodes', readCount, 2)
-    .option('--api-port <port>', 'port of the Kubernetes API on 127.0.0.1; 0 = any free one', readPort, 0)
+    .option(
+      '--api-port <port>',
+      'port of the Kubernetes API on 127.0.0.1; 0 = any free one (default: the one of the last time when it is free)',
+      readPort,
+    )
     .option('--demo', 'run the sample shop (the default without -f)')
     .option('--no-demo', 'run no samples')
     .option('-f, --file <dir>', 'folder of Kubernetes YAML, watched for changes; may be repeated', collect, [])
@@ -56,13 +64,14 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
     process.stdout.write(`a mesh is already up in ${stateDir}: see "ambit status"; "ambit down" ends it\n`)
     return
   }
-  // What a crashed mesh left there is its own and of no use.
-  if (hasState(stateDir)) removeState(stateDir)
-  const api = await listenOnLoopback(options.apiPort)
+  // What a crashed mesh left beside its objects and keys is of no use.
+  removePassing(stateDir)
+  const { api, port } = await openDoor(options.apiPort, lastApiPort(stateDir))
   const startedAt = new Date(systemClock.nowMs()).toISOString()
   // From here to the running supervisor nothing is awaited, so a signal finds either nothing or all of it.
-  const ending = endOnSignal(stateDir, systemClock)
+  const ending = endOnSignal(options.state, stateDir, systemClock)
   claimFolder(stateDir, startedAt)
+  keepApiPort(stateDir, port)
   const isDemo = options.demo ?? options.file.length === 0
   const folders = [...options.file.map((folder) => resolve(folder)), ...(isDemo ? [installation.demoDir] : [])]
   const isDetached = options.detach === true
@@ -92,8 +101,8 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
   process.stdout.write('\nCtrl-C takes the mesh down.\n')
   const end = await Promise.race([launched.ended, ending.done])
   if (ending.hasBegun()) return ending.done
-  removeState(stateDir)
-  // "ambit down" from elsewhere is as good an end as Ctrl-C here.
+  removePassing(stateDir)
+  // "ambit down" from elsewhere is as good an end as Ctrl-C here; it tells what stays.
   if (end === GOOD_END) return void process.stdout.write('the mesh was taken down\n')
   throw new MeshError('COMMAND_FAILED', `the mesh ended by itself: ${end}`)
 }
@@ -114,13 +123,36 @@ function launch(settings: LaunchSettings): Launched {
   try {
     return launchSupervisor(settings)
   } catch (error) {
-    removeState(settings.stateDir)
+    removePassing(settings.stateDir)
     throw error
   }
 }
 
+/**
+ * Kubeconfigs that were copied go on working when the API comes back at the port that it had.
+ * @throws MeshError `COMMAND_FAILED` when a port that was asked for is taken
+ */
+async function openDoor(
+  asked: number | undefined,
+  last: number | undefined,
+): Promise<{ readonly api: Server; readonly port: number }> {
+  let api: Server
+  try {
+    api = await listenOnLoopback(asked ?? last ?? 0)
+  } catch (error) {
+    if (asked !== undefined || last === undefined) throw error
+    api = await listenOnLoopback(0)
+    process.stdout.write(`! port ${last} of the last time is taken: kubeconfigs copied from there need the new port\n`)
+  }
+  return { api, port: (api.address() as AddressInfo).port }
+}
+
 /** Ctrl-C, a hang-up or a kill takes the mesh down; a second one does not wait. */
-function endOnSignal(stateDir: string, clock: Clock): { readonly done: Promise<void>; hasBegun(): boolean } {
+function endOnSignal(
+  state: string,
+  stateDir: string,
+  clock: Clock,
+): { readonly done: Promise<void>; hasBegun(): boolean } {
   const { promise: done, resolve: finish, reject } = Promise.withResolvers<void>()
   // Who waits for it hears of it; nobody else needs to.
   done.catch(() => {})
@@ -138,8 +170,8 @@ function endOnSignal(stateDir: string, clock: Clock): { readonly done: Promise<v
       process.stdout.write('\ntaking the mesh down (again: at once) …\n')
       endMesh(stateDir, clock, () => isHurried)
         .then(() => {
-          removeState(stateDir)
-          process.stdout.write('the mesh is down\n')
+          removePassing(stateDir)
+          process.stdout.write(`the mesh is down\n${whatStays(state, stateDir)}`)
           finish()
         })
         .catch(reject)

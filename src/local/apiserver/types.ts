@@ -246,8 +246,10 @@ export type AuthorizationOutcome =
 /** Somebody who may change or refuse a write: istiod-lite, later webhooks. In order; mutate before validate. */
 export interface AdmissionHook {
   readonly name: string
+  /** Default 10 s. */
+  readonly timeoutMs?: number
   handles(request: AdmissionRequest): boolean
-  /** @returns the object as it shall be, or why not. Nothing has been written yet; may take time (bounded by 10 s). */
+  /** @returns the object as it shall be, or why not. Nothing has been written yet; may take time, within its bound. */
   admit(request: AdmissionRequest): Promise<AdmissionOutcome>
 }
 

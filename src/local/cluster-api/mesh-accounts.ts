@@ -1,4 +1,6 @@
-import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
+import type { Clock, Timer } from '#shared/clock'
+import { MeshError } from '#shared/errors'
+import type { ApiObject, ObjectAccess, ObjectRef } from '../apiserver/index.ts'
 
 /** Where the mesh's programs are at home. */
 export const MESH_NAMESPACE = 'istio-system'
@@ -15,6 +17,8 @@ export interface TunnelPod {
   readonly node: string
 }
 
+/** How long a namespace of an earlier life may take to go. */
+const GOING_MS = 10_000
 const CONTAINER = 'istio-proxy'
 const IMAGE = 'ambit/ztunnel'
 const RBAC = 'rbac.authorization.k8s.io'
@@ -42,8 +46,14 @@ const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
   ztunnel: [],
 }
 
-/** Namespace, accounts and rights of the mesh's programs; what is there stays. */
-export async function makeMeshAccounts(access: ObjectAccess): Promise<void> {
+/**
+ * Namespace, accounts and rights of the mesh's programs; what is there stays.
+ *
+ * @throws MeshError `COMMAND_FAILED` when a namespace that is being deleted does not go
+ */
+export async function makeMeshAccounts(access: ObjectAccess, clock: Clock): Promise<void> {
+  const namespace: ObjectRef = { group: '', resource: 'namespaces', namespace: '', name: MESH_NAMESPACE }
+  if (isDeleting(access.get(namespace))) await untilGone(access, namespace, clock)
   await makeIfMissing(access, '', 'namespaces', {
     apiVersion: 'v1',
     kind: 'Namespace',
@@ -51,6 +61,16 @@ export async function makeMeshAccounts(access: ObjectAccess): Promise<void> {
   })
   const objects = Object.entries(RULES).flatMap(([name, rules]) => accountObjects(name, rules))
   await Promise.all(objects.map(({ group, resource, object }) => makeIfMissing(access, group, resource, object)))
+}
+
+/**
+ * Takes away the pods that stood for the tunnels of an earlier life: their tokens end with them. Nobody is left who would
+ * end such a pod, and a namespace that is being deleted waits for it.
+ */
+export async function removeTunnelPods(access: ObjectAccess): Promise<void> {
+  const { items } = access.list({ group: '', resource: 'pods', namespace: MESH_NAMESPACE })
+  const mirrors = items.filter(({ metadata }) => metadata.annotations?.[MIRROR] !== undefined)
+  await Promise.all(mirrors.map(({ metadata }) => removeNow(access, metadata.name)))
 }
 
 /** A pod like those that a kubelet shows of what it runs without being asked: nobody starts or ends it. */
@@ -138,4 +158,37 @@ function accountObjects(
 async function makeIfMissing(access: ObjectAccess, group: string, resource: string, object: ApiObject): Promise<void> {
   const { name, namespace = '' } = object.metadata
   if (access.get({ group, resource, namespace, name }) === undefined) await access.create(object)
+}
+
+/** Without waiting for anybody who holds it by a finalizer: nothing stands behind it any more. */
+async function removeNow(access: ObjectAccess, name: string): Promise<void> {
+  const ref: ObjectRef = { group: '', resource: 'pods', namespace: MESH_NAMESPACE, name }
+  if ((access.get(ref)?.metadata.finalizers ?? []).length > 0)
+    await access.patch(ref, 'merge', { metadata: { finalizers: null } }, { fieldManager: 'kubelet' })
+  // One whose deletion had begun went with its last finalizer.
+  if (access.get(ref) !== undefined) await access.delete(ref, { gracePeriodSeconds: 0 })
+}
+
+function isDeleting(object: ApiObject | undefined): boolean {
+  return object?.metadata.deletionTimestamp !== undefined
+}
+
+function untilGone(access: ObjectAccess, { group, resource, name }: ObjectRef, clock: Clock): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const selection = { group, resource, namespace: '', fieldSelector: `metadata.name=${name}` }
+  const watch = access.watch(selection, ({ type }) => {
+    if (type === 'DELETED') resolve()
+  })
+  const timer: Timer = clock.setTimer(GOING_MS, () =>
+    reject(
+      new MeshError(
+        'COMMAND_FAILED',
+        `the namespace ${name} is being deleted since an earlier life of the mesh, and something in it does not go; "ambit down --purge" removes everything`,
+      ),
+    ),
+  )
+  return promise.finally(() => {
+    watch.stop()
+    timer.cancel()
+  })
 }

@@ -1,8 +1,11 @@
 import type { Closer } from '#shared/lifecycle'
 import type { ResourceRegistry } from '../apiserver/index.ts'
+import { disruptionBudgets } from './budgets/disruption-budgets.ts'
 import { type Controller, type Environment, runController } from './core/controller.ts'
+import { daemonSets } from './daemon/daemon-sets.ts'
 import { deployments } from './deployment/deployments.ts'
 import { jobs } from './job/jobs.ts'
+import { autoscalers, claims } from './kept/kept-kinds.ts'
 import { accountTokens, type MintToken } from './namespaces/account-tokens.ts'
 import { namespaceAccounts } from './namespaces/accounts.ts'
 import { collectGarbage } from './namespaces/garbage-collector.ts'
@@ -12,6 +15,7 @@ import { scheduler } from './scheduling/scheduler.ts'
 import { endpointSlices, endpoints } from './services/endpoint-slices.ts'
 import type { ServiceAddresses } from './services/service-addresses.ts'
 import { serviceRepair } from './services/service-repair.ts'
+import { statefulSets } from './stateful/stateful-sets.ts'
 import { replicaSets } from './workloads/replica-sets.ts'
 
 export interface ControllerSettings extends Environment {
@@ -36,7 +40,12 @@ export function startControllers(settings: ControllerSettings): Closer {
     accountTokens(settings, caCertificatePem, mintToken),
     deployments(settings),
     replicaSets(settings),
+    statefulSets(settings),
+    daemonSets(settings),
     jobs(settings),
+    disruptionBudgets(settings),
+    autoscalers(settings),
+    claims(settings),
     endpointSlices(settings),
     endpoints(settings),
     serviceRepair(settings, addresses),

@@ -68,6 +68,11 @@ export class DesiredObjects implements Closer {
     await Promise.all(this.#sources.map(({ source }) => source.close()))
   }
 
+  /** Whether every file could be read, so that what is in none is in truth not wanted. */
+  get isComplete(): boolean {
+    return this.#sources.every(({ source }) => source.problems.length === 0)
+  }
+
   /** What could not be read, and what is hidden by an object of the same name. */
   get problems(): readonly ObjectProblem[] {
     const told = new Map<string, ObjectProblem>()

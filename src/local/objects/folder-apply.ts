@@ -5,11 +5,14 @@ import { type KubeObject, meshKinds, type ObjectProblem, objectKey, type Pod } f
 import type { Closer } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 import { ApiError, type ApiObject, type ObjectAccess, type ObjectRef } from '../apiserver/index.ts'
+import { type AppliedMark, FOLDER_MANAGER, isUsersOwn, markOf, readMark, withMark } from './applied-mark.ts'
 import type { Desired, DesiredObjects } from './desired.ts'
 import { documentOf } from './kinds.ts'
 
 export interface FolderApplySettings {
   readonly access: ObjectAccess
+  /** Everything that is in a namespace, of any kind. */
+  readonly objectsIn: (namespace: string) => readonly ApiObject[]
   readonly desired: DesiredObjects
   readonly clock: Clock
   readonly logger: Logger
@@ -20,7 +23,6 @@ export interface FolderApplySettings {
 /** Where the commands of a pod run that came from a folder of YAML. */
 export const POD_FOLDER = 'ambit.dev/folder'
 
-const MANAGER = 'ambit-up'
 /** What others need comes first. */
 const ORDER = [
   'Namespace',
@@ -36,21 +38,24 @@ const RETRY_MS = 1_000
 /** One object of the folders, and what was last written of it. */
 interface Applied {
   readonly ref: ObjectRef
-  readonly text: string
-  /** Of a pod: what cannot change while it lives. */
-  readonly fixed: string
+  readonly mark: AppliedMark
 }
 
 /**
  * Brings the API to what the folders say, as `kubectl apply` would each time a file changes: what users change there by
- * other ways stays until its file changes. What leaves the folders is deleted. A pod whose spec changes is replaced.
+ * other ways stays until its file changes. What leaves the folders is deleted, also what left them between two lives of
+ * the mesh; a namespace stays while something is in it that no folder has brought. A pod whose spec changes is replaced.
  */
 export class FolderApply implements Closer {
   readonly #settings: FolderApplySettings
   readonly #applied = new Map<string, Applied>()
   readonly #watches: readonly { stop(): void }[]
+  /** What an earlier life of the mesh has written; undefined: not looked for yet. */
+  #earlier: Map<string, Applied> | undefined
   #problems: readonly ObjectProblem[] = []
   #round: Promise<void> | undefined
+  /** Until all folders have been read once, what they do not hold means nothing. */
+  #isBegun = false
   #isStale = false
   #isSettled = false
   #isClosed = false
@@ -66,6 +71,12 @@ export class FolderApply implements Closer {
     )
   }
 
+  /** All folders have been read: write what they hold. */
+  begin(): void {
+    this.#isBegun = true
+    this.notice()
+  }
+
   /** Everything of the folders has been written. */
   get isSettled(): boolean {
     return this.#isSettled
@@ -78,7 +89,7 @@ export class FolderApply implements Closer {
   /** The folders changed: write soon. */
   notice(): void {
     this.#isSettled = false
-    if (this.#isClosed) return
+    if (this.#isClosed || !this.#isBegun) return
     this.#isStale = true
     this.#timer?.cancel()
     this.#round ??= this.#work()
@@ -108,6 +119,7 @@ export class FolderApply implements Closer {
   }
 
   async #applyAll(): Promise<{ readonly problems: readonly ObjectProblem[]; readonly isWaiting: boolean }> {
+    this.#earlier ??= this.#writtenEarlier()
     const problems: ObjectProblem[] = []
     let isWaiting = false
     const wanted = new Set<string>()
@@ -122,12 +134,14 @@ export class FolderApply implements Closer {
         }),
       )
     }
-    const leaving = [...this.#applied].filter(([id]) => !wanted.has(id)).reverse()
-    for (const [id, { ref }] of leaving) {
-      this.#applied.delete(id)
-      await this.#delete(ref).catch((error: unknown) => {
-        this.#settings.logger.error('what left the folder cannot be deleted', { id, reason: reasonOf(error) })
-      })
+    for (const id of this.#applied.keys()) this.#earlier.delete(id)
+    // A file that cannot be read is no reason to delete what an earlier life took from it.
+    const isAllKnown = this.#settings.desired.isComplete
+    for (const applied of isAllKnown ? [this.#applied, this.#earlier] : [this.#applied]) {
+      for (const [id, { ref }] of [...applied].filter(([each]) => !wanted.has(each)).reverse()) {
+        applied.delete(id)
+        await this.#leave(id, ref)
+      }
     }
     return { problems, isWaiting }
   }
@@ -138,21 +152,52 @@ export class FolderApply implements Closer {
     const id = idOf(object)
     const ref = refOf(object)
     const manifest = manifestOf(object, folder)
-    const next: Applied = { ref, text: JSON.stringify(manifest), fixed: fixedOf(object, folder) }
-    const before = this.#applied.get(id)
-    if (before?.text === next.text) return ''
+    const mark = markOf(manifest, fixedOf(object, folder))
+    const before = this.#applied.get(id)?.mark ?? this.#earlier?.get(id)?.mark
+    if (before?.manifest === mark.manifest) {
+      this.#applied.set(id, { ref, mark })
+      return ''
+    }
     const current = access.get(ref)
     const bar = barOf(object, access)
-    const isReplaced = before !== undefined && before.fixed !== next.fixed && current !== undefined
+    const isReplaced = before !== undefined && before.fixed !== mark.fixed && current !== undefined
     if (bar !== '') return isReplaced ? `${bar}; the old one stays` : bar
     if (current?.metadata.deletionTimestamp !== undefined) return WAITS
     if (isReplaced) {
       await this.#delete(ref)
       return WAITS
     }
-    await access.patch(ref, 'apply', manifest, { fieldManager: MANAGER })
-    this.#applied.set(id, next)
+    await access.patch(ref, 'apply', withMark(manifest, mark), { fieldManager: FOLDER_MANAGER })
+    this.#applied.set(id, { ref, mark })
     return ''
+  }
+
+  #writtenEarlier(): Map<string, Applied> {
+    const earlier = new Map<string, Applied>()
+    for (const kind of ORDER) {
+      const place = placeOf(kind)
+      for (const object of this.#settings.access.list({ ...place, namespace: '' }).items) {
+        const mark = readMark(object)
+        const { name, namespace = '' } = object.metadata
+        const key = namespace === '' ? name : `${namespace}/${name}`
+        if (mark !== undefined) earlier.set(`${kind} ${key}`, { ref: { ...place, namespace, name }, mark })
+      }
+    }
+    return earlier
+  }
+
+  /** What left the folders goes. Never rejects. */
+  async #leave(id: string, ref: ObjectRef): Promise<void> {
+    const { logger, objectsIn } = this.#settings
+    const kept = ref.resource === 'namespaces' ? objectsIn(ref.name).find(isUsersOwn) : undefined
+    if (kept !== undefined) {
+      const holds = `${kept.kind} ${kept.metadata.name}`
+      logger.warn('a namespace left the folder, and stays because something else is in it', { id, holds })
+      return
+    }
+    await this.#delete(ref).catch((error: unknown) => {
+      logger.error('what left the folder cannot be deleted', { id, reason: reasonOf(error) })
+    })
   }
 
   async #delete(ref: ObjectRef): Promise<void> {
@@ -208,11 +253,15 @@ function fixedOf(object: KubeObject, folder: string): string {
 }
 
 function refOf(object: KubeObject): ObjectRef {
-  const reader = meshKinds.find(({ kind }) => kind === object.kind)
-  const { apiVersion } = documentOf(object)
-  const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : ''
   const { name, namespace } = object.metadata
-  return { group, resource: reader?.resource ?? '', namespace, name }
+  return { ...placeOf(object.kind), namespace, name }
+}
+
+function placeOf(kind: string): { readonly group: string; readonly resource: string } {
+  const reader = meshKinds.find((each) => each.kind === kind)
+  if (reader === undefined) throw new TypeError(`folders hold no ${kind}`)
+  const [apiVersion] = reader.apiVersions
+  return { group: apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '', resource: reader.resource }
 }
 
 function idOf(object: KubeObject): string {

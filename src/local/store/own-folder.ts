@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { identify, isRunning, type ProcessIdentity } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
@@ -19,11 +19,16 @@ export function ownFolder(dir: string): FolderOwnership {
     throw new MeshError('STORE_FAILED', `${dir} is in use by the process ${owner.pid}`)
   rmSync(path, { force: true })
   try {
-    writeFileSync(path, JSON.stringify(identify(process.pid)), { flag: 'wx', mode: 0o600 })
+    writeFileSync(path, JSON.stringify(ownIdentity()), { flag: 'wx', mode: 0o600 })
   } catch (cause) {
     throw new MeshError('STORE_FAILED', `${dir} cannot be used: ${reasonOf(cause)}`, { cause })
   }
   return { release: () => rmSync(path, { force: true }) }
+}
+
+/** As /proc counts, which may be that of another pid namespace than this process's own. */
+function ownIdentity(): ProcessIdentity | undefined {
+  return identify(Number(readlinkSync('/proc/self')))
 }
 
 function readOwner(path: string): ProcessIdentity | undefined {

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import type { Clock } from '#shared/clock'
 import type { Logger } from '#shared/telemetry'
 import { Compaction } from './compaction.ts'
+import { checkFormat } from './format.ts'
 import { History } from './history.ts'
 import { Journal, type SyncMode } from './journal.ts'
 import { journalLine } from './journal-entry.ts'
@@ -43,7 +44,8 @@ export const storeDefaults: Omit<StoreSettings, 'dir'> = {
 /**
  * Opens a store, making its folder when there is none.
  *
- * @throws MeshError `STORE_FAILED` when another process has it open, or the folder cannot be read or written
+ * @throws MeshError `STORE_FAILED` when another process has it open, another version wrote it, or the folder cannot be
+ *   read or written
  */
 export async function openStore(settings: StoreSettings, clock: Clock, logger: Logger): Promise<Store> {
   if (settings.dir === undefined) {
@@ -54,6 +56,7 @@ export async function openStore(settings: StoreSettings, clock: Clock, logger: L
   await mkdir(dir, { recursive: true, mode: 0o700 })
   const ownership = ownFolder(dir)
   try {
+    checkFormat(dir)
     const tag = new Date(clock.nowMs()).toISOString().replaceAll(/[-:.]/g, '')
     const recovered = await recover(dir, settings.historyEvents, tag)
     for (const damage of recovered.damage)

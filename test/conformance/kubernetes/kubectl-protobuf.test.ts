@@ -39,7 +39,7 @@ interface Sent {
   readonly body: Buffer
 }
 
-const isHere = hasKubectl()
+const isHere = hasKubectl(27)
 
 /** Takes whatever is posted, and answers that the resource lists are empty enough for kubectl to go on. */
 class Recorder {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { hasKubectl, type KubectlResult, kubectl, startTestApi, type TestApi } from '../../support/kube-api.ts'
 
-const isHere = hasKubectl()
+const isHere = hasKubectl(28)
 let api: TestApi
 beforeAll(async () => {
   api = await startTestApi()

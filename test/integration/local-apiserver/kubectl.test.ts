@@ -205,7 +205,7 @@ function argumentsOf(line: string): string[] {
   return [...line.matchAll(/'([^']*)'|(\S+)/g)].map((match) => match[1] ?? match[2] ?? '')
 }
 
-const isHere = hasKubectl()
+const isHere = hasKubectl(28)
 let api: TestApi
 beforeAll(async () => {
   api = await startTestApi()

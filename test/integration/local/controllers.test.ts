@@ -8,7 +8,7 @@ import { quietLogger } from '../../support/quiet-logger.ts'
 
 const PODS = { group: '', resource: 'pods', namespace: '' }
 
-describe.skipIf(!hasKubectl())('controllers behind kubectl', () => {
+describe.skipIf(!hasKubectl(31))('controllers behind kubectl', () => {
   let api: TestApi
   let closers: { close?(): Promise<void>; stop?(): void }[]
 
@@ -105,6 +105,80 @@ describe.skipIf(!hasKubectl())('controllers behind kubectl', () => {
     await ok('rollout', 'restart', '-n', 'shop', 'deploy/web')
     await ok('rollout', 'status', '-n', 'shop', 'deploy/web', '--timeout=10s')
     expect(await ok('describe', 'deploy', '-n', 'shop', 'web')).toContain('ScalingReplicaSet')
+  })
+
+  it('keeps the pods of a stateful set in order and under their names, and renews them', async () => {
+    await ok('create', 'namespace', 'sets')
+    await apply(podSet('StatefulSet', 'db', { replicas: 3, serviceName: 'db' }))
+    const status = (what: string): Promise<string> => ok('rollout', 'status', '-n', 'sets', what, '--timeout=10s')
+    const images = (app: string): Promise<string> =>
+      ok('get', 'pods', '-n', 'sets', '-l', `app=${app}`, '-o', 'jsonpath={.items[*].spec.containers[0].image}')
+    expect(await status('sts/db')).toContain('3 pods at revision')
+    expect(await ok('get', 'pods', '-n', 'sets', '-o', 'name')).toBe('pod/db-0\npod/db-1\npod/db-2')
+    expect(await ok('get', 'pod', 'db-1', '-n', 'sets', '-o', 'jsonpath={.spec.hostname}.{.spec.subdomain}')).toBe(
+      'db-1.db',
+    )
+    await ok('set', 'image', '-n', 'sets', 'sts/db', 'c=db:2')
+    await status('sts/db')
+    expect(await images('db')).toBe('db:2 db:2 db:2')
+    await ok('scale', '-n', 'sets', 'sts/db', '--replicas=1')
+    await ok('wait', '-n', 'sets', '--for=delete', 'pod/db-1', 'pod/db-2', '--timeout=10s')
+    expect(await ok('get', 'sts', '-n', 'sets')).toMatch(/db +1\/1/)
+
+    await apply(podSet('DaemonSet', 'agent'))
+    expect(await status('ds/agent')).toContain('successfully rolled out')
+    await ok('rollout', 'restart', '-n', 'sets', 'ds/agent')
+    await status('ds/agent')
+    const nodes = ['get', 'pods', '-n', 'sets', '-l', 'app=agent', '-o', 'jsonpath={.items[*].spec.nodeName}']
+    expect((await ok(...nodes)).split(' ').sort()).toEqual(['node-a', 'node-b'])
+    await ok('taint', 'nodes', 'node-b', 'only=others:NoExecute')
+    await expect.poll(() => ok(...nodes)).toBe('node-a')
+    await ok('taint', 'nodes', 'node-b', 'only-')
+    await status('ds/agent')
+    await ok('drain', 'node-b', '--ignore-daemonsets', '--timeout=10s')
+    await ok('uncordon', 'node-b')
+    await ok('delete', 'sts,ds', '--all', '-n', 'sets')
+    await ok('wait', '-n', 'sets', '--for=delete', 'pod', '--all', '--timeout=10s')
+    await ok('delete', 'namespace', 'sets')
+  })
+
+  it('drains a node only as far as a disruption budget lets it', async () => {
+    await ok('create', 'namespace', 'budget')
+    await ok('create', 'deployment', 'few', '-n', 'budget', '--image=few:1', '--replicas=2')
+    await ok('rollout', 'status', '-n', 'budget', 'deploy/few', '--timeout=10s')
+    await ok('create', 'pdb', 'few', '-n', 'budget', '--selector=app=few', '--min-available=2')
+    const allowed = (): Promise<string> =>
+      ok('get', 'pdb', 'few', '-n', 'budget', '-o', 'jsonpath={.status.desiredHealthy} {.status.disruptionsAllowed}')
+    await expect.poll(allowed).toBe('2 0')
+    const held = await run('drain', 'node-a', '--pod-selector=app=few', '--ignore-daemonsets', '--timeout=2s')
+    expect(held).toMatchObject({ code: 1, stderr: expect.stringContaining("violate the pod's disruption budget") })
+    await ok('patch', 'pdb', 'few', '-n', 'budget', '--type=merge', '-p', '{"spec":{"minAvailable":1}}')
+    await expect.poll(allowed).toBe('1 1')
+    await ok('drain', 'node-a', '--pod-selector=app=few', '--ignore-daemonsets', '--timeout=10s')
+    await ok('uncordon', 'node-a')
+    await ok('delete', 'namespace', 'budget')
+  })
+
+  it('says of what does nothing here why it does nothing', async () => {
+    await ok('create', 'namespace', 'kept')
+    const metadata = { name: 'data', namespace: 'kept' }
+    const spec = { accessModes: ['ReadWriteOnce'], resources: { requests: { storage: '1Gi' } } }
+    await apply({ apiVersion: 'v1', kind: 'PersistentVolumeClaim', metadata, spec })
+    await ok('create', 'deployment', 'web', '-n', 'kept', '--image=web:1')
+    await ok('autoscale', 'deployment', 'web', '-n', 'kept', '--max=3')
+    await expect
+      .poll(() => ok('describe', 'pvc', 'data', '-n', 'kept'))
+      .toMatch(/ProvisioningFailed[^\n]*nobody provides volumes on one machine/)
+    await expect
+      .poll(() => ok('describe', 'hpa', 'web', '-n', 'kept'))
+      .toMatch(/ScalingActive +False +FailedGetResourceMetric/)
+    await ok('delete', 'namespace', 'kept')
+  })
+
+  it('refuses by name what a stateful set cannot have on one machine', async () => {
+    const volumes = podSet('StatefulSet', 'kept', { volumeClaimTemplates: [{ metadata: { name: 'data' } }] })
+    const { stderr } = await kubectl(api, ['create', '-f', '-'], JSON.stringify(volumes))
+    expect(stderr).toContain('spec.volumeClaimTemplates: Forbidden: nobody provides volumes on one machine')
   })
 
   it('gives an exposed deployment addresses of both families and endpoints', async () => {
@@ -222,6 +296,13 @@ describe.skipIf(!hasKubectl())('controllers behind kubectl', () => {
       .toBe('')
   }
 })
+
+function podSet(kind: string, name: string, more: object = {}): object {
+  const labels = { app: name }
+  const template = { metadata: { labels }, spec: { containers: [{ name: 'c', image: `${name}:1` }] } }
+  const spec = { selector: { matchLabels: labels }, template, ...more }
+  return { apiVersion: 'apps/v1', kind, metadata: { name, namespace: 'sets' }, spec }
+}
 
 /** Runs every placed pod at once: jobs end well, others become ready; what is told to go, goes. */
 function fakeKubelet({ server }: TestApi): { stop(): void } {

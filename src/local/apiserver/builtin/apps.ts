@@ -4,7 +4,7 @@ import type { ApiObject, Column, FieldProblem, ResourceDefinition, Schema } from
 import { age, at, column, define, listAt, numberAt, recordAt, scale, status, textAt } from './define.ts'
 import { filledPodSpec } from './pod-defaults.ts'
 import { podTemplateProblems } from './pod-problems.ts'
-import { immutable, notNegative, required, workloadSelectorProblems } from './problems.ts'
+import { forbidden, immutable, notNegative, required, workloadSelectorProblems } from './problems.ts'
 import {
   defaulting,
   described,
@@ -147,7 +147,15 @@ export const statefulSet: ResourceDefinition = define({
   ],
   subresources: { ...status, ...scale },
   defaulted: filledTemplate,
-  validate: (one, old) => workloadProblems(one, old, ['replicas', 'minReadySeconds']),
+  validate: (one, old) => [
+    ...workloadProblems(one, old, ['replicas', 'minReadySeconds']),
+    ...(listAt(one, 'spec', 'volumeClaimTemplates').length > 0
+      ? [forbidden('spec.volumeClaimTemplates', 'nobody provides volumes on one machine; use emptyDir')]
+      : []),
+    ...(numberAt(one, 'spec', 'updateStrategy', 'rollingUpdate', 'partition') > 0
+      ? [forbidden('spec.updateStrategy.rollingUpdate.partition', 'is not supported on one machine')]
+      : []),
+  ],
 })
 
 export const daemonSet: ResourceDefinition = define({

@@ -96,6 +96,7 @@ export const job: ResourceDefinition = define({
 export const cronJob: ResourceDefinition = define({
   group: 'batch',
   kind: 'CronJob',
+  note: 'CronJobs are kept and start no Jobs on one machine; use "kubectl create job --from=cronjob/NAME"',
   shortNames: ['cj'],
   categories: ['all'],
   isNamespaced: true,

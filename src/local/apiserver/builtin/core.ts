@@ -6,7 +6,6 @@ import {
   bytes,
   described,
   flag,
-  free,
   integer,
   kind,
   list,
@@ -19,7 +18,6 @@ import {
   time,
 } from './schemas/form.ts'
 import { namespaceSchema } from './schemas/pod.ts'
-import { claimSpec } from './schemas/volume.ts'
 
 /** What keeps a Namespace until the namespace controller has emptied it. */
 const NAMESPACE_FINALIZER = 'kubernetes'
@@ -198,23 +196,6 @@ export const endpoints: ResourceDefinition = define({
     ),
   }),
   columns: [column('Endpoints', endpointList), age],
-})
-
-export const persistentVolumeClaim: ResourceDefinition = define({
-  kind: 'PersistentVolumeClaim',
-  shortNames: ['pvc'],
-  isNamespaced: true,
-  schema: kind('A PersistentVolumeClaim asks for storage.', { spec: claimSpec, status: free }),
-  columns: [
-    column('Status', (object) => textAt(object, 'status', 'phase')),
-    column('Volume', (object) => textAt(object, 'spec', 'volumeName')),
-    column('Capacity', (object) => textAt(object, 'status', 'capacity', 'storage')),
-    column('Access Modes', (object) => listAt(object, 'spec', 'accessModes').join(',')),
-    column('StorageClass', (object) => textAt(object, 'spec', 'storageClassName')),
-    age,
-  ],
-  subresources: status,
-  prepare: (object, old) => (old === undefined ? { ...object, status: { phase: 'Pending' } } : object),
 })
 
 export const lease: ResourceDefinition = define({

@@ -54,10 +54,13 @@ export interface Builtin {
     access: ObjectAccess,
   ) => ApiObject
   readonly deletion?: DeletionRules
+  /** What does not happen here that users of a cluster expect; told as a warning with each write. */
+  readonly note?: string
 }
 
 export function define(builtin: Builtin): ResourceDefinition {
-  const { kind, schema, prepare, deletion, nameRule } = builtin
+  const { kind, schema, deletion, nameRule } = builtin
+  const prepare = withNote(builtin)
   const version = builtin.version ?? 'v1'
   const singular = kind.toLowerCase()
   const columns = builtin.columns ?? [age]
@@ -90,6 +93,14 @@ export function define(builtin: Builtin): ResourceDefinition {
     },
     ...(prepare === undefined ? {} : { prepare }),
     ...(deletion === undefined ? {} : { deletion }),
+  }
+}
+
+function withNote({ prepare, note }: Builtin): Builtin['prepare'] {
+  if (note === undefined) return prepare
+  return (object, old, context, access) => {
+    if (context.subresource === '') context.warn(note)
+    return prepare?.(object, old, context, access) ?? object
   }
 }
 

@@ -4,8 +4,16 @@ import type { Authenticator, ObjectAccess, ResourceDefinition, ResourceRegistry,
 import { controllerRevision, daemonSet, deployment, replicaSet, statefulSet } from './apps.ts'
 import { cronJob, job } from './batch.ts'
 import { bootstrap } from './bootstrap.ts'
-import { configMap, endpoints, event, lease, namespace, persistentVolumeClaim, secret } from './core.ts'
-import { endpointSlice, ingress, networkPolicy } from './networking.ts'
+import { configMap, endpoints, event, lease, namespace, secret } from './core.ts'
+import {
+  limitRange,
+  podTemplateDefinition,
+  priorityClass,
+  replicationController,
+  resourceQuota,
+  runtimeClass,
+} from './limits.ts'
+import { endpointSlice, ingress, ingressClass, networkPolicy } from './networking.ts'
 import { node } from './node.ts'
 import { podDefinition } from './pod.ts'
 import { horizontalPodAutoscaler, podDisruptionBudget } from './policy.ts'
@@ -13,6 +21,8 @@ import { rbacDefinitions } from './rbac.ts'
 import { reviewDefinitions } from './reviews.ts'
 import { service } from './service.ts'
 import { serviceAccountDefinition } from './service-account.ts'
+import { persistentVolume, persistentVolumeClaim, storageClass } from './storage.ts'
+import { mutatingWebhookConfiguration, validatingWebhookConfiguration } from './webhooks.ts'
 
 export interface BuiltinServices {
   readonly registry: ResourceRegistry
@@ -56,6 +66,11 @@ function definitions(
     event,
     endpoints,
     persistentVolumeClaim,
+    persistentVolume,
+    replicationController,
+    resourceQuota,
+    limitRange,
+    podTemplateDefinition,
     daemonSet,
     deployment,
     replicaSet,
@@ -67,8 +82,14 @@ function definitions(
     lease,
     endpointSlice,
     ingress,
+    ingressClass,
     networkPolicy,
     podDisruptionBudget,
+    priorityClass,
+    storageClass,
+    runtimeClass,
+    mutatingWebhookConfiguration,
+    validatingWebhookConfiguration,
     ...rbacDefinitions(authorizer),
   ]
 }

@@ -76,6 +76,7 @@ const backend: Schema = object({
 export const ingress: ResourceDefinition = define({
   group: 'networking.k8s.io',
   kind: 'Ingress',
+  note: 'Ingresses are kept and nobody serves them on one machine',
   plural: 'ingresses',
   shortNames: ['ing'],
   isNamespaced: true,
@@ -126,6 +127,20 @@ export const ingress: ResourceDefinition = define({
   ],
 })
 
+export const ingressClass: ResourceDefinition = define({
+  group: 'networking.k8s.io',
+  kind: 'IngressClass',
+  plural: 'ingressclasses',
+  isNamespaced: false,
+  schema: kind('An IngressClass names who serves Ingresses.', {
+    spec: object({
+      controller: text,
+      parameters: object({ apiGroup: text, kind: text, name: text, namespace: text, scope: text }),
+    }),
+  }),
+  columns: [column('Controller', (one) => textAt(one, 'spec', 'controller')), age],
+})
+
 const peer: Schema = object({
   podSelector: labelSelector,
   namespaceSelector: labelSelector,
@@ -139,6 +154,7 @@ export const networkPolicy: ResourceDefinition = define({
   plural: 'networkpolicies',
   shortNames: ['netpol'],
   isNamespaced: true,
+  note: 'NetworkPolicies are kept and not enforced on one machine; AuthorizationPolicies are',
   hasGeneration: true,
   schema: kind('A NetworkPolicy says who may talk to which pods.', {
     spec: object({

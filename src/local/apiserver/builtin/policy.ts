@@ -47,6 +47,7 @@ export const horizontalPodAutoscaler: ResourceDefinition = define({
   version: 'v2',
   olderVersions: ['v1'],
   kind: 'HorizontalPodAutoscaler',
+  note: 'HorizontalPodAutoscalers are kept and scale nothing on one machine: there are no metrics of pods',
   shortNames: ['hpa'],
   categories: ['all'],
   isNamespaced: true,

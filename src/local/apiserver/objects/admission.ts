@@ -2,7 +2,7 @@ import type { Clock } from '#shared/clock'
 import { ApiError, forbidden, invalid } from '../api-error.ts'
 import type { AdmissionHook, AdmissionOutcome, AdmissionRequest, ApiObject } from '../types.ts'
 
-/** How long one hook may take. */
+/** How long one hook may take that does not say. */
 const HOOK_TIMEOUT_MS = 10_000
 
 /** Asks the hooks one after the other; each sees what the one before made. */
@@ -39,7 +39,7 @@ export class Admission {
 
   async #ask(hook: AdmissionHook, request: AdmissionRequest): Promise<AdmissionOutcome> {
     const timeout = Promise.withResolvers<never>()
-    const timer = this.#clock.setTimer(HOOK_TIMEOUT_MS, () =>
+    const timer = this.#clock.setTimer(hook.timeoutMs ?? HOOK_TIMEOUT_MS, () =>
       timeout.reject(new ApiError('InternalError', `admission ${JSON.stringify(hook.name)} did not answer in time`)),
     )
     try {

@@ -40,7 +40,15 @@ export class ObjectRemover {
       const refusal = definition.deletion?.refusal?.(stored.object)
       if (refusal !== undefined) throw forbidden(definition, name, refusal)
       const object = inVersion(stored.object, scope)
-      await this.#admission.run({ operation: 'DELETE', stage: 'validate', definition, object, old: object, context })
+      await this.#admission.run({
+        operation: 'DELETE',
+        stage: 'validate',
+        definition,
+        object,
+        old: object,
+        // The body of a deletion may ask for a dry run as well as its query.
+        context: { ...context, write: { ...context.write, isDryRun: options.isDryRun === true } },
+      })
       const begun = this.#begun(stored.object, scope, options)
       const removal = await this.#keep(scope, stored, begun, options)
       if (removal !== undefined) return removal

@@ -1,7 +1,10 @@
 import type { ApiObject, ObjectAccess, ObjectRef, OwnerReference } from '../../apiserver/index.ts'
 import type {
+  Condition,
   ConfigMap,
+  DaemonSet,
   Deployment,
+  DisruptionBudget,
   EndpointSlice,
   Endpoints,
   Job,
@@ -12,6 +15,7 @@ import type {
   Secret,
   Service,
   ServiceAccount,
+  StatefulSet,
 } from './shapes.ts'
 
 /** A resource with the type that its objects are read as: the server has checked them against the kind's schema. */
@@ -49,6 +53,31 @@ export const DEPLOYMENTS: Kind<Deployment> = {
   version: 'v1',
   kind: 'Deployment',
   resource: 'deployments',
+}
+export const STATEFUL_SETS: Kind<StatefulSet> = {
+  group: 'apps',
+  version: 'v1',
+  kind: 'StatefulSet',
+  resource: 'statefulsets',
+}
+export const DAEMON_SETS: Kind<DaemonSet> = { group: 'apps', version: 'v1', kind: 'DaemonSet', resource: 'daemonsets' }
+export const BUDGETS: Kind<DisruptionBudget> = {
+  group: 'policy',
+  version: 'v1',
+  kind: 'PodDisruptionBudget',
+  resource: 'poddisruptionbudgets',
+}
+export const CLAIMS: Kind = {
+  group: '',
+  version: 'v1',
+  kind: 'PersistentVolumeClaim',
+  resource: 'persistentvolumeclaims',
+}
+export const AUTOSCALERS: Kind<ApiObject & { readonly status?: { readonly conditions?: readonly Condition[] } }> = {
+  group: 'autoscaling',
+  version: 'v2',
+  kind: 'HorizontalPodAutoscaler',
+  resource: 'horizontalpodautoscalers',
 }
 export const JOBS: Kind<Job> = { group: 'batch', version: 'v1', kind: 'Job', resource: 'jobs' }
 export const ENDPOINT_SLICES: Kind<EndpointSlice> = {

@@ -124,6 +124,61 @@ export interface Deployment extends ApiObject {
   }
 }
 
+/** What rolls pods over one by one. */
+interface PodSetSpec {
+  readonly minReadySeconds?: number
+  readonly selector: LabelSelector
+  readonly template: PodTemplate
+}
+
+export interface StatefulSet extends ApiObject {
+  readonly spec: PodSetSpec & {
+    readonly replicas?: number
+    readonly serviceName?: string
+    readonly podManagementPolicy?: 'OrderedReady' | 'Parallel'
+    readonly updateStrategy?: { readonly type?: string }
+    readonly ordinals?: { readonly start?: number }
+  }
+  readonly status?: StatefulSetStatus
+}
+
+export interface StatefulSetStatus {
+  readonly replicas?: number
+  readonly readyReplicas?: number
+  readonly availableReplicas?: number
+  readonly currentReplicas?: number
+  readonly updatedReplicas?: number
+  readonly currentRevision?: string
+  readonly updateRevision?: string
+  readonly observedGeneration?: number
+}
+
+export interface DaemonSet extends ApiObject {
+  readonly spec: PodSetSpec & {
+    readonly updateStrategy?: {
+      readonly type?: string
+      readonly rollingUpdate?: { readonly maxUnavailable?: number | string }
+    }
+  }
+  readonly status?: Readonly<Record<string, number>>
+}
+
+export interface DisruptionBudget extends ApiObject {
+  readonly spec: {
+    readonly minAvailable?: number | string
+    readonly maxUnavailable?: number | string
+    readonly selector?: LabelSelector
+  }
+  readonly status?: {
+    readonly conditions?: readonly Condition[]
+    readonly observedGeneration?: number
+    readonly expectedPods?: number
+    readonly currentHealthy?: number
+    readonly desiredHealthy?: number
+    readonly disruptionsAllowed?: number
+  }
+}
+
 export interface Job extends ApiObject {
   readonly spec: {
     readonly parallelism?: number

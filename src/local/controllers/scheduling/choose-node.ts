@@ -41,7 +41,7 @@ export function chooseNode(pod: Pod, nodes: readonly NodeObject[], pods: readonl
 }
 
 /** Why a node cannot take the pod; undefined: it can. */
-function refusalOf(node: NodeObject, pod: Pod): string | undefined {
+export function refusalOf(node: NodeObject, pod: Pick<Pod, 'spec'>): string | undefined {
   if (conditionOf(node.status?.conditions, 'Ready')?.status !== 'True') return 'were not ready'
   const tolerates = (taint: { readonly key: string; readonly value?: string; readonly effect: string }): boolean =>
     (pod.spec.tolerations ?? []).some(
@@ -62,7 +62,7 @@ function refusalOf(node: NodeObject, pod: Pod): string | undefined {
   return matchesAffinity(node, pod) ? undefined : "didn't match Pod's node affinity/selector"
 }
 
-function matchesAffinity(node: NodeObject, { spec }: Pod): boolean {
+function matchesAffinity(node: NodeObject, { spec }: Pick<Pod, 'spec'>): boolean {
   const labels = node.metadata.labels ?? {}
   const isSelected = Object.entries(spec.nodeSelector ?? {}).every(([key, value]) => labels[key] === value)
   const required = spec.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms

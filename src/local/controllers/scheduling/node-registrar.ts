@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { ObjectAccess } from '../../apiserver/index.ts'
 import { withCondition } from '../core/conditions.ts'
 import type { Environment } from '../core/controller.ts'
-import { NODES, refOf, typeOf } from '../core/kinds.ts'
+import { listOf, NODES, refOf, refTo, typeOf } from '../core/kinds.ts'
 import type { Condition, NodeObject } from '../core/shapes.ts'
 
 /** A node as the runtime knows it. */
@@ -56,6 +57,22 @@ export async function registerNode({ access, clock }: Environment, facts: NodeFa
     { status },
     { subresource: 'status', fieldManager: MANAGER },
   )
+}
+
+/** Takes away nodes of an earlier life that this one does not have. Those that a user has made stay. */
+export async function forgetNodes(
+  access: ObjectAccess,
+  { keep, runtime }: { readonly keep: readonly string[]; readonly runtime: string },
+): Promise<void> {
+  const gone = listOf(access, NODES, '').filter(
+    ({ metadata, status }) => !keep.includes(metadata.name) && runtimeOf(status).startsWith(runtime),
+  )
+  await Promise.all(gone.map((node) => access.delete(refTo(NODES, node))))
+}
+
+function runtimeOf(status: NodeObject['status']): string {
+  const info = status?.nodeInfo as Readonly<Record<string, string>> | undefined
+  return info?.containerRuntimeVersion ?? ''
 }
 
 function readyCondition(

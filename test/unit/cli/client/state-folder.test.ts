@@ -3,7 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { identify, newRunRecord, writeRunRecord } from '#shared/control'
-import { claimFolder, hasState, removeState, runningProcesses } from '../../../../src/cli/client/index.ts'
+import {
+  claimFolder,
+  keepApiPort,
+  lastApiPort,
+  purgeState,
+  removePassing,
+  runningProcesses,
+  stateIn,
+} from '../../../../src/cli/client/index.ts'
 
 const AT = '2026-01-02T03:04:05.000Z'
 let dir = ''
@@ -31,15 +39,42 @@ describe('the folder of a mesh', () => {
     expect(readdirSync(dir)).toEqual(['thesis.txt'])
   })
 
-  it('loses only what a mesh keeps in it, and goes when nothing else is there', () => {
-    claimFolder(join(dir, 'state'), AT)
-    mkdirSync(join(dir, 'state', 'logs'))
-    writeFileSync(join(dir, 'state', 'mine'), '')
-    removeState(join(dir, 'state'))
-    expect(readdirSync(join(dir, 'state'))).toEqual(['mine'])
-    rmSync(join(dir, 'state', 'mine'))
-    removeState(join(dir, 'state'))
-    expect([existsSync(join(dir, 'state')), hasState(join(dir, 'state'))]).toEqual([false, false])
+  it('loses on the way down all but objects and keys, and with them only when it is purged', () => {
+    const state = join(dir, 'state')
+    claimFolder(state, AT)
+    for (const name of ['logs', 'store', 'pki', 'istiod', 'pods']) {
+      mkdirSync(join(state, name))
+      writeFileSync(join(state, name, 'file'), '')
+    }
+    expect(stateIn(state)).toBe('passing')
+    removePassing(state)
+    expect([readdirSync(state), stateIn(state)]).toEqual([['istiod', 'pki', 'store'], 'kept'])
+    purgeState(state)
+    expect([existsSync(state), stateIn(state)]).toEqual([false, 'nothing'])
+  })
+
+  it("keeps somebody else's files whatever is removed, and goes when a mesh ended before it had anything to keep", () => {
+    const state = join(dir, 'state')
+    claimFolder(state, AT)
+    mkdirSync(join(state, 'store'))
+    writeFileSync(join(state, 'mine'), '')
+    purgeState(state)
+    expect(readdirSync(state)).toEqual(['mine'])
+    rmSync(join(state, 'mine'))
+    mkdirSync(join(state, 'store'))
+    removePassing(state)
+    expect(existsSync(state)).toBe(false)
+  })
+
+  it('remembers the port of the API beside its authority', () => {
+    expect(lastApiPort(dir)).toBeUndefined()
+    keepApiPort(dir, 6443)
+    removePassing(dir)
+    expect(lastApiPort(dir)).toBe(6443)
+    for (const torn of ['', '0', '70000', 'x']) {
+      writeFileSync(join(dir, 'pki', 'api-port'), torn)
+      expect(lastApiPort(dir)).toBeUndefined()
+    }
   })
 
   it('has no running mesh when the pid was given to another process, or the machine has been started anew', () => {

@@ -159,14 +159,20 @@ describe('compaction', () => {
 
   it('leaves two snapshots and the journal behind the older one', async () => {
     const store = await open({ compactAtBytes: 2_000 })
-    for (let i = 0; i < 12; i++) await many(store, 50)
+    const snapshots = (): string[] => readdirSync(dir).filter((name) => name.startsWith('snapshot-'))
+    // Snapshots are made beside the writes: how many there are by now depends on the disk.
+    let rounds = 0
+    while (rounds < 12 || snapshots().length < 2) {
+      await many(store, 50)
+      rounds++
+    }
     const state = stateOf(store)
     await store.close()
-    const snapshots = readdirSync(dir).filter((name) => name.startsWith('snapshot-'))
-    expect(snapshots.length).toBe(2)
-    expect(segments().length).toBeLessThanOrEqual(4)
+    expect(snapshots().length).toBe(2)
+    // One more when the store was closed in the middle of the next one.
+    expect(segments().length).toBeLessThanOrEqual(5)
     const again = await open()
-    expect([stateOf(again), again.revision, again.damage]).toEqual([state, 600, []])
+    expect([stateOf(again), again.revision, again.damage]).toEqual([state, rounds * 50, []])
     await again.close()
   })
 
@@ -194,5 +200,19 @@ describe('compaction', () => {
     expect([stateOf(store), store.damage]).toEqual([states.at(-1), []])
     expect(readdirSync(dir).some((name) => name.endsWith('.unfinished'))).toBe(false)
     await store.close()
+  })
+})
+
+describe('the form of the files', () => {
+  it('is written down, and files of another form are refused untouched', async () => {
+    await writeSix()
+    expect(readFileSync(join(dir, 'format'), 'utf8')).toBe('1\n')
+    writeFileSync(join(dir, 'format'), '2\n')
+    const before = readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), 'utf8')])
+    await expect(open()).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      message: expect.stringContaining('written by another version of ambit (format "2", this one reads 1)'),
+    })
+    expect(readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), 'utf8')])).toEqual(before)
   })
 })

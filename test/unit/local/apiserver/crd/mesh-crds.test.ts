@@ -54,6 +54,18 @@ test('names stay those that users know', () => {
   ])
 })
 
+test('a kind is stored in a version that the older releases of its own files have as well', () => {
+  const stored = registry.definitions().map(({ kind, storageVersion }) => `${kind}: ${storageVersion}`)
+  expect(stored.filter((each) => /^(TLS|TCP|GRPC|HTTP)Route|^ReferenceGrant/.test(each)).sort()).toEqual([
+    'GRPCRoute: v1',
+    'HTTPRoute: v1',
+    'HTTPRoute: v1beta3',
+    'ReferenceGrant: v1beta1',
+    'TCPRoute: v1alpha2',
+    'TLSRoute: v1alpha2',
+  ])
+})
+
 test('each kind is served in the versions that users write', () => {
   const served = registry
     .definitions()

@@ -1,0 +1,1 @@
+export { WEBHOOK_GROUP, Webhooks, type WebhooksSettings } from './webhooks.ts'
