@@ -12,14 +12,15 @@ import { type ClusterApi, openClusterApi } from './cluster-api/index.ts'
 import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
 import { ancestorsOf, BoundedLog, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
-import { commandInSandbox } from './kubelet/index.ts'
+import { builtInImages, type ImageCatalog, imageCatalog, readImageFile } from './images/index.ts'
+import { enterContainer } from './kubelet/index.ts'
 import { MESH_CRD_FOLDER } from './mesh-crds.ts'
 import { meshStatus } from './mesh-status.ts'
 import { Narrator } from './narrator.ts'
 import { makeNodes, type Node, type Nodes, PodNetwork, ServiceProxy } from './network/index.ts'
 import { DesiredObjects, FolderApply, localKinds } from './objects/index.ts'
 import { MeshPrograms } from './programs/index.ts'
-import { askTunnel, Captures, Cluster, type PlacedPod } from './runtime/index.ts'
+import { askTunnel, Captures, Cluster, type PlacedPod, PodMaker } from './runtime/index.ts'
 import { layoutOf, type StateLayout } from './state-layout.ts'
 
 /** What the supervisor is given by `main.ts`. */
@@ -45,6 +46,7 @@ interface Parts {
   readonly api: ClusterApi
   readonly locals: readonly LocalNode[]
   readonly programs: MeshPrograms
+  readonly maker: PodMaker
   readonly cluster: Cluster
   readonly desired: DesiredObjects
   readonly apply: FolderApply
@@ -128,12 +130,19 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const pod = this.#pod(namespace, name)
     if (pod === undefined || tools === undefined)
       return `there is no pod ${namespace}/${name}; "ambit status" lists the pods`
-    const { sandbox, order, phase } = pod.runner
-    const plan = order.containers.find((each) => container === '' || each.name === container)
+    const { order, phase, containers } = pod.runner
+    const plan = order.plan.containers.find((each) => container === '' || each.name === container)
     if (plan === undefined) return `pod ${namespace}/${name} has no container ${container}`
-    if (sandbox === undefined || phase !== 'running')
+    const ownPid = containers.find((each) => each.name === plan.name)?.pid
+    const machinePid = ownPid === undefined ? undefined : this.#pids.of(ownPid)
+    const [file, ...args] = command
+    if (machinePid === undefined || file === undefined || phase !== 'running')
       return `pod ${namespace}/${name} is not running: ${pod.runner.reason || phase}`
-    return commandInSandbox(tools, sandbox, { argv: command, folder: plan.folder, env: plan.env })
+    try {
+      return enterContainer(tools, { machinePid }, { ...plan.resolve(), argv: [file, ...args] })
+    } catch (error) {
+      return reasonOf(error)
+    }
   }
 
   /** Pods and programs are ended by `close`; nothing of a local mesh outlives it. */
@@ -148,6 +157,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       await parts.desired.close()
       await parts.apply.close()
       await parts.cluster.close()
+      await parts.maker.close()
       await parts.programs.stop(DOWN_GRACE_MS)
       await parts.api.close()
       for (const { netns } of parts.locals) netns.close()
@@ -167,13 +177,14 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     this.progress.say('step', 'the Kubernetes API is served')
     const programs = await this.#startPrograms(tools, nodes, locals, api)
     this.progress.say('step', `${programs.list.length} programs started`)
-    const cluster = this.#makeCluster(tools, nodes, locals, api)
-    const { desired, apply } = this.#followFolders(api)
+    const maker = this.#makePodMaker(tools, api)
+    const cluster = this.#makeCluster(tools, nodes, locals, api, maker)
+    const { desired, apply } = this.#followFolders(api, maker)
     void desired.synced.then(() => {
       this.#isSynced = true
       apply.notice()
     })
-    return { tools, nodes, api, locals, programs, cluster, desired, apply }
+    return { tools, nodes, api, locals, programs, maker, cluster, desired, apply }
   }
 
   #local(node: Node): LocalNode {
@@ -198,11 +209,14 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   }
 
   /** What users keep in folders is applied to the API each time it changes. */
-  #followFolders({ access }: ClusterApi): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
+  #followFolders(
+    { access }: ClusterApi,
+    { rules }: PodMaker,
+  ): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
     const { config, clock, logger } = this.#settings
     const sources = config.folders.map((folder) => ({
       folder,
-      source: watchFolder(folder, { clock, logger: logger.child('objects'), kinds: localKinds }),
+      source: watchFolder(folder, { clock, logger: logger.child('objects'), kinds: localKinds(rules) }),
     }))
     const desired: DesiredObjects = new DesiredObjects(sources, () => {
       if (this.#isSynced) apply.notice()
@@ -212,8 +226,37 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     return { desired, apply }
   }
 
-  #makeCluster(tools: Tools, nodes: Nodes, locals: readonly LocalNode[], { access }: ClusterApi): Cluster {
+  #makePodMaker(tools: Tools, { access, tokens }: ClusterApi): PodMaker {
     const { clock, logger, config } = this.#settings
+    return new PodMaker({
+      access,
+      tools,
+      clock,
+      logger: logger.child('pods'),
+      images: this.#images(),
+      // The pinned Node comes first, so that samples run on the same as the mesh.
+      containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },
+      podsDir: this.#layout.folders.pods,
+      mintToken: (order) => tokens.mint(order),
+    })
+  }
+
+  /** What the user maps counts before what every mesh knows. @throws MeshError for a file with a mistake */
+  #images(): ImageCatalog {
+    const { config, distDir } = this.#settings
+    const samplesDir = join(dirname(distDir), 'samples')
+    const mapped = config.imageFile === undefined ? [] : readImageFile(config.imageFile)
+    return imageCatalog([...mapped, ...builtInImages({ node: process.execPath, distDir, samplesDir })])
+  }
+
+  #makeCluster(
+    tools: Tools,
+    nodes: Nodes,
+    locals: readonly LocalNode[],
+    { access }: ClusterApi,
+    maker: PodMaker,
+  ): Cluster {
+    const { clock, logger } = this.#settings
     const { folders, dir } = this.#layout
     const machines = locals.map(({ node, netns }) => {
       const network = new PodNetwork(tools, node, nodes.families)
@@ -233,8 +276,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       ),
       nodes: new Map(machines),
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
-      // The pinned Node comes first, so that samples run on the same as the mesh.
-      containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },
+      maker,
       changed: () => this.#noticed(),
     })
   }

@@ -39,16 +39,16 @@ export function ancestorsOf(pid: number): readonly number[] {
 }
 
 /**
- * SIGKILL for every process of this program's pid namespace that is in the same mount namespace as `machinePid`, but
- * not for that one.
+ * SIGKILL for every process of this program's pid namespace that has the same host name namespace as `machinePid`, but
+ * not for that one. All processes of a pod share it, while each container has mounts of its own.
  * @returns how many there were
  */
 export function killNeighbours(machinePid: number): number {
-  const namespace = mountNamespaceOf(machinePid)
+  const namespace = hostNamespaceOf(machinePid)
   if (namespace === undefined) return 0
   let count = 0
   for (const pids of ownProcesses()) {
-    if (pids.machine === machinePid || mountNamespaceOf(pids.machine) !== namespace) continue
+    if (pids.machine === machinePid || hostNamespaceOf(pids.machine) !== namespace) continue
     count++
     try {
       process.kill(pids.own, 'SIGKILL')
@@ -82,9 +82,9 @@ function pidsOf(entry: string): ProcessPids | undefined {
   return { machine: Number(entry), own: Number(pids.at(-1) ?? entry) }
 }
 
-function mountNamespaceOf(machinePid: number): string | undefined {
+function hostNamespaceOf(machinePid: number): string | undefined {
   try {
-    return readlinkSync(`/proc/${machinePid}/ns/mnt`)
+    return readlinkSync(`/proc/${machinePid}/ns/uts`)
   } catch {
     return undefined
   }

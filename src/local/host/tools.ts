@@ -9,6 +9,7 @@ export interface Tools {
   readonly nsenter: string
   readonly setpriv: string
   readonly mount: string
+  readonly umount: string
   readonly hostname: string
   readonly sh: string
 }
@@ -22,6 +23,7 @@ const packageOf: Readonly<Record<keyof Tools, string>> = {
   nsenter: 'util-linux',
   setpriv: 'util-linux',
   mount: 'mount',
+  umount: 'mount',
   hostname: 'hostname',
   sh: 'dash',
 }

@@ -1,15 +1,16 @@
 import type { Clock } from '#shared/clock'
+import { MeshError } from '#shared/errors'
 import type { IpAddress } from '#shared/net'
 import { BoundedLog, type Command, RestartingProcess } from '../host/index.ts'
-import type { ContainerPlan } from './pod-plan.ts'
-import { askOnce, type Dial } from './probe.ts'
+import type { ContainerPlan, ProbePlan } from '../pod-plan/index.ts'
+import { askOnce, type Dial, type ReadinessProbe } from './probe.ts'
 import { ReadinessWatch } from './readiness-watch.ts'
 
 export interface ContainerSettings {
   readonly plan: ContainerPlan
   readonly clock: Clock
   readonly logFile: string
-  readonly command: Command
+  readonly command: () => Command
   readonly podIp: IpAddress
   readonly dial: Dial
   readonly changed: () => void
@@ -21,10 +22,12 @@ export class RunningContainer {
   readonly #settings: ContainerSettings
   readonly #log: BoundedLog
   readonly #process: RestartingProcess
+  readonly #probe: ReadinessProbe | undefined
   #watch: ReadinessWatch | undefined
 
   constructor(settings: ContainerSettings) {
     const { plan, clock, logFile, command } = settings
+    this.#probe = readinessOf(plan.probes.readiness)
     this.name = plan.name
     this.#settings = settings
     this.#log = new BoundedLog(logFile)
@@ -32,7 +35,7 @@ export class RunningContainer {
       clock,
       log: this.#log,
       restart: 'Always',
-      command: () => command,
+      command,
       changed: () => this.#processChanged(),
     })
     this.#process.start()
@@ -49,7 +52,7 @@ export class RunningContainer {
 
   get isReady(): boolean {
     if (this.#process.state.kind !== 'running') return false
-    return this.#settings.plan.probe === undefined || this.#watch?.isReady === true
+    return this.#probe === undefined || this.#watch?.isReady === true
   }
 
   get isBackingOff(): boolean {
@@ -80,13 +83,20 @@ export class RunningContainer {
   }
 
   #processChanged(): void {
-    const { plan, clock, podIp, dial, changed } = this.#settings
+    const { clock, podIp, dial, changed } = this.#settings
     this.#watch?.stop()
     this.#watch = undefined
-    const { probe } = plan
+    const probe = this.#probe
     if (probe !== undefined && this.#process.state.kind === 'running') {
       this.#watch = new ReadinessWatch(probe, clock, () => askOnce(probe, podIp, dial), changed)
     }
     changed()
   }
+}
+
+function readinessOf(probe: ProbePlan | undefined): ReadinessProbe | undefined {
+  if (probe === undefined) return undefined
+  const { check } = probe
+  if (check.kind === 'tcp' || check.kind === 'http') return { ...probe, check }
+  throw new MeshError('CONTAINER_CONFIG_INVALID', `a readiness probe by ${check.kind} is not supported on one machine`)
 }

@@ -7,9 +7,10 @@ import { connectFrom, type Netns } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
 import { killNeighbours, type Tools, writeInPlace } from '../host/index.ts'
 import { type NamespaceHolder, type PodAddresses, type PodNetwork, PROBE_SOURCES } from '../network/index.ts'
+import type { PodPlan, PodVolumes } from '../pod-plan/index.ts'
 import { RunningContainer } from './container.ts'
-import type { ContainerPlan } from './pod-plan.ts'
-import { commandInSandbox, openSandbox } from './sandbox.ts'
+import { startContainer } from './container-command.ts'
+import { openSandbox } from './sandbox.ts'
 
 /** What a runner needs of the machine; the same for all pods of a node. */
 export interface PodMachine {
@@ -32,7 +33,9 @@ export interface PodOrder {
   readonly namespace: string
   readonly name: string
   readonly uid: string
-  readonly containers: readonly ContainerPlan[]
+  readonly plan: PodPlan
+  readonly volumes: PodVolumes
+  readonly volumesDir: string
   /** Given back to the machine's network when the pod has been stopped. */
   readonly addresses: PodAddresses
   readonly hosts: string
@@ -119,6 +122,7 @@ export class PodRunner {
     await this.#stopContainers(graceMs)
     await this.#closeSandbox()
     this.#hasFiles = false
+    await this.order.volumes.close()
     rmSync(join(this.#machine.podsDir, this.order.uid), { recursive: true, force: true })
     this.#machine.network.release(this.order.addresses)
     this.#enter('stopped')
@@ -150,14 +154,16 @@ export class PodRunner {
 
   async #makeSandbox(): Promise<void> {
     const { tools, network, netnsDir, podsDir, hidden } = this.#machine
-    const { uid, name, resolv } = this.order
+    const { uid, plan, resolv, volumes, volumesDir } = this.order
     const dir = join(podsDir, uid)
     const resolvFile = join(dir, 'resolv.conf')
     mkdirSync(dir, { recursive: true, mode: 0o700 })
     writeFileSync(this.#hostsFile, this.#hosts, { mode: 0o644 })
     writeFileSync(resolvFile, resolv, { mode: 0o644 })
     this.#hasFiles = true
-    const sandbox = await openSandbox(tools, { hostname: name, hostsFile: this.#hostsFile, resolvFile, hidden })
+    await volumes.prepare()
+    const { hostname } = plan
+    const sandbox = await openSandbox(tools, { hostname, hostsFile: this.#hostsFile, resolvFile, volumesDir, hidden })
     this.#sandbox = sandbox
     await network.connect(sandbox.netnsPath, this.order.addresses)
     symlinkSync(sandbox.netnsPath, join(netnsDir, uid))
@@ -186,16 +192,16 @@ export class PodRunner {
     const { tools, clock, logsDir, nodeNetns } = this.#machine
     const sandbox = this.#sandbox
     if (sandbox === undefined || this.#phase === 'lost') return
-    const { namespace, name, containers } = this.order
+    const { namespace, name, plan: pod, volumesDir } = this.order
     this.#reason = ''
     const dial = (ip: IpAddress, port: number): ReturnType<typeof connectFrom> =>
       connectFrom(nodeNetns, { ip, port }, { source: PROBE_SOURCES[ipFamily(ip)] })
-    for (const plan of containers) {
+    for (const plan of pod.containers) {
       const container = new RunningContainer({
         plan,
         clock,
         logFile: join(logsDir, 'pods', `${namespace}_${name}_${plan.name}.log`),
-        command: commandInSandbox(tools, sandbox, plan),
+        command: () => startContainer(tools, sandbox, volumesDir, plan.resolve()),
         podIp: this.order.addresses.ips[0] as IpAddress,
         dial,
         changed: () => this.#changed(),

@@ -1,4 +1,4 @@
-export { MAX_NODES, PROBE_SOURCES, SERVICE_CIDRS } from './address-plan.ts'
+export { API_ADDRESSES, MAX_NODES, PROBE_SOURCES, SERVICE_CIDRS } from './address-plan.ts'
 export { HostNumbers } from './host-numbers.ts'
 export { holdNamespaces, type NamespaceHolder } from './namespace-holder.ts'
 export { makeNodes, type Node, type Nodes } from './nodes.ts'

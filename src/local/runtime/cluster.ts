@@ -5,10 +5,11 @@ import type { Closer } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
 import { EventRecorder } from '../controllers/index.ts'
-import { type ContainerPlan, type PodMachine, PodRunner, planPod } from '../kubelet/index.ts'
+import { type PodMachine, PodRunner } from '../kubelet/index.ts'
 import type { ServiceProxy } from '../network/index.ts'
-import { ApiObjects, type ApiPod, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
+import { ApiObjects, type ApiPod, hostsFile, resolvFile } from '../objects/index.ts'
 import { isEnrolled } from './enrolment.ts'
+import type { MadePod, PodMaker } from './pod-maker.ts'
 import {
   anew,
   blockedPod,
@@ -39,8 +40,7 @@ export interface ClusterSettings {
   readonly nodes: ReadonlyMap<string, PodNode>
   /** Resolves when the tunnel of `node` serves the pod. */
   readonly capturing: (node: string, uid: string, signal: AbortSignal) => Promise<void>
-  /** What every container gets. */
-  readonly containerEnv: Readonly<Record<string, string>>
+  readonly maker: PodMaker
   /** After every change that `pods` or `services` show. */
   readonly changed: () => void
 }
@@ -73,8 +73,6 @@ export interface LiveService {
 
 /** Changes that come within this time are worked off together. */
 const QUIET_MS = 2
-/** Where containers run whose pod says nothing of it. */
-const DEFAULT_FOLDER = '/'
 
 interface Entry {
   readonly uid: string
@@ -109,7 +107,7 @@ export class Cluster implements Closer {
     this.#settings = settings
     this.#status = new StatusWriter(settings.access, settings.clock, settings.logger)
     this.#events = new EventRecorder(settings, 'kubelet')
-    this.#objects = new ApiObjects(settings.access, () => this.notice())
+    this.#objects = new ApiObjects(settings.access, settings.maker.rules, () => this.notice())
   }
 
   get pods(): readonly PlacedPod[] {
@@ -225,15 +223,21 @@ export class Cluster implements Closer {
 
   #place(
     wanted: { readonly uid: string; readonly raw: ApiObject; readonly pod: Pod },
-    { machine }: PodNode,
+    { machine, ips: hostIps }: PodNode,
     namespaces: readonly Namespace[],
   ): void {
-    const { containerEnv, logger, capturing } = this.#settings
+    const { maker, logger, capturing } = this.#settings
     const { uid, raw, pod } = wanted
-    const { namespace, name, annotations } = pod.metadata
+    const { namespace, name } = pod.metadata
     const node = pod.spec.nodeName
-    const folder = annotations[POD_FOLDER] ?? DEFAULT_FOLDER
-    const containers = planPod(pod, folder, { ...containerEnv, HOSTNAME: name })
+    const addresses = machine.network.allocate()
+    let made: MadePod
+    try {
+      made = maker.make(raw, { podIps: addresses.ips, hostIps })
+    } catch (error) {
+      machine.network.release(addresses)
+      throw error
+    }
     const captured = async (of: string, signal: AbortSignal): Promise<void> => {
       while (entry.isEnrolled) {
         // Leaving the mesh while waiting ends the wait as well.
@@ -245,7 +249,12 @@ export class Cluster implements Closer {
         }
       }
     }
-    const runner = this.#runner({ namespace, name, uid, containers, machine: { ...machine, captured } })
+    const hosts = hostsFile({ namespace, name, addresses: addresses.ips }, this.#namedServices())
+    const runner = new PodRunner(
+      { namespace, name, uid, ...made, addresses, hosts, resolv: resolvFile(namespace) },
+      { ...machine, captured },
+      () => this.notice(),
+    )
     const entry: Entry = {
       uid,
       runner,
@@ -260,23 +269,6 @@ export class Cluster implements Closer {
     }
     this.#entries.set(uid, entry)
     logger.info('pod starts', { pod: objectKey(pod), node, uid })
-  }
-
-  #runner(order: {
-    readonly namespace: string
-    readonly name: string
-    readonly uid: string
-    readonly containers: readonly ContainerPlan[]
-    readonly machine: PodMachine
-  }): PodRunner {
-    const { namespace, name, uid, containers, machine } = order
-    const addresses = machine.network.allocate()
-    const hosts = hostsFile({ namespace, name, addresses: addresses.ips }, this.#namedServices())
-    return new PodRunner(
-      { namespace, name, uid, containers, addresses, hosts, resolv: resolvFile(namespace) },
-      machine,
-      () => this.notice(),
-    )
   }
 
   /** Stops it, then lets its object go. Never rejects; resolves when both are gone. */

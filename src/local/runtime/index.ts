@@ -7,3 +7,4 @@ export {
   type PlacedPod,
   type PodNode,
 } from './cluster.ts'
+export { PodMaker, type PodMakerSettings, type PodTokenOrder } from './pod-maker.ts'
