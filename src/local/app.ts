@@ -133,11 +133,11 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { order, phase, containers } = pod.runner
     const plan = order.plan.containers.find((each) => container === '' || each.name === container)
     if (plan === undefined) return `pod ${namespace}/${name} has no container ${container}`
-    const ownPid = containers.find((each) => each.name === plan.name)?.pid
-    const machinePid = ownPid === undefined ? undefined : this.#pids.of(ownPid)
+    const running = containers.find((each) => each.name === plan.name)
+    const machinePid = running?.pid === undefined ? undefined : this.#pids.of(running.pid)
     const [file, ...args] = command
     if (machinePid === undefined || file === undefined || phase !== 'running')
-      return `pod ${namespace}/${name} is not running: ${pod.runner.reason || phase}`
+      return `pod ${namespace}/${name} is not running: ${pod.runner.reason || running?.reason || phase}`
     try {
       return enterContainer(tools, { machinePid }, { ...plan.resolve(), argv: [file, ...args] })
     } catch (error) {

@@ -3,3 +3,4 @@ export { type ContainerProcess, enterContainer, startContainer } from './contain
 export { type PodMachine, type PodOrder, type PodPhase, PodRunner } from './pod-runner.ts'
 export { askOnce, type ReadinessProbe } from './probe.ts'
 export { ReadinessWatch } from './readiness-watch.ts'
+export { openSandbox, type SandboxSettings } from './sandbox.ts'

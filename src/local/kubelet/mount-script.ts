@@ -35,13 +35,12 @@ in_mounted() {
   return 1
 }
 
-# Mounts below $1, one a line, as the kernel writes them.
+# Where there are mounts below $1, one a line. Those that another one hides are passed over. The kernel writes a space of
+# a path as an octal escape.
 below() {
   while read -r _ _ _ _ point _; do
-    case $point in
-      "\${1%/}"/*\\\\*) printf '%b\\n' "$(printf %s "$point" | sed 's/\\\\\\([0-7]\\{3\\}\\)/\\\\0\\1/g')" ;;
-      "\${1%/}"/?*) printf '%s\\n' "$point" ;;
-    esac
+    point=$(printf %b "$point")
+    case $point in "\${1%/}"/?*) if [ -e "$point" ]; then printf '%s\\n' "$point"; fi ;; esac
   done < /proc/self/mountinfo
 }
 

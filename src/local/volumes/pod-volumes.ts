@@ -2,7 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from '#shared/clock'
-import { MeshError, reasonOf } from '#shared/errors'
+import { reasonOf } from '#shared/errors'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject } from '../apiserver/index.ts'
 import { runTool, type Tools } from '../host/index.ts'
@@ -147,8 +147,7 @@ class Volumes implements PodVolumes {
       try {
         renewAtMs = Math.min(renewAtMs, await this.#write(volume))
       } catch (error) {
-        if (!(error instanceof MeshError)) throw error
-        problems.push(`MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)} : ${error.message}`)
+        problems.push(`MountVolume.SetUp failed for volume ${JSON.stringify(volume.name)} : ${reasonOf(error)}`)
       }
     }
     this.#refreshIn(renewAtMs - this.#settings.clock.nowMs())
