@@ -66,6 +66,27 @@ images:
     env: { PLACE: here }
     workingDir: app
 `
+const FOLDER = `
+apiVersion: v1
+kind: ConfigMap
+metadata: { name: of-folder }
+data: { greeting: from a file }
+---
+apiVersion: v1
+kind: Secret
+metadata: { name: of-folder }
+stringData: { password: in a file }
+---
+apiVersion: v1
+kind: Pod
+metadata: { name: of-folder }
+spec:
+  containers:
+    - name: c
+      command: [sh, -c, 'cat /config/* /secret/*; exec sleep infinity']
+      volumeMounts: [{ name: config, mountPath: /config }, { name: secret, mountPath: /secret }]
+  volumes: [{ name: config, configMap: { name: of-folder } }, { name: secret, secret: { secretName: of-folder } }]
+`
 const SERVER = `
 import { createServer } from 'node:http'
 createServer((_, response) => response.end([process.argv[2], process.env.PLACE].join())).listen(8080)
@@ -100,8 +121,12 @@ describe.runIf(requirePrivileges() && hasKubectl())('what a pod is made of, on o
     const app = join(dir, 'app')
     mkdirSync(app)
     writeFileSync(join(app, 'server.mjs'), SERVER)
+    const folder = join(dir, 'folder')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'pod.yaml'), FOLDER)
     ambit = new Ambit({ stateDir })
-    const up = await ambit.run(['up', '--detach', '--no-demo', '--nodes', '1', '--images', join(dir, 'images.yaml')])
+    const flags = ['--nodes', '1', '--images', join(dir, 'images.yaml'), '-f', folder]
+    const up = await ambit.run(['up', '--detach', ...flags])
     expect(up).toMatchObject({ code: 0, stderr: '' })
     await told('create configmap settings --from-literal=greeting=hello')
     await told('create secret generic login --from-literal=password=s3cret')
@@ -189,6 +214,11 @@ describe.runIf(requirePrivileges() && hasKubectl())('what a pod is made of, on o
     const said = await told('describe pod refused')
     expect(said).toContain('spec.hostNetwork is not supported on one machine')
     expect(said).toContain('spec.containers[0].securityContext.privileged is not supported on one machine')
+  })
+
+  it('runs pods of a folder of YAML with the ConfigMaps and Secrets of it', async () => {
+    const { stdout } = await ambit.run(['exec', 'of-folder', '--', 'sh', '-c', 'cat /config/greeting /secret/password'])
+    expect(stdout).toBe('from a filein a file')
   })
 
   it('removes the files of a pod with it', async () => {

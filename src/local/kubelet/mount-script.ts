@@ -110,7 +110,6 @@ while [ "$left" -gt 0 ]; do
   shift 3
   left=$((left - 1))
 done
-umount -l ${VOLUMES_IN_SANDBOX}
 umount -l "$layers"
 if [ "$root" = ro ]; then
   { echo /; below /; } | while IFS= read -r point; do
@@ -118,4 +117,5 @@ if [ "$root" = ro ]; then
     if ! in_mounted "$point"; then mount -o remount,bind,ro -- "$point"; fi
   done
 fi
+umount -l ${VOLUMES_IN_SANDBOX}
 exec "$@"`

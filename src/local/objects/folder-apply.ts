@@ -1,12 +1,12 @@
 import type { Clock, Timer } from '#shared/clock'
 import { isRecord } from '#shared/document'
 import { reasonOf } from '#shared/errors'
-import { type KubeObject, meshKinds, type ObjectProblem, objectKey, type Pod } from '#shared/k8s'
+import { type KubeObject, type ObjectProblem, objectKey, type Pod } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 import { ApiError, type ApiObject, type ObjectAccess, type ObjectRef } from '../apiserver/index.ts'
 import type { Desired, DesiredObjects } from './desired.ts'
-import { documentOf } from './kinds.ts'
+import { documentOf, folderKinds } from './kinds.ts'
 
 export interface FolderApplySettings {
   readonly access: ObjectAccess
@@ -25,6 +25,8 @@ const MANAGER = 'ambit-up'
 const ORDER = [
   'Namespace',
   'ServiceAccount',
+  'ConfigMap',
+  'Secret',
   'Service',
   'EndpointSlice',
   'PeerAuthentication',
@@ -198,9 +200,13 @@ function manifestOf(object: KubeObject, folder: string): ApiObject {
 
 /** An image says nothing of a command of this machine, so who writes for a folder may leave it out; the API wants one. */
 function withImages(spec: unknown): unknown {
-  if (!isRecord(spec) || !Array.isArray(spec.containers)) return spec
-  const named = spec.containers.map((each: unknown) => (isRecord(each) ? { image: 'ambit/command', ...each } : each))
-  return { ...spec, containers: named }
+  if (!isRecord(spec)) return spec
+  const named = (['initContainers', 'containers'] as const).flatMap((list) => {
+    const containers = spec[list]
+    if (!Array.isArray(containers)) return []
+    return [[list, containers.map((each: unknown) => (isRecord(each) ? { image: 'ambit/command', ...each } : each))]]
+  })
+  return { ...spec, ...Object.fromEntries(named) }
 }
 
 function fixedOf(object: KubeObject, folder: string): string {
@@ -208,7 +214,7 @@ function fixedOf(object: KubeObject, folder: string): string {
 }
 
 function refOf(object: KubeObject): ObjectRef {
-  const reader = meshKinds.find(({ kind }) => kind === object.kind)
+  const reader = folderKinds.find(({ kind }) => kind === object.kind)
   const { apiVersion } = documentOf(object)
   const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : ''
   const { name, namespace } = object.metadata

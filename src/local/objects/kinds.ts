@@ -1,13 +1,19 @@
 import { isRecord, type Report } from '#shared/document'
-import { type KindReader, type KubeObject, meshKinds, type Pod } from '#shared/k8s'
+import { configMapKind, type KindReader, type KubeObject, meshKinds, type Pod } from '#shared/k8s'
 import type { ApiObject } from '../apiserver/index.ts'
 import { type PodRules, podProblems } from '../pod-plan/index.ts'
 
-/** The kinds of a user's folder: the mesh's, with what cannot work on one machine refused by file, line and field. */
+/** What pods read; the API looks into it. */
+const secretKind: KindReader = { ...configMapKind, kind: 'Secret', resource: 'secrets', body: () => ({}) }
+
+/** The kinds that can be written in a user's folder. */
+export const folderKinds: readonly KindReader[] = [...meshKinds, configMapKind, secretKind].filter(
+  ({ kind }) => kind !== 'Node',
+)
+
+/** The kinds of a user's folder: with what cannot work on one machine refused by file, line and field. */
 export function localKinds(rules: PodRules): readonly KindReader[] {
-  return meshKinds
-    .filter(({ kind }) => kind !== 'Node')
-    .map((reader) => withDocument({ ...reader, body: localBody(reader, rules) }))
+  return folderKinds.map((reader) => withDocument({ ...reader, body: localBody(reader, rules) }))
 }
 
 /** A pod of the API, as far as this machine runs such. */

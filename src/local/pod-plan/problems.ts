@@ -59,14 +59,7 @@ function sayContainer(
   say: Say,
 ): void {
   const { command, image, securityContext, volumeMounts } = container
-  const found = rules.images.find(image)
-  if (command.length === 0 && found.kind !== 'known') {
-    const why =
-      found.kind === 'unavailable'
-        ? found.reason
-        : `images are not pulled here and ${image === '' ? 'none is given' : `${JSON.stringify(image)} is not known`}; give a command of this machine, or map the image with "ambit up --images FILE"`
-    say([...at, 'command'], `is missing: ${why}`)
-  }
+  if (command.length === 0) sayImage(image, rules.images, [...at, 'command'], say)
   if (isUnwantedRoot(pod.securityContext, securityContext))
     say([...at, 'securityContext', 'runAsNonRoot'], 'is true, but the container would run as user 0; set runAsUser')
   securityContext.capabilities.add.forEach((name, i) => {
@@ -82,6 +75,15 @@ function sayContainer(
   if (user !== undefined && !rules.ids.hasGroup(user.gid))
     say([...at, 'securityContext', 'runAsGroup'], unknownId(user.gid))
   volumeMounts.forEach((mount, i) => void sayMount(mount, { pod, container, at: [...at, 'volumeMounts', i] }, say))
+}
+
+function sayImage(image: string, images: ImageCatalog, at: Path, say: Say): void {
+  const found = images.find(image)
+  if (found.kind === 'known') return
+  const advice = 'give a command of this machine, or map the image with "ambit up --images FILE"'
+  const unknown = `images are not pulled here and ${JSON.stringify(image)} is not known; ${advice}`
+  if (image === '') say(at, 'is missing; without it, an image has to say what to run')
+  else say(at, `is missing: ${found.kind === 'unavailable' ? found.reason : unknown}`)
 }
 
 function sayMount(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { findTools, type Tools } from '../../../src/local/host/index.ts'
-import { enterContainer, openSandbox, startContainer } from '../../../src/local/kubelet/index.ts'
+import { enterContainer, isInPlace, openSandbox, startContainer } from '../../../src/local/kubelet/index.ts'
 import type { NamespaceHolder } from '../../../src/local/network/index.ts'
 import { type ContainerMount, type ContainerRun, readKnownIds } from '../../../src/local/pod-plan/index.ts'
 import { requirePrivileges } from '../../support/privileges.ts'
@@ -147,6 +147,12 @@ describe.runIf(requirePrivileges())('the files of a container', () => {
     const child = spawn(file, args, { env, stdio: 'pipe' })
     const next = (): Promise<string> => new Promise((done) => child.stdout.once('data', (text) => done(String(text))))
     expect(await next()).toBe('up\n')
+    expect([process.pid, sandbox.machinePid, child.pid ?? 0, 2 ** 30].map(isInPlace)).toEqual([
+      false,
+      false,
+      true,
+      false,
+    ])
     const changed = next()
     mkdirSync(join(volumesDir, 'config', '..2'))
     expect(await changed).toBe('value')
