@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { Backoff, type Clock, type Timer } from '#shared/clock'
+import { reasonOf } from '#shared/errors'
 import type { BoundedLog } from './bounded-log.ts'
 
 /** A command as it is executed: an absolute file and its arguments, never a shell line. */
@@ -127,7 +128,12 @@ export class RestartingProcess {
     const delayMs = this.#backoff.next()
     this.#timer = clock.setTimer(delayMs, () => {
       this.#restarts++
-      this.#spawn()
+      try {
+        this.#spawn()
+      } catch (error) {
+        // What it would run cannot be said now.
+        this.#ended(reasonOf(error), false, clock.monotonicMs())
+      }
     })
     this.#enter({ kind: 'waiting', reason, delayMs })
   }

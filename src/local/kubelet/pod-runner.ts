@@ -36,6 +36,8 @@ export interface PodOrder {
   readonly plan: PodPlan
   readonly volumes: PodVolumes
   readonly volumesDir: string
+  /** Calls back when something comes or changes that it may have been missing. @returns the end of it */
+  readonly follow: (changed: () => void) => () => void
   /** Given back to the machine's network when the pod has been stopped. */
   readonly addresses: PodAddresses
   readonly hosts: string
@@ -134,6 +136,8 @@ export class PodRunner {
     const backoff = new Backoff(clock, RETRY)
     const { signal } = this.#ending
     while (!signal.aborted) {
+      const news = new AbortController()
+      const unfollow = this.order.follow(() => news.abort())
       try {
         await this.#makeSandbox()
         await this.#waitForCapture(signal)
@@ -147,7 +151,9 @@ export class PodRunner {
         await this.#stopContainers(0)
         await this.#closeSandbox()
         this.#enter('pending')
-        await sleep(clock, backoff.next(), signal).catch(() => {})
+        await sleep(clock, backoff.next(), AbortSignal.any([signal, news.signal])).catch(() => {})
+      } finally {
+        unfollow()
       }
     }
   }

@@ -47,6 +47,8 @@ export interface MadePod {
   readonly plan: PodPlan
   readonly volumes: PodVolumes
   readonly volumesDir: string
+  /** Calls back when something changes that its containers or volumes may have been missing. @returns the end of it */
+  readonly follow: (changed: () => void) => () => void
 }
 
 /** Where containers run whose pod says nothing of it. */
@@ -73,6 +75,7 @@ export class PodMaker implements Closer {
     const common = { pod, addresses, config: this.#config, machine: this.#machine }
     return {
       volumesDir,
+      follow: (changed) => this.#config.follow(pod.metadata.namespace ?? '', followedBy(pod), changed),
       plan: planPod({
         ...common,
         images,
@@ -89,11 +92,6 @@ export class PodMaker implements Closer {
         token: ({ audience, lifeSeconds }) => this.#mint(pod, audience, lifeSeconds),
       }),
     }
-  }
-
-  /** Calls back when something changes that the pod's containers or volumes may have been missing. @returns its end */
-  follow(pod: ApiObject, changed: () => void): () => void {
-    return this.#config.follow(pod.metadata.namespace ?? '', followedBy(pod), changed)
   }
 
   close(): Promise<void> {
