@@ -4,7 +4,7 @@ import { missing } from './environment.ts'
 import { expand } from './expand.ts'
 import type { MountSpec } from './spec.ts'
 import type { ContainerMount } from './types.ts'
-import type { HostPathType, VolumeSpec } from './volume-spec.ts'
+import { type HostPathType, hostPathProblem, type VolumeSpec } from './volume-spec.ts'
 
 /** What a volume's files are read from on this machine. */
 interface Place {
@@ -43,17 +43,21 @@ export function planMounts(
 
 function placeOf({ name, source }: VolumeSpec, volumesDir: string): Place {
   if (source.kind === 'host') {
-    checkHostPath(source.path, source.type)
-    return { path: source.path, isReadOnly: false, isMade: false }
+    return { path: realHostPath(source.path, source.type), isReadOnly: false, isMade: false }
   }
   return { path: join(volumesDir, name), isReadOnly: source.kind === 'files', isMade: source.kind === 'empty' }
 }
 
-function checkHostPath(path: string, type: HostPathType): void {
+/** A link may lead to what a pod has of its own. */
+function realHostPath(path: string, type: HostPathType): string {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined) throw missing(`hostPath ${path} does not exist on this machine`)
   const isAsSaid = { '': true, Directory: found.isDirectory(), File: found.isFile(), Socket: found.isSocket() }
   if (!isAsSaid[type]) throw missing(`hostPath type check failed: ${path} is no ${type.toLowerCase()}`)
+  const real = realPath(path, path)
+  const problem = hostPathProblem(real)
+  if (problem !== undefined) throw missing(`hostPath ${path} leads to ${real}, which ${problem}`)
+  return real
 }
 
 function expandedPath(written: string, env: Readonly<Record<string, string>>): string {

@@ -206,7 +206,7 @@ function bytesOf(written: unknown, path: Path, report: Report): number | undefin
 }
 
 /** A pod has a /run of its own, and its own view of the machine's processes. */
-function hostPathProblem(path: string): string | undefined {
+export function hostPathProblem(path: string): string | undefined {
   if (!path.startsWith('/')) return 'must be absolute'
   if (path.split('/').includes('..')) return 'must not go up with ..'
   if (hasControls(path)) return 'must not have control characters'

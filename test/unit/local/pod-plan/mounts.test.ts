@@ -73,6 +73,8 @@ describe('what a container sees of its volumes', () => {
 
   it('can be a folder of this machine, when it is what it is said to be', () => {
     expect(planned('{ name: host, mountPath: /h }')).toEqual([{ source: '/usr', target: '/h', isReadOnly: false }])
+    symlinkSync('/proc/self', join(dir, 'link'))
+    expect(() => planned('{ name: host, mountPath: /h }', join(dir, 'link'))).toThrow('which cannot be shown')
     expect(() => planned('{ name: host, mountPath: /h }', '/no/such')).toThrow('does not exist on this machine')
     expect(() => planned('{ name: host, mountPath: /h }', '{ path: /usr, type: File }')).toThrow('/usr is no file')
   })
