@@ -13,7 +13,7 @@ import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
 import { ancestorsOf, BoundedLog, type Command, findTools, MachinePids, type Tools } from './host/index.ts'
 import { builtInImages, type ImageCatalog, imageCatalog, readImageFile } from './images/index.ts'
-import { enterContainer, isInPlace } from './kubelet/index.ts'
+import { enterContainer } from './kubelet/index.ts'
 import { MESH_CRD_FOLDER } from './mesh-crds.ts'
 import { meshStatus } from './mesh-status.ts'
 import { Narrator } from './narrator.ts'
@@ -136,7 +136,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const running = containers.find((each) => each.name === plan.name)
     const machinePid = running?.pid === undefined ? undefined : this.#pids.of(running.pid)
     const [file, ...args] = command
-    if (machinePid === undefined || !isInPlace(machinePid) || file === undefined || phase !== 'running')
+    if (machinePid === undefined || file === undefined || phase !== 'running')
       return `pod ${namespace}/${name} is not running: ${pod.runner.reason || running?.reason || phase}`
     try {
       return enterContainer(tools, { machinePid }, { ...plan.resolve(), argv: [file, ...args] })

@@ -1,7 +1,6 @@
-import { readFileSync, readlinkSync } from 'node:fs'
 import type { Command, Tools } from '../host/index.ts'
 import { CONTAINER_CAPABILITIES, type ContainerRun } from '../pod-plan/index.ts'
-import { MOUNT_SCRIPT, VOLUMES_IN_SANDBOX } from './mount-script.ts'
+import { IN_PLACE_SCRIPT, MOUNT_SCRIPT } from './mount-script.ts'
 
 /** What of a run its command needs besides the files that it sees. */
 export type ContainerProcess = Pick<ContainerRun, 'argv' | 'folder' | 'env' | 'user' | 'rights'>
@@ -54,28 +53,19 @@ export function startContainer(
   }
 }
 
-/** The command that runs something beside a container's process, seeing what that sees (`kubectl exec`, probes, hooks). */
+/**
+ * The command that runs something beside a container's process, seeing what that sees (`kubectl exec`, probes, hooks). It
+ * waits until a process that was just started has its files.
+ */
 export function enterContainer(
   tools: Tools,
   container: { readonly machinePid: number },
   run: ContainerProcess,
 ): Command {
   const { file, args, env } = enter(tools, run)
-  return { file: tools.nsenter, args: [...namespacesOf(container.machinePid), file, ...args], env }
-}
-
-/**
- * Whether a process that was started by `startContainer` has come so far that others can enter beside it: it has left
- * this program's namespaces, and its volumes are where it wants them, which the script tells by taking away their place
- * in the sandbox. False when it is gone.
- */
-export function isInPlace(machinePid: number): boolean {
-  try {
-    if (readlinkSync(`/proc/${machinePid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt')) return false
-    return !readFileSync(`/proc/${machinePid}/mountinfo`, 'utf8').includes(` ${VOLUMES_IN_SANDBOX} `)
-  } catch {
-    return false
-  }
+  const { machinePid } = container
+  const join = [tools.nsenter, ...namespacesOf(machinePid), file, ...args]
+  return { file: tools.sh, args: ['-c', IN_PLACE_SCRIPT, 'wait', String(machinePid), ...join], env }
 }
 
 function namespacesOf(machinePid: number): readonly string[] {

@@ -1,5 +1,5 @@
 export type { RunningContainer } from './container.ts'
-export { type ContainerProcess, enterContainer, isInPlace, startContainer } from './container-command.ts'
+export { type ContainerProcess, enterContainer, startContainer } from './container-command.ts'
 export { type PodMachine, type PodOrder, type PodPhase, PodRunner } from './pod-runner.ts'
 export { askOnce, type ReadinessProbe } from './probe.ts'
 export { ReadinessWatch } from './readiness-watch.ts'

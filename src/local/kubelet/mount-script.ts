@@ -119,3 +119,20 @@ if [ "$root" = ro ]; then
 fi
 umount -l ${VOLUMES_IN_SANDBOX}
 exec "$@"`
+
+/**
+ * Waits until the process $1, which `MOUNT_SCRIPT` prepares, has left this program's mounts and has its own in place:
+ * taking away the volumes' place in the sandbox is the script's last step. Then becomes the command that follows, also
+ * when the process is gone, of which that one tells, or after 5 s.
+ */
+export const IN_PLACE_SCRIPT: string = `
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+tries=500
+while [ "$tries" -gt 0 ]; do
+  if [ "$(readlink "/proc/$1/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ] &&
+    ! grep -qs ' ${VOLUMES_IN_SANDBOX} ' "/proc/$1/mountinfo"; then break; fi
+  tries=$((tries - 1))
+  sleep 0.01
+done
+shift
+exec "$@"`
