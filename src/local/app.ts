@@ -13,6 +13,7 @@ import { type ClusterApi, openClusterApi } from './cluster-api/index.ts'
 import type { LocalConfig } from './config.ts'
 import { type ControlledMesh, ControlServer, Progress } from './control/index.ts'
 import { ancestorsOf, BoundedLog, findTools, MachinePids, type SessionProcess, type Tools } from './host/index.ts'
+import { knownImages } from './known-images.ts'
 import { type ContainerLog, openContainerLog } from './logs/index.ts'
 import { MESH_CRD_FOLDER } from './mesh-crds.ts'
 import { MeshServices } from './mesh-services.ts'
@@ -22,7 +23,7 @@ import { DNS_SERVICE_IPS, makeNodes, type Node, type Nodes, PodNetwork } from '.
 import { DesiredObjects, FolderApply, localKinds } from './objects/index.ts'
 import { ContainerConsoles, createPodStreams } from './pod-streams/index.ts'
 import { MeshPrograms } from './programs/index.ts'
-import { askIstiod, askTunnel, Captures, Cluster } from './runtime/index.ts'
+import { askIstiod, askTunnel, Captures, Cluster, PodMaker } from './runtime/index.ts'
 import { layoutOf, type StateLayout } from './state-layout.ts'
 import { StreamTargets } from './stream-targets.ts'
 
@@ -51,6 +52,7 @@ interface Parts {
   readonly locals: readonly LocalNode[]
   readonly services: MeshServices
   readonly programs: MeshPrograms
+  readonly maker: PodMaker
   readonly cluster: Cluster
   readonly desired: DesiredObjects
   readonly apply: FolderApply
@@ -156,6 +158,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       await parts.apply.close()
       await parts.cluster.close()
       await parts.services.close()
+      await parts.maker.close()
       await parts.programs.stop(DOWN_GRACE_MS)
       await parts.api.close()
       for (const { netns } of parts.locals) netns.close()
@@ -180,13 +183,14 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const services = await this.#startServices(nodes, locals, api)
     const programs = await this.#startPrograms(tools, nodes, locals, api)
     this.progress.say('step', `${programs.list.length} programs started`)
-    const cluster = this.#makeCluster(tools, nodes, locals, api, consoles)
-    const { desired, apply } = this.#followFolders(api)
+    const maker = this.#makePodMaker(tools, api)
+    const cluster = this.#makeCluster(tools, nodes, locals, api, { maker, consoles })
+    const { desired, apply } = this.#followFolders(api, maker)
     void desired.synced.then(() => {
       this.#isSynced = true
       apply.begin()
     })
-    return { tools, nodes, api, targets, locals, services, programs, cluster, desired, apply }
+    return { tools, nodes, api, targets, locals, services, programs, maker, cluster, desired, apply }
   }
 
   #local(node: Node): LocalNode {
@@ -233,11 +237,14 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
   }
 
   /** What users keep in folders is applied to the API each time it changes. */
-  #followFolders({ access, objectsIn }: ClusterApi): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
+  #followFolders(
+    { access, objectsIn }: ClusterApi,
+    { rules }: PodMaker,
+  ): { readonly desired: DesiredObjects; readonly apply: FolderApply } {
     const { config, clock, logger } = this.#settings
     const sources = config.folders.map((folder) => ({
       folder,
-      source: watchFolder(folder, { clock, logger: logger.child('objects'), kinds: localKinds }),
+      source: watchFolder(folder, { clock, logger: logger.child('objects'), kinds: localKinds(rules) }),
     }))
     const desired: DesiredObjects = new DesiredObjects(sources, () => apply.notice())
     const changed = (): void => this.#noticed()
@@ -252,14 +259,29 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     return { desired, apply }
   }
 
+  #makePodMaker(tools: Tools, { access, tokens }: ClusterApi): PodMaker {
+    const { clock, logger, config } = this.#settings
+    return new PodMaker({
+      access,
+      tools,
+      clock,
+      logger: logger.child('pods'),
+      images: knownImages(config.imageFile, this.#settings.distDir),
+      // The pinned Node comes first, so that samples run on the same as the mesh.
+      containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },
+      podsDir: this.#layout.folders.pods,
+      mintToken: (order) => tokens.mint(order),
+    })
+  }
+
   #makeCluster(
     tools: Tools,
     nodes: Nodes,
     locals: readonly LocalNode[],
     { access }: ClusterApi,
-    consoles: ContainerConsoles,
+    { maker, consoles }: { readonly maker: PodMaker; readonly consoles: ContainerConsoles },
   ): Cluster {
-    const { clock, logger, config } = this.#settings
+    const { clock, logger } = this.#settings
     const { folders, dir } = this.#layout
     const podLogger = logger.child('pods')
     const machines = locals.map(({ node, netns }) => {
@@ -267,17 +289,8 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       const places = { netnsDir: folders.netns, podsDir: folders.pods, podLogsDir: folders.podLogs, hidden: [dir] }
       const openLog = (logDir: string): ContainerLog => openContainerLog({ dir: logDir, clock, logger: podLogger })
       const startProcess: ContainerConsoles['start'] = (command, plan) => consoles.start(command, plan)
-      const machine = {
-        tools,
-        clock,
-        logger: podLogger,
-        pids: this.#pids,
-        network,
-        nodeNetns: netns,
-        openLog,
-        startProcess,
-        ...places,
-      }
+      const parts = { tools, clock, logger: podLogger, pids: this.#pids, network, nodeNetns: netns }
+      const machine = { ...parts, openLog, startProcess, ...places }
       return [node.name, { machine, ips: node.addresses.map(({ ip }) => ip) }] as const
     })
     const [fabric] = nodes.fabricAddresses
@@ -292,8 +305,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
       nodes: new Map(machines),
       podLogsDir: folders.podLogs,
       capturing: async (node, uid, signal) => capturesOf.get(node)?.serving(uid, signal),
-      // The pinned Node comes first, so that samples run on the same as the mesh.
-      containerEnv: { PATH: `${dirname(process.execPath)}:${config.path}`, HOME: '/', LANG: 'C.UTF-8' },
+      maker,
       changed: () => this.#noticed(),
     })
   }

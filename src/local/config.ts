@@ -10,6 +10,8 @@ export interface LocalConfig {
   readonly nodes: number
   /** Absolute. Folders of Kubernetes YAML; of two objects of one name the first folder's counts. */
   readonly folders: readonly string[]
+  /** Absolute; what stands for which image. Undefined: only what every mesh knows. */
+  readonly imageFile: string | undefined
   readonly programEnv: readonly ExtraEnv[]
   /** A listening socket of the machine's loopback, for kubectl; 0 = there is none. */
   readonly apiFd: number
@@ -27,6 +29,8 @@ const absolutePath = parsed<string>('path', (given) => {
   return given
 })
 
+/** Empty, as from a launcher that was given none: undefined. */
+const imagePath = parsed<string | undefined>('path', (given) => (given === '' ? undefined : absolute(given)))
 const pathList = parsed<readonly string[]>('JSON list of paths', (given) => texts(given).map((path) => absolute(path)))
 const envList = parsed<readonly ExtraEnv[]>('JSON list of PROGRAM:NAME=VALUE', (given) =>
   texts(given).map(readExtraEnv),
@@ -37,6 +41,13 @@ export const localSettings: ConfigSpec<LocalConfig> = {
     stateDir: required(absolutePath, 'AMBIT_STATE_DIR', 'Folder of everything that the mesh keeps on disk.'),
     nodes: setting(integer(1, MAX_NODES), 'AMBIT_NODES', 2, 'How many nodes there are.'),
     folders: setting(pathList, 'AMBIT_FOLDERS', [], 'Folders with Kubernetes YAML, watched for changes.', 'none'),
+    imageFile: setting(
+      imagePath,
+      'AMBIT_IMAGES',
+      undefined,
+      'YAML file that says which commands of this machine stand for which images.',
+      'none',
+    ),
     programEnv: setting(envList, 'AMBIT_PROGRAM_ENV', [], 'Environment of single programs.', 'none'),
     apiFd: setting(
       integer(0, 1_000_000),

@@ -3,7 +3,7 @@ import type { ExecRequest } from '#shared/control'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject } from './apiserver/index.ts'
 import type { SessionProcess, Tools } from './host/index.ts'
-import { commandInSandbox } from './kubelet/index.ts'
+import { enterContainer } from './kubelet/index.ts'
 import { containerLogDir, openLeftLog } from './logs/index.ts'
 import {
   type ContainerConsoles,
@@ -89,7 +89,8 @@ export class StreamTargets implements PodTargets {
     return {
       kind: 'running',
       console,
-      command: (argv, env) => commandInSandbox(tools, { machinePid }, { ...run, argv, env: { ...run.env, ...env } }),
+      command: ([file = '', ...args], env) =>
+        enterContainer(tools, { machinePid }, { ...run, argv: [file, ...args], env: { ...run.env, ...env } }),
     }
   }
 

@@ -211,7 +211,7 @@ spec: { clusterIP: 10.96.0.77, selector: { app: extra }, ports: [{ port: 80 }] }
           where: join(folder, 'bad.yaml'),
           line: 5,
           path: 'spec.containers[0].command',
-          problem: 'is missing; images are not pulled here, so it says what to run',
+          problem: 'is missing; without it, an image has to say what to run',
         },
       ])
       expect((await ambit.run(['status'])).stdout).toContain('bad.yaml:5: spec.containers[0].command: is missing')

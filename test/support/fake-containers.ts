@@ -122,6 +122,7 @@ export function fakeContainer(
     return process
   }
   const container = new PodContainer({
+    follow: () => () => {},
     plan: containerPlan(),
     role: 'main',
     clock,

@@ -15,6 +15,8 @@ export interface LaunchSettings {
   /** Where the Kubernetes API is served, from `listenOnLoopback`; closed here. */
   readonly api: Server
   readonly folders: readonly string[]
+  /** Absolute path of a file that maps images to commands. */
+  readonly images: string | undefined
   readonly programEnv: readonly string[]
   /** The mesh stays when this process ends. */
   readonly isDetached: boolean
@@ -68,7 +70,7 @@ export function listenOnLoopback(port: number): Promise<Server> {
 export function launchSupervisor(settings: LaunchSettings): Launched {
   const env = supervisorEnv(settings)
   const unshare = namespaceFlags(env)
-  const { stateDir, startedAt, distDir, nodes, api, folders, programEnv, isDetached } = settings
+  const { stateDir, startedAt, distDir, nodes, api, folders, images, programEnv, isDetached } = settings
   const logs = join(stateDir, 'logs')
   mkdirSync(logs, { recursive: true, mode: 0o700 })
   const logFile = join(logs, 'supervisor.log')
@@ -79,6 +81,7 @@ export function launchSupervisor(settings: LaunchSettings): Launched {
     ['--state-dir', stateDir],
     ['--nodes', String(nodes)],
     ['--folders', JSON.stringify(folders)],
+    images === undefined ? [] : ['--image-file', images],
     ['--program-env', JSON.stringify(programEnv)],
     ['--api-fd', String(API_FD)],
     ['--port-opener-pid', String(opener.pid ?? 0)],

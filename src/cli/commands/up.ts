@@ -29,6 +29,7 @@ interface UpOptions {
   readonly apiPort?: number
   readonly demo?: boolean
   readonly file: readonly string[]
+  readonly images?: string
   readonly env: readonly string[]
 }
 
@@ -49,6 +50,7 @@ export function addUp(program: Command, installation: Installation): void {
     .option('--demo', 'run the sample shop (the default without -f)')
     .option('--no-demo', 'run no samples')
     .option('-f, --file <dir>', 'folder of Kubernetes YAML, watched for changes; may be repeated', collect, [])
+    .option('--images <file>', 'YAML file that says which command of this machine stands for which image')
     .option(
       '--env <program:name=value>',
       'environment of one program, e.g. ztunnel:SECRET_TTL=20s; may be repeated',
@@ -76,7 +78,8 @@ async function up(options: UpOptions, installation: Installation): Promise<void>
   const folders = [...options.file.map((folder) => resolve(folder)), ...(isDemo ? [installation.demoDir] : [])]
   const isDetached = options.detach === true
   const { nodes, env: programEnv } = options
-  const launched = launch({ stateDir, startedAt, nodes, api, folders, programEnv, isDetached, ...installation })
+  const images = options.images === undefined ? undefined : resolve(options.images)
+  const launched = launch({ stateDir, startedAt, nodes, api, folders, images, programEnv, isDetached, ...installation })
   let isGone = false
   const ended = launched.ended.then((text) => Promise.reject(new MeshError('COMMAND_FAILED', text)))
   try {

@@ -1,6 +1,7 @@
 export { ApiError } from './api-error.ts'
 export { type ApiServer, type ApiServerSettings, apiServerDefaults, startApiServer } from './api-server.ts'
 export { installMeshCrds, readMeshCrds } from './crd/index.ts'
+export { parseQuantity, type Quantity } from './crd/rules/quantity.ts'
 export { type KubeconfigContents, kubeconfigText, writeKubeconfig } from './kubeconfig.ts'
 export { serverParts } from './server-parts.ts'
 export type * from './types.ts'

@@ -12,9 +12,11 @@ export interface TokenRequest {
   readonly namespace: string
   readonly serviceAccount: string
   /** The pod that it dies with. */
-  readonly pod?: TunnelPod
+  readonly pod?: Pick<TunnelPod, 'name' | 'uid' | 'node'>
   /** Undefined: the API itself. */
   readonly audience?: string
+  /** Undefined: an hour. */
+  readonly lifeSeconds?: number
 }
 
 export interface AccountTokensSettings {
@@ -49,19 +51,15 @@ export class AccountTokens {
     return path
   }
 
-  close(): void {
-    this.#isClosed = true
-    for (const timer of this.#timers.values()) timer.cancel()
-  }
-
-  async #write(request: TokenRequest, path: string): Promise<void> {
-    const { namespace, serviceAccount, pod, audience = API_AUDIENCE } = request
+  /** @throws MeshError `NOT_FOUND` without such an account */
+  async mint(request: TokenRequest): Promise<{ readonly token: string; readonly expiresAtMs: number }> {
+    const { namespace, serviceAccount, pod, audience = API_AUDIENCE, lifeSeconds = LIFE_SECONDS } = request
     const { access, issuer } = this.#settings
     const account = access.get({ group: '', resource: 'serviceaccounts', namespace, name: serviceAccount })
     if (account === undefined) throw new MeshError('NOT_FOUND', `there is no account ${namespace}/${serviceAccount}`)
     const node =
       pod === undefined ? undefined : access.get({ group: '', resource: 'nodes', namespace: '', name: pod.node })
-    const { token } = await issuer.issue(
+    return issuer.issue(
       {
         namespace,
         serviceAccount: { name: serviceAccount, uid: account.metadata.uid ?? '' },
@@ -69,8 +67,17 @@ export class AccountTokens {
         node: node === undefined ? undefined : { name: node.metadata.name, uid: node.metadata.uid ?? '' },
       },
       [audience],
-      LIFE_SECONDS,
+      lifeSeconds,
     )
+  }
+
+  close(): void {
+    this.#isClosed = true
+    for (const timer of this.#timers.values()) timer.cancel()
+  }
+
+  async #write(request: TokenRequest, path: string): Promise<void> {
+    const { token } = await this.mint(request)
     replaceFile(path, token)
     this.#renewIn(LIFE_SECONDS * RENEW_PART * 1000, request, path)
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import type { Closer } from '#shared/lifecycle'
-import { type IpAddress, parseCidr } from '#shared/net'
+import { type IpAddress, ipFamily, parseCidr } from '#shared/net'
 import type { Logger } from '#shared/telemetry'
 import {
   type ApiObject,
@@ -19,10 +19,11 @@ import {
   writeKubeconfig,
 } from '../apiserver/index.ts'
 import { forgetNodes, registerNode, ServiceAddresses, startControllers } from '../controllers/index.ts'
-import { type Nodes, SERVICE_CIDRS } from '../network/index.ts'
+import { API_ADDRESSES, type Nodes, SERVICE_CIDRS } from '../network/index.ts'
 import { refusedServiceHook } from '../services/index.ts'
 import { openStore, type Store, type StoreDamage, storeDefaults } from '../store/index.ts'
 import { AccountTokens } from './account-tokens.ts'
+import { makeApiService } from './api-service.ts'
 import {
   MESH_NAMESPACE,
   type MeshAccount,
@@ -95,6 +96,7 @@ async function openOver(store: Store, settings: ClusterApiSettings): Promise<Clu
   server.addAdmission(refusedServiceHook)
   await Promise.all([
     installMeshCrds(readMeshCrds(settings.definitions), access),
+    makeApiService(access, { ...apiPlaceOf(nodes), endpointPort: PORT }),
     ...nodes.list.map((node) => registerNode({ access, clock, logger }, factsOf(node))),
     removeTunnelPods(access),
     forgetNodes(access, { keep: nodes.list.map(({ name }) => name), runtime: RUNTIME }),
@@ -168,7 +170,8 @@ async function startServer(
   { clock, logger, nodes, pkiDir, machineFd, pods }: ClusterApiSettings,
   store: Store,
 ): Promise<ApiServer> {
-  const [host, ...addresses] = nodes.fabricAddresses.map(({ ip }) => ip)
+  const [host, ...others] = nodes.fabricAddresses.map(({ ip }) => ip)
+  const addresses = [...others, apiPlaceOf(nodes).address]
   const settings = {
     ...apiServerDefaults,
     host: host as IpAddress,
@@ -178,6 +181,13 @@ async function startServer(
     pkiDir,
   }
   return startApiServer(settings, store, serverParts, pods, clock, logger.child('api'))
+}
+
+/** Where the API listens, and where pods find it. */
+function apiPlaceOf({ fabricAddresses }: Nodes): { readonly address: IpAddress; readonly endpoint: IpAddress } {
+  // Every fabric has an address, the first family's first.
+  const endpoint = fabricAddresses[0]?.ip as IpAddress
+  return { address: API_ADDRESSES[ipFamily(endpoint)], endpoint }
 }
 
 function factsOf({ name, addresses, podCidrs }: Nodes['list'][number]): Parameters<typeof registerNode>[1] {

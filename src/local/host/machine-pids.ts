@@ -43,16 +43,16 @@ export function ancestorsOf(pid: number): readonly number[] {
 }
 
 /**
- * SIGKILL for every process of this program's pid namespace that is in the same network namespace as `machinePid`, but
- * not for that one.
+ * SIGKILL for every process of this program's pid namespace that has the same host name namespace as `machinePid`, but
+ * not for that one. All processes of a pod share it, while each container has mounts of its own.
  * @returns how many there were
  */
 export function killNeighbours(machinePid: number): number {
-  const namespace = networkNamespaceOf(machinePid)
+  const namespace = hostNamespaceOf(machinePid)
   if (namespace === undefined) return 0
   let count = 0
   for (const pids of ownProcesses()) {
-    if (pids.machine === machinePid || networkNamespaceOf(pids.machine) !== namespace) continue
+    if (pids.machine === machinePid || hostNamespaceOf(pids.machine) !== namespace) continue
     count++
     kill(pids.own)
   }
@@ -86,10 +86,10 @@ function kill(own: number): void {
   }
 }
 
-/** Whether two of the machine's processes are in the same network namespace; false when one is gone. */
+/** Whether two of the machine's processes are in the same pod, whose host name they share; false when one is gone. */
 export function areNeighbours(machinePid: number, other: number): boolean {
-  const namespace = networkNamespaceOf(machinePid)
-  return namespace !== undefined && namespace === networkNamespaceOf(other)
+  const namespace = hostNamespaceOf(machinePid)
+  return namespace !== undefined && namespace === hostNamespaceOf(other)
 }
 
 function ownProcesses(): readonly ProcessPids[] {
@@ -115,9 +115,9 @@ function pidsOf(entry: string): ProcessPids | undefined {
   return { machine: Number(entry), own: last('NSpid') || Number(entry), session: last('NSsid'), parent: last('PPid') }
 }
 
-function networkNamespaceOf(machinePid: number): string | undefined {
+function hostNamespaceOf(machinePid: number): string | undefined {
   try {
-    return readlinkSync(`/proc/${machinePid}/ns/net`)
+    return readlinkSync(`/proc/${machinePid}/ns/uts`)
   } catch {
     return undefined
   }

@@ -10,6 +10,7 @@ export interface Tools {
   readonly setpriv: string
   readonly setsid: string
   readonly mount: string
+  readonly umount: string
   readonly hostname: string
   readonly sh: string
 }
@@ -24,6 +25,7 @@ const packageOf: Readonly<Record<keyof Tools, string>> = {
   setpriv: 'util-linux',
   setsid: 'util-linux',
   mount: 'mount',
+  umount: 'mount',
   hostname: 'hostname',
   sh: 'dash',
 }

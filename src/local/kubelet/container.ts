@@ -18,6 +18,7 @@ import {
 import type { Grace } from './grace.ts'
 import type { PodEvent } from './pod-event.ts'
 import type { Dial } from './probe.ts'
+import { type Follow, sleepUntilChange } from './sleep-until-change.ts'
 
 export type ContainerRole = 'init' | 'sidecar' | 'main'
 
@@ -32,6 +33,8 @@ export interface ContainerSettings {
   readonly graceMs: number
   readonly firstReason: Extract<WaitingReason, 'PodInitializing' | 'ContainerCreating'>
   readonly earlier: EarlierRun | undefined
+  /** Of what it may be missing for its start. */
+  readonly follow: Follow
   readonly changed: () => void
   readonly tell: (event: PodEvent) => void
   readonly startProcess?: StartProcess
@@ -167,7 +170,11 @@ export class PodContainer {
       if (goesOn && !signal.aborted) {
         const delayMs = backoff.next()
         if (ended !== undefined) this.#backOff(ended, delayMs)
-        await sleep(clock, delayMs, signal).catch(() => {})
+        const waited =
+          ended === undefined
+            ? sleepUntilChange(clock, delayMs, this.#settings.follow, signal)
+            : sleep(clock, delayMs, signal)
+        await waited.catch(() => {})
       }
       if (goesOn && !signal.aborted) continue
       this.#isDone = true

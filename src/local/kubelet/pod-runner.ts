@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { Backoff, type Clock, sleep } from '#shared/clock'
+import { Backoff, type Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
 import { type IpAddress, ipFamily } from '#shared/net'
 import { connectFrom, type Netns } from '#shared/sys'
@@ -9,13 +9,14 @@ import { type ContainerLog, containerLogDir } from '../logs/index.ts'
 import { type NamespaceHolder, type PodAddresses, type PodNetwork, PROBE_SOURCES } from '../network/index.ts'
 import type { PodPlan, PodVolumes } from '../pod-plan/index.ts'
 import { type ContainerPlace, PodContainer } from './container.ts'
+import { enterContainer, startContainer } from './container-command.ts'
 import type { StartProcess } from './container-process.ts'
 import type { EarlierRun } from './container-state.ts'
 import { Grace } from './grace.ts'
 import { PodContainers, type PodEnd } from './pod-containers.ts'
 import type { PodEvent } from './pod-event.ts'
 import { PodSandbox } from './pod-sandbox.ts'
-import { commandInSandbox } from './sandbox.ts'
+import { type Follow, sleepUntilChange } from './sleep-until-change.ts'
 
 /** What a runner needs of the machine; the same for all pods of a node. */
 export interface PodMachine {
@@ -46,6 +47,10 @@ export interface PodOrder {
   readonly uid: string
   readonly plan: PodPlan
   readonly volumes: PodVolumes
+  /** Where the files of the volumes are, on this machine. */
+  readonly volumesDir: string
+  /** Of what containers and volumes may be missing. */
+  readonly follow: Follow
   /** Given back to the machine's network when the pod has ended. */
   readonly addresses: PodAddresses
   readonly hosts: string
@@ -241,7 +246,7 @@ export class PodRunner {
         logger.error('pod cannot be started, trying again', { pod: this.#title, reason: this.#reason })
         await this.#sandbox.close()
         this.#enter('pending')
-        await sleep(clock, backoff.next(), signal)
+        await sleepUntilChange(clock, backoff.next(), this.order.follow, signal)
       }
     }
   }
@@ -282,7 +287,7 @@ export class PodRunner {
 
   #makeContainers(): PodContainers {
     const { clock, openLog, startProcess } = this.#machine
-    const { namespace, name, uid, plan, earlier } = this.order
+    const { namespace, name, uid, plan, earlier, follow } = this.order
     const containers = new PodContainers(
       plan,
       (each, role) =>
@@ -295,6 +300,7 @@ export class PodRunner {
           graceMs: plan.graceMs,
           firstReason: plan.initContainers.length > 0 ? 'PodInitializing' : 'ContainerCreating',
           earlier: earlier.get(each.name),
+          follow,
           changed: () => {
             containers.noticeChange()
             this.#listener.changed()
@@ -309,10 +315,10 @@ export class PodRunner {
   #place(holder: NamespaceHolder): ContainerPlace {
     const { tools, nodeNetns } = this.#machine
     return {
-      command: (run) => commandInSandbox(tools, holder, run),
+      command: (run) => startContainer(tools, holder, this.order.volumesDir, run),
       beside: (pid, run) => {
         const machinePid = this.#insidePid(pid)
-        return machinePid === undefined ? undefined : commandInSandbox(tools, { machinePid }, run)
+        return machinePid === undefined ? undefined : enterContainer(tools, { machinePid }, run)
       },
       ip: this.order.addresses.ips[0] as IpAddress,
       dial: (ip, port) => connectFrom(nodeNetns, { ip, port }, { source: PROBE_SOURCES[ipFamily(ip)] }),

@@ -27,6 +27,9 @@ export interface NodePlan {
 /** Kubernetes' usual service ranges (kubeadm's defaults and their IPv6 twins). */
 export const SERVICE_CIDRS: Readonly<Record<IpFamily, string>> = { 4: '10.96.0.0/16', 6: 'fd00:10:96::/112' }
 
+/** The first address of each range is the Kubernetes API's, as in every cluster. */
+export const API_ADDRESSES: Readonly<Record<IpFamily, IpAddress>> = { 4: ip('10.96.0.1'), 6: ip('fd00:10:96::1') }
+
 /** What every name of the mesh ends with. */
 export const CLUSTER_DOMAIN = 'cluster.local'
 

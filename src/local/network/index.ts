@@ -1,4 +1,11 @@
-export { CLUSTER_DOMAIN, DNS_SERVICE_IPS, MAX_NODES, PROBE_SOURCES, SERVICE_CIDRS } from './address-plan.ts'
+export {
+  API_ADDRESSES,
+  CLUSTER_DOMAIN,
+  DNS_SERVICE_IPS,
+  MAX_NODES,
+  PROBE_SOURCES,
+  SERVICE_CIDRS,
+} from './address-plan.ts'
 export { HostNumbers } from './host-numbers.ts'
 export { holdNamespaces, type NamespaceHolder } from './namespace-holder.ts'
 export { makeNodes, type Node, type Nodes } from './nodes.ts'

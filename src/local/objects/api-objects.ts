@@ -1,6 +1,7 @@
 import { type KindReader, type KubeObject, type Namespace, type Pod, readApiObject } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import type { ApiObject, ObjectAccess } from '../apiserver/index.ts'
+import type { PodRules } from '../pod-plan/index.ts'
 import { kindOf, localPodKind } from './kinds.ts'
 
 /** A pod of the API that has a node, as this machine understands it. */
@@ -34,7 +35,8 @@ export class ApiObjects implements Closer {
   readonly #watches: readonly { stop(): void }[]
 
   /** @param changed after each change; what is there already comes before this returns */
-  constructor(access: ObjectAccess, changed: () => void) {
+  constructor(access: ObjectAccess, rules: PodRules, changed: () => void) {
+    const podKind = localPodKind(rules)
     const kinds = Object.entries(PLACES).map(([kind, place]) => {
       const table = new Map<string, KubeObject>()
       this.#tables.set(kind, table)
@@ -49,7 +51,7 @@ export class ApiObjects implements Closer {
     const pods = this.#follow(access, PODS, (raw, isGone) => {
       const { uid = '' } = raw.metadata
       if (isGone) this.#pods.delete(uid)
-      else this.#pods.set(uid, readPod(raw, uid))
+      else this.#pods.set(uid, readPod(raw, uid, podKind))
       changed()
     })
     this.#watches = [...kinds, pods]
@@ -83,8 +85,8 @@ function readAs(object: ApiObject, reader: KindReader): KubeObject | undefined {
   return read.kind === 'read' ? read.object : undefined
 }
 
-function readPod(raw: ApiObject, uid: string): ApiPod {
-  const read = readApiObject(raw, localPodKind)
+function readPod(raw: ApiObject, uid: string, podKind: KindReader): ApiPod {
+  const read = readApiObject(raw, podKind)
   if (read.kind === 'read') return { uid, raw, pod: read.object as Pod, problem: '' }
   const problem = read.problems.map(({ path, problem: text }) => `${path} ${text}`).join('; ')
   return { uid, raw, pod: undefined, problem }

@@ -18,6 +18,8 @@ export interface Desired<T extends KubeObject> {
 const KINDS = [
   'Namespace',
   'ServiceAccount',
+  'ConfigMap',
+  'Secret',
   'Pod',
   'Service',
   'EndpointSlice',

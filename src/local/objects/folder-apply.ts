@@ -1,13 +1,13 @@
 import type { Clock, Timer } from '#shared/clock'
 import { isRecord } from '#shared/document'
 import { reasonOf } from '#shared/errors'
-import { type KubeObject, meshKinds, type ObjectProblem, objectKey, type Pod } from '#shared/k8s'
+import { type KubeObject, type ObjectProblem, objectKey, type Pod } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 import { ApiError, type ApiObject, type ObjectAccess, type ObjectRef } from '../apiserver/index.ts'
 import { type AppliedMark, FOLDER_MANAGER, isUsersOwn, markOf, readMark, withMark } from './applied-mark.ts'
 import type { Desired, DesiredObjects } from './desired.ts'
-import { documentOf } from './kinds.ts'
+import { documentOf, folderKinds } from './kinds.ts'
 
 export interface FolderApplySettings {
   readonly access: ObjectAccess
@@ -27,6 +27,8 @@ export const POD_FOLDER = 'ambit.dev/folder'
 const ORDER = [
   'Namespace',
   'ServiceAccount',
+  'ConfigMap',
+  'Secret',
   'Service',
   'EndpointSlice',
   'PeerAuthentication',
@@ -243,9 +245,13 @@ function manifestOf(object: KubeObject, folder: string): ApiObject {
 
 /** An image says nothing of a command of this machine, so who writes for a folder may leave it out; the API wants one. */
 function withImages(spec: unknown): unknown {
-  if (!isRecord(spec) || !Array.isArray(spec.containers)) return spec
-  const named = spec.containers.map((each: unknown) => (isRecord(each) ? { image: 'ambit/command', ...each } : each))
-  return { ...spec, containers: named }
+  if (!isRecord(spec)) return spec
+  const named = (['initContainers', 'containers'] as const).flatMap((list) => {
+    const containers = spec[list]
+    if (!Array.isArray(containers)) return []
+    return [[list, containers.map((each: unknown) => (isRecord(each) ? { image: 'ambit/command', ...each } : each))]]
+  })
+  return { ...spec, ...Object.fromEntries(named) }
 }
 
 function fixedOf(object: KubeObject, folder: string): string {
@@ -258,7 +264,7 @@ function refOf(object: KubeObject): ObjectRef {
 }
 
 function placeOf(kind: string): { readonly group: string; readonly resource: string } {
-  const reader = meshKinds.find((each) => each.kind === kind)
+  const reader = folderKinds.find((each) => each.kind === kind)
   if (reader === undefined) throw new TypeError(`folders hold no ${kind}`)
   const [apiVersion] = reader.apiVersions
   return { group: apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '', resource: reader.resource }

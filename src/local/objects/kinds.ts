@@ -1,21 +1,26 @@
-import { isRecord } from '#shared/document'
-import { type KindReader, type KubeObject, meshKinds, type Pod } from '#shared/k8s'
+import type { Report } from '#shared/document'
+import { configMapKind, type KindReader, type KubeObject, meshKinds, type Pod } from '#shared/k8s'
 import type { ApiObject } from '../apiserver/index.ts'
-import { podProblems } from '../kubelet/index.ts'
+import { type PodRules, podProblems } from '../pod-plan/index.ts'
 import { refusedServiceFields } from '../services/index.ts'
 
-/** Parts of a pod that would silently do nothing here. */
-const REFUSED_POD_FIELDS = ['volumes', 'ephemeralContainers', 'hostPID', 'hostIPC']
-/** Put into each pod by the API; nothing of it is mounted here yet. */
-const TOKEN_VOLUME = 'kube-api-access-'
+/** What pods read; the API looks into it. */
+const secretKind: KindReader = { ...configMapKind, kind: 'Secret', resource: 'secrets', body: () => ({}) }
 
-/** The kinds of a user's folder: the mesh's, with what cannot work on one machine refused by file, line and field. */
-export const localKinds: readonly KindReader[] = meshKinds
-  .filter(({ kind }) => kind !== 'Node')
-  .map((reader) => withDocument({ ...reader, body: localBody(reader) }))
+/** The kinds that can be written in a user's folder. */
+export const folderKinds: readonly KindReader[] = [...meshKinds, configMapKind, secretKind].filter(
+  ({ kind }) => kind !== 'Node',
+)
+
+/** The kinds of a user's folder: with what cannot work on one machine refused by file, line and field. */
+export function localKinds(rules: PodRules): readonly KindReader[] {
+  return folderKinds.map((reader) => withDocument({ ...reader, body: localBody(reader, rules) }))
+}
 
 /** A pod of the API, as far as this machine runs such. */
-export const localPodKind: KindReader = kindOf('Pod', podBody)
+export function localPodKind(rules: PodRules): KindReader {
+  return kindOf('Pod', (body) => podBody(body, rules))
+}
 
 /** The object as its user wrote it; only of objects that were read as one of `localKinds`. */
 export function documentOf(object: KubeObject): ApiObject {
@@ -35,8 +40,8 @@ export function kindOf(
   return { ...reader, body: wrap(reader.body) }
 }
 
-function localBody({ kind, body }: KindReader): KindReader['body'] {
-  if (kind === 'Pod') return podBody(body)
+function localBody({ kind, body }: KindReader, rules: PodRules): KindReader['body'] {
+  if (kind === 'Pod') return podBody(body, rules)
   return kind === 'Service' ? serviceBody(body) : body
 }
 
@@ -51,23 +56,17 @@ function withDocument(reader: KindReader): KindReader {
   return { ...reader, body: (document, report) => ({ ...reader.body(document, report), document }) }
 }
 
-function podBody(mesh: KindReader['body']): KindReader['body'] {
+function podBody(mesh: KindReader['body'], rules: PodRules): KindReader['body'] {
   return (document, report) => {
-    const read = mesh(document, report) as Pick<Pod, 'spec' | 'status'>
-    const written = isRecord(document.spec) ? document.spec : {}
-    for (const { path, problem } of podProblems(read.spec, written)) report(path, problem)
-    for (const field of REFUSED_POD_FIELDS) {
-      const value = written[field]
-      const isGiven = Array.isArray(value) ? !value.every(isTokenVolume) : Boolean(value)
-      if (isGiven) report(['spec', field], 'is not supported on one machine')
+    // Mesh and machine read some fields both, and shall not tell of them twice.
+    const told = new Set<string>()
+    const once: Report = (path, problem) => {
+      const at = JSON.stringify(path)
+      if (!told.has(at)) report(path, problem)
+      told.add(at)
     }
-    const seconds = written.terminationGracePeriodSeconds ?? 0
-    const isGood = typeof seconds === 'number' && Number.isInteger(seconds) && seconds >= 0 && seconds <= 86_400
-    if (!isGood) report(['spec', 'terminationGracePeriodSeconds'], 'must be a whole number from 0 to 86400')
+    const read = mesh(document, once) as Pick<Pod, 'spec' | 'status'>
+    for (const { path, problem } of podProblems(document.spec ?? {}, rules)) once(path, problem)
     return read
   }
-}
-
-function isTokenVolume(volume: unknown): boolean {
-  return isRecord(volume) && typeof volume.name === 'string' && volume.name.startsWith(TOKEN_VOLUME)
 }

@@ -46,6 +46,8 @@ export interface ContainerRun {
   readonly isRootReadOnly: boolean
   /** Undefined: as the supervisor. */
   readonly user: { readonly uid: number; readonly gid: number; readonly groups: readonly number[] } | undefined
+  /** Undefined: what a container keeps when its pod says nothing of it. */
+  readonly rights?: { readonly capabilities: readonly string[]; readonly canGain: boolean }
 }
 
 /** A file or folder of this machine that the container sees elsewhere. */

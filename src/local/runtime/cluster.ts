@@ -1,17 +1,17 @@
 import { mkdirSync } from 'node:fs'
 import type { Timer } from '#shared/clock'
-import { isRecord } from '#shared/document'
 import { reasonOf } from '#shared/errors'
 import { type Namespace, objectKey, type Pod } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import type { ApiObject } from '../apiserver/index.ts'
 import { EventRecorder } from '../controllers/index.ts'
-import { type PodEvent, PodRunner, planPod } from '../kubelet/index.ts'
+import { type PodEvent, PodRunner } from '../kubelet/index.ts'
 import { removeLeftoverLogs, removePodLogs } from '../logs/index.ts'
-import { ApiObjects, type ApiPod, hostnameOf, hostsFile, POD_FOLDER, resolvFile } from '../objects/index.ts'
-import type { PodVolumes } from '../pod-plan/index.ts'
+import type { PodAddresses } from '../network/index.ts'
+import { ApiObjects, type ApiPod, hostnameOf, hostsFile, resolvFile } from '../objects/index.ts'
 import { earlierRuns, earlierStartMs } from './earlier-life.ts'
 import { Enrolment, isEnrolled } from './enrolment.ts'
+import type { MadePod } from './pod-maker.ts'
 import {
   anew,
   blockedPod,
@@ -30,10 +30,6 @@ import type { BlockedPod, ClusterSettings, PlacedPod, PodNode } from './types.ts
 
 /** Changes that come within this time are worked off together. */
 const QUIET_MS = 2
-/** Where containers run whose pod says nothing of it. */
-const DEFAULT_FOLDER = '/'
-/** Of pods whose volumes are refused. */
-const NO_VOLUMES: PodVolumes = { prepare: async () => {}, close: async () => {} }
 
 interface Entry {
   readonly uid: string
@@ -65,7 +61,7 @@ export class Cluster implements Closer {
     this.#settings = settings
     this.#status = new StatusWriter(settings.access, settings.clock, settings.logger)
     this.#events = new EventRecorder(settings, 'kubelet')
-    this.#objects = new ApiObjects(settings.access, () => this.notice())
+    this.#objects = new ApiObjects(settings.access, settings.maker.rules, () => this.notice())
     mkdirSync(settings.podLogsDir, { recursive: true, mode: 0o700 })
     removeLeftoverLogs(settings.podLogsDir, new Set(this.#objects.pods.keys()))
   }
@@ -177,28 +173,23 @@ export class Cluster implements Closer {
 
   #place(
     wanted: { readonly uid: string; readonly raw: ApiObject; readonly pod: Pod },
-    { machine }: PodNode,
+    { machine, ips: hostIps }: PodNode,
     namespaces: readonly Namespace[],
   ): void {
-    const { clock, containerEnv, nameServers, logger, capturing } = this.#settings
+    const { clock, nameServers, logger, capturing } = this.#settings
     const { uid, raw, pod } = wanted
-    const { namespace, name, annotations } = pod.metadata
+    const { namespace, name } = pod.metadata
     const node = pod.spec.nodeName
-    const written = isRecord(raw.spec) ? raw.spec : {}
-    const plan = planPod(pod, written, annotations[POD_FOLDER] ?? DEFAULT_FOLDER, {
-      ...containerEnv,
-      HOSTNAME: hostnameOf(raw),
-    })
     const enrolment = new Enrolment(isEnrolled(pod, namespaces))
     const nowMs = clock.nowMs()
     const startedAtMs = earlierStartMs(raw) ?? nowMs
     const addresses = machine.network.allocate()
+    const made = this.#make(raw, addresses, { machine, ips: hostIps })
     const order = {
       namespace,
       name,
       uid,
-      plan,
-      volumes: NO_VOLUMES,
+      ...made,
       addresses,
       hostname: hostnameOf(raw),
       hosts: hostsFile(raw, addresses.ips),
@@ -214,6 +205,16 @@ export class Cluster implements Closer {
     const entry: Entry = { uid, runner, node, startedAt, enrolment, raw, pod, isLeaving: false }
     this.#entries.set(uid, entry)
     logger.info('pod starts', { pod: objectKey(pod), node, uid })
+  }
+
+  /** @throws what the maker does; the addresses are given back then */
+  #make(raw: ApiObject, addresses: PodAddresses, { machine, ips: hostIps }: PodNode): MadePod {
+    try {
+      return this.#settings.maker.make(raw, { podIps: addresses.ips, hostIps })
+    } catch (error) {
+      machine.network.release(addresses)
+      throw error
+    }
   }
 
   /** Stops it, then lets its object go. Never rejects; resolves when both are gone. */

@@ -4,6 +4,7 @@ import type { Logger } from '#shared/telemetry'
 import type { ObjectAccess } from '../apiserver/index.ts'
 import type { PodMachine, PodRunner } from '../kubelet/index.ts'
 import type { NameServers } from '../objects/index.ts'
+import type { PodMaker } from './pod-maker.ts'
 
 /** A node as far as pods need it. */
 export interface PodNode {
@@ -23,8 +24,7 @@ export interface ClusterSettings {
   readonly podLogsDir: string
   /** Resolves when the tunnel of `node` serves the pod. */
   readonly capturing: (node: string, uid: string, signal: AbortSignal) => Promise<void>
-  /** What every container gets. */
-  readonly containerEnv: Readonly<Record<string, string>>
+  readonly maker: PodMaker
   /** After every change that `pods` show. */
   readonly changed: () => void
 }

@@ -41,6 +41,7 @@ function start(plan: ContainerPlan): PodContainer {
     graceMs: 1_000,
     firstReason: 'ContainerCreating',
     earlier: undefined,
+    follow: () => () => {},
     changed: () => {},
     tell: () => {},
   })

@@ -10,11 +10,15 @@ describe('a pod that cannot run on one machine', () => {
     ['no command', '  containers: [{ name: c, image: nginx }]', '5 spec.containers[0].command is missing'],
     ['host network', '  hostNetwork: true\n  containers: [{ name: c, command: [a] }]', '5 spec.hostNetwork'],
     [
-      'an init container without command',
-      '  initContainers: [{ name: i }]\n  containers: [{ name: c, command: [a] }]',
-      '5 spec.initContainers[0].command is missing',
+      'a claim',
+      '  volumes: [{ name: v, persistentVolumeClaim: { claimName: c } }]\n  containers: [{ name: c, command: [a] }]',
+      '5 spec.volumes[0].persistentVolumeClaim is not supported',
     ],
-    ['volumes', '  volumes: [{ name: v }]\n  containers: [{ name: c, command: [a] }]', '5 spec.volumes'],
+    [
+      'a variable that is no text',
+      '  containers:\n    - name: c\n      command: [a]\n      env: [{ name: A, value: 1 }]',
+      '8 spec.containers[0].env[0].value must be a string',
+    ],
     [
       'two containers of one name',
       '  containers: [{ name: c, command: [a] }, { name: c, command: [b] }]',
@@ -28,6 +32,10 @@ describe('a pod that cannot run on one machine', () => {
   ])('for %s is refused by line and field', (_what, spec, problem) => {
     expect(problemsOf(pod(spec)).join('\n')).toContain(problem)
   })
+})
+
+it('tells each mistake once, although mesh and machine read the same field', () => {
+  expect(problemsOf(pod('  containers: [{ name: c, command: [1] }]'))).toHaveLength(1)
 })
 
 describe('a service', () => {

@@ -1,0 +1,2 @@
+export type { PodToken, PodTokenRequest } from './files-of-volume.ts'
+export { openPodVolumes, type PodVolumesSettings } from './pod-volumes.ts'
