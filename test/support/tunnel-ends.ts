@@ -103,7 +103,7 @@ export class TestDialer implements TunnelDialer {
 }
 
 export function keyOf(source: SpiffeId, destination: SocketAddress, ...acceptedPeers: SpiffeId[]): PoolKey {
-  return { source, acceptedPeers, destination, sourceIp: LOOPBACK }
+  return { source, acceptedPeers, destination, workloadUid: 'Kubernetes//Pod/shop/server', sourceIp: LOOPBACK }
 }
 
 /** Resolves when `isTrue` holds; looks at it each turn of the loop. */

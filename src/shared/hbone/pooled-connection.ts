@@ -4,11 +4,11 @@ import type { H2ClientConnection } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
-import { type OpenedTunnel, openTunnel } from './open-tunnel.ts'
+import { type OpenedTunnel, openTunnel, type TunnelEnd } from './open-tunnel.ts'
 import type { ConnectRequest } from './types.ts'
 
-/** A retired connection waits for its last stream however long that takes: as long as a timer can be set. */
-const UNTIL_LAST_STREAM: DrainOrder = { mode: 'graceful', deadlineMs: 2 ** 31 - 1 }
+/** A connection waits for its last stream however long that takes: as long as a timer can be set. */
+export const UNTIL_LAST_STREAM: DrainOrder = { mode: 'graceful', deadlineMs: 2 ** 31 - 1 }
 
 /** One verified connection of a pool. It takes streams until it is retired; then it closes behind the last one. */
 export class PooledConnection {
@@ -61,12 +61,13 @@ export class PooledConnection {
   }
 
   open(
+    end: TunnelEnd,
     request: ConnectRequest,
     answerTimeoutMs: number,
     cancellation: Cancellation | undefined,
   ): Promise<OpenedTunnel> {
     this.#lastUsedMs = this.#clock.monotonicMs()
-    return openTunnel(this.#connection, request, this.#clock, answerTimeoutMs, cancellation)
+    return openTunnel(this.#connection, end, request, this.#clock, answerTimeoutMs, cancellation)
   }
 
   /** Takes no more streams from now on. */

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { connect, type TLSSocket } from 'node:tls'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
@@ -19,12 +20,9 @@ export interface VerifiedServer {
 }
 
 /**
- * Waits for the TCP connection and makes it a tunnel's TLS connection: TLS 1.3 by the certificate's context, ALPN h2,
- * no server name; the server's chain must lead to the roots of our own identity, and one of its SPIFFE ids must be
- * accepted. The socket is destroyed on failure.
+ * Waits for the TCP connection and makes it a tunnel's TLS connection, as `secureOver`.
  *
- * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT`, `TUNNEL_HANDSHAKE_FAILED`,
- *   `TUNNEL_HANDSHAKE_TIMEOUT`, `PEER_UNVERIFIED`
+ * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT`, and what `secureOver` throws
  */
 export async function secureClient(
   socket: Socket,
@@ -35,15 +33,35 @@ export async function secureClient(
 ): Promise<VerifiedServer> {
   await connected(socket, clock, timeouts.connectTimeoutMs)
   socket.setNoDelay(true)
+  return secureOver(socket, certificate, acceptedPeers, clock, timeouts.handshakeTimeoutMs)
+}
+
+/**
+ * Makes a connected transport a tunnel's TLS connection: TLS by the certificate's context, ALPN h2, no server name; the
+ * server's chain must lead to the roots of our own identity, and one of its SPIFFE ids must be accepted. The transport is
+ * destroyed on failure.
+ *
+ * @throws MeshError `TUNNEL_HANDSHAKE_FAILED`, `TUNNEL_HANDSHAKE_TIMEOUT`, `PEER_UNVERIFIED`
+ */
+export async function secureOver(
+  transport: Duplex,
+  certificate: WorkloadCertificate,
+  acceptedPeers: readonly SpiffeId[],
+  clock: Clock,
+  handshakeTimeoutMs: number,
+): Promise<VerifiedServer> {
   const secured = connect({
-    socket,
+    socket: transport,
     secureContext: certificate.secureContext,
     ALPNProtocols: ['h2'],
     // The chain is judged below, where its fault can be told from others; names of hosts mean nothing here.
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
   })
-  await handshaken(secured, clock, timeouts.handshakeTimeoutMs)
+  // A transport that is no TCP socket does not tell of its end by itself.
+  transport.on('close', () => secured.destroy())
+  if (transport.destroyed) secured.destroy()
+  await handshaken(secured, clock, handshakeTimeoutMs)
   return { socket: secured, peer: verify(secured, acceptedPeers) }
 }
 

@@ -3,12 +3,16 @@ import { type Clock, systemClock } from '#shared/clock'
 import type { MeshError } from '#shared/errors'
 import { connectH2, type H2Limits } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
+import type { SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
-import { givenUp, type OpenedTunnel, StreamRefused } from './open-tunnel.ts'
+import { openInner } from './inner-tunnel.ts'
+import { givenUp, type OpenedTunnel, StreamRefused, type TunnelEnd } from './open-tunnel.ts'
 import { poolKeyText } from './pool-key.ts'
 import { PooledConnection, poolUnavailable } from './pooled-connection.ts'
+import { StreamDuplex } from './stream-duplex.ts'
+import { H2StreamPump } from './stream-pump.ts'
 import { secureClient } from './tls-client.ts'
-import type { ConnectRequest, PoolKey, TunnelDialer, TunnelPool, TunnelStream } from './types.ts'
+import type { ConnectRequest, InnerTunnel, PoolKey, TunnelDialer, TunnelPool, TunnelStream } from './types.ts'
 
 export interface TunnelPoolSettings {
   readonly clock: Clock
@@ -53,6 +57,17 @@ interface Shelf {
   dial: Promise<PooledConnection> | undefined
 }
 
+/** A CONNECT that a pooled connection's peer answered with 200. */
+interface OpenedOnPool<E extends TunnelEnd> extends OpenedTunnel {
+  readonly end: E
+  readonly peer: SpiffeId
+  /** What the connection was made with. */
+  readonly certificate: WorkloadCertificate
+}
+
+const makePump = (): H2StreamPump => new H2StreamPump('opener')
+const makeDuplex = (): StreamDuplex => new StreamDuplex()
+
 export function createTunnelPool(settings: Partial<TunnelPoolSettings> = {}): TunnelPool {
   return new SharedTunnelPool({ ...DEFAULTS, ...settings })
 }
@@ -80,6 +95,29 @@ class SharedTunnelPool implements TunnelPool {
     request: ConnectRequest,
     cancellation?: Cancellation,
   ): Promise<TunnelStream> {
+    const { end: pump, ...opened } = await this.#request(key, dialer, request, makePump, cancellation)
+    return { ...opened, pump }
+  }
+
+  async connectThrough(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    inner: InnerTunnel,
+    cancellation?: Cancellation,
+  ): Promise<TunnelStream> {
+    const outer = await this.#request(key, dialer, request, makeDuplex, cancellation)
+    return openInner(outer.end, outer.certificate, inner, this.#settings, cancellation)
+  }
+
+  /** A stream on a pooled connection; each attempt gets an end of its own. */
+  async #request<E extends TunnelEnd>(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    makeEnd: () => E,
+    cancellation: Cancellation | undefined,
+  ): Promise<OpenedOnPool<E>> {
     const text = poolKeyText(key)
     for (let attempts = 0; attempts < MAX_ATTEMPTS; ) {
       const certificate = await dialer.certificate()
@@ -92,8 +130,9 @@ class SharedTunnelPool implements TunnelPool {
         continue
       }
       attempts++
-      const opened = await this.#open(connection, request, cancellation)
-      if (opened !== undefined) return { ...opened, peer: connection.peer }
+      const end = makeEnd()
+      const opened = await this.#open(connection, end, request, cancellation)
+      if (opened !== undefined) return { ...opened, end, peer: connection.peer, certificate }
     }
     throw poolUnavailable(`the peer refuses streams: ${text}`)
   }
@@ -116,11 +155,12 @@ class SharedTunnelPool implements TunnelPool {
   /** Undefined when the peer refused the stream before looking at it: another attempt is safe. */
   async #open(
     connection: PooledConnection,
+    end: TunnelEnd,
     request: ConnectRequest,
     cancellation: Cancellation | undefined,
   ): Promise<OpenedTunnel | undefined> {
     try {
-      return await connection.open(request, this.#settings.answerTimeoutMs, cancellation)
+      return await connection.open(end, request, this.#settings.answerTimeoutMs, cancellation)
     } catch (error) {
       if (error instanceof StreamRefused) return undefined
       throw error

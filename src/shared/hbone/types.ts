@@ -17,6 +17,11 @@ export interface PoolKey {
   /** In order; any one of them may answer. */
   readonly acceptedPeers: readonly SpiffeId[]
   readonly destination: SocketAddress
+  /**
+   * Whom the tunnel was dialled for. An address that has moved to another workload is another key, so that nothing new
+   * goes on a tunnel that still leads to the old one.
+   */
+  readonly workloadUid: string
   /** The pod's address from which the tunnel is dialled. */
   readonly sourceIp: IpAddress
 }
@@ -33,6 +38,13 @@ export interface ConnectRequest {
   readonly authority: ConnectTarget
   /** `baggage`, `forwarded`, `traceparent`…, in order. */
   readonly headers: HeaderList
+}
+
+/** What is asked inside a tunnel that a network gateway forwards. */
+export interface InnerTunnel {
+  /** Any one of them may answer behind the gateway. */
+  readonly acceptedPeers: readonly SpiffeId[]
+  readonly request: ConnectRequest
 }
 
 /** A CONNECT that was answered with 200. */
@@ -58,6 +70,21 @@ export interface TunnelPool extends Drainable, Closer {
     key: PoolKey,
     dialer: TunnelDialer,
     request: ConnectRequest,
+    cancellation?: Cancellation,
+  ): Promise<TunnelStream>
+  /**
+   * Double HBONE: one CONNECT to a network gateway over a pooled connection, and inside it, never pooled, a second
+   * tunnel to the destination behind the gateway.
+   *
+   * @param request of the outer tunnel
+   * @param cancellation gives both up
+   * @throws MeshError as `connect`, of either tunnel
+   */
+  connectThrough(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    inner: InnerTunnel,
     cancellation?: Cancellation,
   ): Promise<TunnelStream>
   /** Pooled connections, for dumps and metrics. */
