@@ -13,6 +13,7 @@ import {
 } from '#shared/config'
 import type { LogFormat } from '#shared/telemetry'
 import { NO_PROXY_CONFIG, type ProxyConfig, readProxyConfig } from './proxy-config.ts'
+import { refusedSettings } from './refused-settings.ts'
 
 /** What is given; `undefined` = not given. Times are in ms, sizes in bytes. */
 interface GivenSettings {
@@ -55,6 +56,12 @@ interface GivenSettings {
   readonly keepAliveIntervalMs: number
   readonly keepAliveRetries: number
   readonly isAppTunnelOnLoopback: boolean
+  readonly connectRetries: number
+  readonly loadBalancing: 'random' | 'least-request'
+  readonly halfOpenTimeoutMs: number
+  readonly crlPath: string | undefined
+  readonly isTls12Enabled: boolean
+  readonly compliancePolicy: 'pqc' | undefined
   readonly isResponseBaggageEnabled: boolean
   readonly terminationDeadlineMs: number | undefined
   readonly terminationGracePeriodSeconds: number | undefined
@@ -262,6 +269,43 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       true,
       'Applications that take the PROXY protocol are dialled on loopback.',
     ),
+    connectRetries: setting(
+      integer(0, 5),
+      'AMBIT_CONNECT_RETRIES',
+      2,
+      'Further endpoints of a service that are tried when one cannot be reached; 0 = none, like Istio.',
+    ),
+    loadBalancing: setting(
+      oneOf('random', 'least-request'),
+      'AMBIT_LB',
+      'random',
+      'Which of several equally good endpoints: `random` by weight, like Istio, or the less busy of two drawn ones.',
+    ),
+    halfOpenTimeoutMs: setting(
+      duration,
+      'AMBIT_HALF_OPEN_TIMEOUT',
+      0,
+      'A tunnelled connection of which one side has ended, and the other is silent for this long, is ended; 0 = never.',
+      '0s',
+    ),
+    crlPath: setting(
+      optionalText,
+      'CRL_PATH',
+      undefined,
+      'Certificate revocation lists, PEM or DER, read again when the file changes.',
+    ),
+    isTls12Enabled: setting(
+      parsed('boolean', (given) => given === 'true'),
+      'TLS12_ENABLED',
+      false,
+      'TLS 1.2 is taken beside 1.3; only `true` counts.',
+    ),
+    compliancePolicy: setting(
+      optional(oneOf('pqc')),
+      'COMPLIANCE_POLICY',
+      undefined,
+      '`pqc`: tunnels exchange keys by X25519MLKEM768 only.',
+    ),
     isResponseBaggageEnabled: setting(
       boolean,
       'ENABLE_RESPONSE_BAGGAGE',
@@ -305,27 +349,7 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     statsPort: setting(ownPort, 'AMBIT_STATS_PORT', undefined, 'Metrics port.', '`statsPort`, else 15020'),
     readinessPort: setting(integer(0, 65_535, 'port'), 'AMBIT_READINESS_PORT', 15_021, 'Readiness port.'),
   },
-  refused: [
-    {
-      env: 'PROXY_MODE',
-      harmless: ['shared'],
-      reason: 'only the shared mode is there, one tunnel for all pods of a node',
-    },
-    { env: 'PROXY_WORKLOAD_INFO', harmless: [], reason: 'belongs to the dedicated mode, which is not there' },
-    { env: 'ENABLE_PROXY', harmless: ['true'], reason: 'a tunnel without its listeners has nothing to do' },
-    {
-      env: 'ISTIO_META_DNS_CAPTURE',
-      harmless: ['false'],
-      reason: 'there is no DNS proxy yet: names would not be resolved at all',
-    },
-    { env: 'FAKE_CA', harmless: ['false'], reason: 'there is no built-in certificate authority' },
-    { env: 'CRL_PATH', harmless: [], reason: 'certificate revocation lists are not checked yet' },
-    { env: 'TLS12_ENABLED', harmless: ['false'], reason: 'only TLS 1.3 is spoken' },
-    { env: 'COMPLIANCE_POLICY', harmless: [], reason: 'the key exchange cannot be restricted yet' },
-    { env: 'UNSTABLE_ENABLE_SOCKS5', harmless: ['false'], reason: 'there is no SOCKS5 listener' },
-    { env: 'USER_TIMEOUT_ENABLED', harmless: ['false'], reason: 'TCP_USER_TIMEOUT cannot be set' },
-    { env: 'ZTUNNEL_WORKER_THREADS', harmless: ['1'], reason: 'one thread serves all pods' },
-  ],
+  refused: refusedSettings,
 }
 
 /** @throws ConfigError with every problem */

@@ -46,4 +46,3 @@ export function forwardTo(target: SocketAddress): GatewayWay {
     socket.pipe(stream)
   }
 }
-

@@ -83,8 +83,7 @@ function wayThrough(gateway: { readonly address: SocketAddress }, settings: Part
   return {
     pool,
     dialer,
-    connect: (inner = innerFor(cart.id), cancellation) =>
-      pool.connectThrough(key, dialer, outer, inner, cancellation),
+    connect: (inner = innerFor(cart.id), cancellation) => pool.connectThrough(key, dialer, outer, inner, cancellation),
   }
 }
 

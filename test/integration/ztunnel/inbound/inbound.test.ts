@@ -146,7 +146,13 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
     open.push({ close: stop }, pool, { close: () => listener.close() })
     const source = ca.id('default', 'client')
     const dialer = new TestDialer(address, ca.issue(source))
-    const key = { source, acceptedPeers: [ca.id('default', 'server')], destination: address, workloadUid: 'server', sourceIp: LOOPBACK }
+    const key = {
+      source,
+      acceptedPeers: [ca.id('default', 'server')],
+      destination: address,
+      workloadUid: 'server',
+      sourceIp: LOOPBACK,
+    }
     return {
       mesh,
       lines,

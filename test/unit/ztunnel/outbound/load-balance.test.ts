@@ -27,7 +27,10 @@ function pickable(
   options: { servicePort?: number; mode?: 'standard' | 'waypoint' } = {},
 ): readonly string[] {
   const request = { source, service: web, servicePort: options.servicePort ?? 80, mode: options.mode ?? 'standard' }
-  const draws = Array.from({ length: 101 }, (_, i) => pick(endpoints, request, () => i / 101)?.workload.name ?? '-')
+  const draws = Array.from(
+    { length: 101 },
+    (_, i) => pick(endpoints, request, { random: () => i / 101 })?.workload.name ?? '-',
+  )
   return [...new Set(draws)].sort()
 }
 
