@@ -39,6 +39,7 @@ import { registerBuild, xdsObserver } from './metrics.ts'
 import { HostnameResolver, Outbound } from './outbound/index.ts'
 import { prefetchCertificates } from './prefetch.ts'
 import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
+import { CrlFile, RevocationWatch } from './revocation/index.ts'
 import {
   addressFeed,
   applyLocalConfig,
@@ -86,7 +87,10 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
 
   const ca = new CaClient(caEndpoint(config), clock)
   const certificates = new CertificateManager({
-    fetch: fetchFrom(ca, Math.ceil(config.secretTtlMs / 1000), clock),
+    fetch: fetchFrom(ca, Math.ceil(config.secretTtlMs / 1000), clock, {
+      isTls12Enabled: config.isTls12Enabled,
+      isPqcOnly: config.compliancePolicy === 'pqc',
+    }),
     clock,
     log: log.logger('identity'),
   })
@@ -116,6 +120,16 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     connectionWindowBytes: config.http2ConnectionWindowBytes,
     maxFrameBytes: config.http2FrameBytes,
   }
+  const revocations = config.crlPath === undefined ? undefined : new RevocationWatch(metrics)
+  const crlFile =
+    config.crlPath === undefined
+      ? undefined
+      : new CrlFile({
+          path: config.crlPath,
+          clock,
+          log: log.logger('revocation'),
+          onLists: (lists) => revocations?.update(lists),
+        })
   const ads = startControlPlane(config, state, parts)
   const onDemand =
     config.xdsOnDemand && ads !== undefined
@@ -134,7 +148,9 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
         limits,
         maxStreamsPerConnection: config.poolMaxStreamsPerConnection,
         unusedReleaseMs: config.poolUnusedReleaseTimeoutMs,
+        revocation: revocations?.for('source'),
       }),
+    revocation: revocations?.for('source'),
     resolver: new HostnameResolver(clock),
     logger: log.logger('outbound'),
     connectRetries: config.connectRetries,
@@ -153,6 +169,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     limits,
     network,
     ownPorts: OWN_PORTS,
+    revocation: revocations?.for('destination'),
     isAppTunnelOnLoopback: config.isAppTunnelOnLoopback,
     isBaggageUsed: config.isResponseBaggageEnabled,
   }
@@ -246,6 +263,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
       await registry.drain(order)
     },
     async close() {
+      crlFile?.close()
       await Promise.all([ads?.close(), certificates.close(), ca.close(), trims.close()])
     },
   }

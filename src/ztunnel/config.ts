@@ -304,7 +304,7 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       optional(oneOf('pqc')),
       'COMPLIANCE_POLICY',
       undefined,
-      '`pqc`: tunnels exchange keys by X25519MLKEM768 only.',
+      '`pqc`: keys are exchanged by X25519MLKEM768 only, with peers and with the control plane.',
     ),
     isResponseBaggageEnabled: setting(
       boolean,

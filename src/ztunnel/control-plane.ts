@@ -1,4 +1,5 @@
 import { MeshError } from '#shared/errors'
+import { PQC_GROUPS } from '#shared/pki'
 import {
   type ControlPlaneEndpoint,
   type JsonObject,
@@ -58,14 +59,15 @@ function endpointOf(
   config: ZtunnelConfig,
   name: string,
   address: string,
-): Pick<ControlPlaneEndpoint, 'host' | 'port' | 'token' | 'clusterId' | 'allowTls12'> {
+): Pick<ControlPlaneEndpoint, 'host' | 'port' | 'token' | 'clusterId' | 'allowTls12' | 'keyExchangeGroups'> {
   const url = parseControlPlaneUrl(address)
   if (url === undefined) throw new MeshError('CONFIG_INVALID', `${name}=${JSON.stringify(address)} is no https URL`)
   return {
     ...url,
     token: tokenSource(config.authToken, DEFAULT_TOKEN_PATH),
     clusterId: config.clusterId,
-    allowTls12: false,
+    allowTls12: config.isTls12Enabled,
+    keyExchangeGroups: config.compliancePolicy === 'pqc' ? PQC_GROUPS : undefined,
   }
 }
 

@@ -1,20 +1,20 @@
-import type { Clock } from '#shared/clock'
 import { connectH2, type H2Limits } from '#shared/http2'
 import type { Cancellation } from '#shared/lifecycle'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import { openTunnel } from './open-tunnel.ts'
 import { UNTIL_LAST_STREAM } from './pooled-connection.ts'
 import type { StreamDuplex } from './stream-duplex.ts'
 import { H2StreamPump } from './stream-pump.ts'
-import { secureOver } from './tls-client.ts'
+import { secureOver, type TlsClientSettings } from './tls-client.ts'
 import type { InnerTunnel, TunnelStream } from './types.ts'
 
-export interface InnerSettings {
-  readonly clock: Clock
+export interface InnerSettings extends TlsClientSettings {
   readonly limits: Partial<H2Limits>
-  readonly handshakeTimeoutMs: number
   readonly answerTimeoutMs: number
 }
+
+/** The inner tunnel; what it is carried by is the caller's knowledge. */
+export type OpenedInner = Omit<TunnelStream, 'chains'> & { readonly chain: PeerChain | undefined }
 
 /** How long the last words of a broken-off inner tunnel may take through a gateway that does not read. */
 const LINGER_MS = 1_000
@@ -32,11 +32,11 @@ export async function openInner(
   inner: InnerTunnel,
   settings: InnerSettings,
   cancellation: Cancellation | undefined,
-): Promise<TunnelStream> {
-  const { clock, limits, handshakeTimeoutMs, answerTimeoutMs } = settings
+): Promise<OpenedInner> {
+  const { clock, limits, answerTimeoutMs } = settings
   if (cancellation !== undefined) cancellation.onCancelled = () => outer.destroy()
   try {
-    const { socket, peer } = await secureOver(outer, certificate, inner.acceptedPeers, clock, handshakeTimeoutMs)
+    const { socket, peer, chain } = await secureOver(outer, certificate, inner.acceptedPeers, settings)
     const connection = connectH2(socket, { limits, clock })
     connection.onClosed = () => outer.destroy()
     const pump = new H2StreamPump('opener')
@@ -46,7 +46,7 @@ export async function openInner(
       outer.on('close', () => timer.cancel())
     }
     void connection.drain(UNTIL_LAST_STREAM)
-    return { ...opened, pump, peer }
+    return { ...opened, pump, peer, chain }
   } catch (error) {
     outer.destroy()
     throw error

@@ -3,9 +3,9 @@ import { MeshError } from '#shared/errors'
 import type { H2ClientConnection } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import { type OpenedTunnel, openTunnel, type TunnelEnd } from './open-tunnel.ts'
-import type { ConnectRequest } from './types.ts'
+import type { ConnectRequest, Revocation } from './types.ts'
 
 /** A connection waits for its last stream however long that takes: as long as a timer can be set. */
 export const UNTIL_LAST_STREAM: DrainOrder = { mode: 'graceful', deadlineMs: 2 ** 31 - 1 }
@@ -20,6 +20,9 @@ export class PooledConnection {
   #lastUsedMs: number
   #timer: Timer | undefined
   #isRetired = false
+  #stopFollowing: (() => void) | undefined
+  /** Of the peer, when somebody asks about revocation. */
+  chain: PeerChain | undefined
   /** Called once, when it takes no more streams. */
   onRetired: (() => void) | undefined
   /** Called once, when it is gone. */
@@ -60,6 +63,12 @@ export class PooledConnection {
     return !this.#isRetired && this.#connection.isUsable && this.#certificate === certificate
   }
 
+  /** Takes no more streams once the peer's certificate is revoked; those that run are their owners' to end. */
+  follow(chain: PeerChain, revocation: Revocation): void {
+    this.chain = chain
+    this.#stopFollowing = revocation.follow(chain, () => this.retire())
+  }
+
   open(
     end: TunnelEnd,
     request: ConnectRequest,
@@ -90,6 +99,7 @@ export class PooledConnection {
   #leave(): void {
     if (this.#isRetired) return
     this.#isRetired = true
+    this.#stopFollowing?.()
     this.#timer?.cancel()
     this.onRetired?.()
   }

@@ -3,8 +3,7 @@ import { type Clock, systemClock } from '#shared/clock'
 import type { MeshError } from '#shared/errors'
 import { connectH2, type H2Limits } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
-import type { SpiffeId } from '#shared/model'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import { openInner } from './inner-tunnel.ts'
 import { givenUp, type OpenedTunnel, StreamRefused, type TunnelEnd } from './open-tunnel.ts'
 import { poolKeyText } from './pool-key.ts'
@@ -12,7 +11,15 @@ import { PooledConnection, poolUnavailable } from './pooled-connection.ts'
 import { StreamDuplex } from './stream-duplex.ts'
 import { H2StreamPump } from './stream-pump.ts'
 import { secureClient } from './tls-client.ts'
-import type { ConnectRequest, InnerTunnel, PoolKey, TunnelDialer, TunnelPool, TunnelStream } from './types.ts'
+import type {
+  ConnectRequest,
+  InnerTunnel,
+  PoolKey,
+  Revocation,
+  TunnelDialer,
+  TunnelPool,
+  TunnelStream,
+} from './types.ts'
 
 export interface TunnelPoolSettings {
   readonly clock: Clock
@@ -32,6 +39,8 @@ export interface TunnelPoolSettings {
   readonly maxWaiting: number
   /** Differences from the engine's `clientLimits`. */
   readonly limits: Partial<H2Limits>
+  /** Undefined = nothing is known of revoked certificates. */
+  readonly revocation: Revocation | undefined
 }
 
 const DEFAULTS: TunnelPoolSettings = {
@@ -44,6 +53,7 @@ const DEFAULTS: TunnelPoolSettings = {
   maxConnections: 16_384,
   maxWaiting: 16_384,
   limits: {},
+  revocation: undefined,
 }
 
 /** How often a request is sent to peers that refuse it unseen. */
@@ -60,9 +70,13 @@ interface Shelf {
 /** A CONNECT that a pooled connection's peer answered with 200. */
 interface OpenedOnPool<E extends TunnelEnd> extends OpenedTunnel {
   readonly end: E
-  readonly peer: SpiffeId
+  readonly connection: PooledConnection
   /** What the connection was made with. */
   readonly certificate: WorkloadCertificate
+}
+
+function known(...chains: readonly (PeerChain | undefined)[]): readonly PeerChain[] {
+  return chains.filter((chain) => chain !== undefined)
 }
 
 const makePump = (): H2StreamPump => new H2StreamPump('opener')
@@ -95,8 +109,8 @@ class SharedTunnelPool implements TunnelPool {
     request: ConnectRequest,
     cancellation?: Cancellation,
   ): Promise<TunnelStream> {
-    const { end: pump, ...opened } = await this.#request(key, dialer, request, makePump, cancellation)
-    return { ...opened, pump }
+    const { end: pump, connection, ...opened } = await this.#request(key, dialer, request, makePump, cancellation)
+    return { ...opened, pump, peer: connection.peer, chains: known(connection.chain) }
   }
 
   async connectThrough(
@@ -107,7 +121,8 @@ class SharedTunnelPool implements TunnelPool {
     cancellation?: Cancellation,
   ): Promise<TunnelStream> {
     const outer = await this.#request(key, dialer, request, makeDuplex, cancellation)
-    return openInner(outer.end, outer.certificate, inner, this.#settings, cancellation)
+    const { chain, ...opened } = await openInner(outer.end, outer.certificate, inner, this.#settings, cancellation)
+    return { ...opened, chains: known(outer.connection.chain, chain) }
   }
 
   /** A stream on a pooled connection; each attempt gets an end of its own. */
@@ -132,7 +147,7 @@ class SharedTunnelPool implements TunnelPool {
       attempts++
       const end = makeEnd()
       const opened = await this.#open(connection, end, request, cancellation)
-      if (opened !== undefined) return { ...opened, end, peer: connection.peer, certificate }
+      if (opened !== undefined) return { ...opened, end, connection, certificate }
     }
     throw poolUnavailable(`the peer refuses streams: ${text}`)
   }
@@ -222,17 +237,18 @@ class SharedTunnelPool implements TunnelPool {
     certificate: WorkloadCertificate,
   ): Promise<PooledConnection> {
     this.#makeRoom()
-    const { clock, limits, unusedReleaseMs } = this.#settings
+    const { clock, limits, unusedReleaseMs, revocation } = this.#settings
     const socket = dialer.dial()
     this.#dialing.add(socket)
     try {
-      const secured = await secureClient(socket, certificate, key.acceptedPeers, clock, this.#settings)
+      const secured = await secureClient(socket, certificate, key.acceptedPeers, this.#settings)
       if (!this.#isOpen) {
         secured.socket.destroy()
         throw closing()
       }
       const h2 = connectH2(secured.socket, { limits, clock })
       const connection = new PooledConnection(h2, secured.peer, certificate, clock, unusedReleaseMs)
+      if (revocation !== undefined && secured.chain !== undefined) connection.follow(secured.chain, revocation)
       this.#put(text, shelf, connection)
       return connection
     } finally {

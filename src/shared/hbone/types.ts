@@ -3,13 +3,21 @@ import type { H2Stream, HeaderList } from '#shared/http2'
 import type { Cancellation, Closer, Drainable } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { ByteMeter, CopyResult, IpAddress, OnRead, SocketAddress } from '#shared/net'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import type { RefusalStatus } from './refuse.ts'
 
 /** Where a CONNECT asks to go: a literal address, or a service by host name. */
 export type ConnectTarget =
   | { readonly kind: 'address'; readonly ip: IpAddress; readonly port: number }
   | { readonly kind: 'hostname'; readonly hostname: string; readonly port: number }
+
+/** Whether the certificates of peers are still good: asked at each hand-shake, and told of later. */
+export interface Revocation {
+  /** What has been revoked of the chain; undefined = nothing that anybody knows of. */
+  faultOf(chain: PeerChain): string | undefined
+  /** Calls `onRevoked` once, should that come later; the returned function ends it. */
+  follow(chain: PeerChain, onRevoked: () => void): () => void
+}
 
 /** What tells pooled connections apart (hbone-and-ztunnel d.6). */
 export interface PoolKey {
@@ -52,6 +60,8 @@ export interface TunnelStream {
   readonly stream: H2Stream
   readonly responseHeaders: HeaderList
   readonly peer: SpiffeId
+  /** Of every peer on the way, the gateway of a double tunnel first; empty when nobody asks about revocation. */
+  readonly chains: readonly PeerChain[]
   /** Keeps what the peer sends until it is bound to a socket. Whoever does not bind it aborts it. */
   readonly pump: StreamPump
 }
@@ -62,7 +72,7 @@ export interface TunnelPool extends Drainable, Closer {
    *
    * @param cancellation gives the request up, not the dial, which others may wait for
    * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (TCP, 10 s), `TUNNEL_HANDSHAKE_FAILED`,
-   *   `TUNNEL_HANDSHAKE_TIMEOUT` (TLS, 10 s), `PEER_UNVERIFIED`, `TUNNEL_REFUSED` (an answer other than 200, its
+   *   `TUNNEL_HANDSHAKE_TIMEOUT` (TLS, 10 s), `PEER_UNVERIFIED`, `PEER_REVOKED`, `TUNNEL_REFUSED` (an answer other than 200, its
    *   message `http status: …`), `TUNNEL_ANSWER_TIMEOUT` (30 s), `TUNNEL_LOST`, `TUNNEL_POOL_UNAVAILABLE` (bounds
    *   reached, closing), `TUNNEL_LOST` when cancelled, and what `dialer` throws
    */

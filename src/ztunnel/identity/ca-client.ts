@@ -1,6 +1,6 @@
 import type { Clock } from '#shared/clock'
 import type { SpiffeId } from '#shared/model'
-import { createCsr, parseIdentity, type WorkloadCertificate } from '#shared/pki'
+import { createCsr, parseIdentity, type TlsProfile, type WorkloadCertificate } from '#shared/pki'
 import type { SigningRequest } from '#shared/xds'
 
 /** Gets a certificate with a new key. Rejects with a MeshError that tells why there is none. */
@@ -18,12 +18,18 @@ export const FETCH_TIMEOUT_MS = 10_000
  * Asks the CA, on behalf of the node, for certificates of its pods' accounts.
  *
  * @param validitySeconds `SECRET_TTL`; the CA may give less
+ * @param profile what of TLS the identities' tunnels speak
  */
-export function fetchFrom(ca: CertificateAuthority, validitySeconds: number, clock: Clock): FetchCertificate {
+export function fetchFrom(
+  ca: CertificateAuthority,
+  validitySeconds: number,
+  clock: Clock,
+  profile?: TlsProfile,
+): FetchCertificate {
   return async (id, signal) => {
     const { privateKeyPem, csrPem } = createCsr(id)
     const request = { csrPem, impersonatedId: id, validitySeconds }
     const chain = await ca.createCertificate(request, FETCH_TIMEOUT_MS, signal)
-    return parseIdentity(id, privateKeyPem, chain, clock.nowMs())
+    return parseIdentity(id, privateKeyPem, chain, clock.nowMs(), profile)
   }
 }

@@ -6,6 +6,7 @@ import {
   formatConnectTarget,
   HandshakeGate,
   headerValue,
+  type Revocation,
   forwardedHost as readForwardedHost,
   type TunnelRequest,
   type TunnelServerConnection,
@@ -41,6 +42,8 @@ export interface InboundOptions {
   readonly ownPorts: ReadonlySet<number>
   /** An application behind the PROXY protocol is dialled on loopback. */
   readonly isAppTunnelOnLoopback: boolean
+  /** Undefined = nothing is known of revoked certificates. */
+  readonly revocation: Revocation | undefined
   /** Baggage is read from clients outside the mesh, and sent with the answer. */
   readonly isBaggageUsed: boolean
 }
@@ -51,6 +54,8 @@ type DeliverPlan = Extract<InboundPlan, { kind: 'deliver' }>
 interface ServedTunnel {
   readonly captured: CapturedTunnel
   readonly workload: Workload
+  /** Those that are open, to be ended when the client's certificate is revoked; undefined when nobody asks about that. */
+  readonly connections: Set<OpenConnection> | undefined
 }
 
 /** Mesh → pod: the way of a tunnel, and of each connection in it (hbone-and-ztunnel e.3). */
@@ -94,7 +99,7 @@ export class Inbound {
 
   /** Certificate first, then the hand-shake; a tunnel that gets neither is closed without a word. */
   async #serve(captured: CapturedTunnel): Promise<TunnelServerConnection | undefined> {
-    const { view, clock, certificateOf, limits } = this.#options
+    const { view, clock, certificateOf, limits, revocation } = this.#options
     const { socket, source, acceptedOn, pod } = captured
     const workload = await localWorkload(view, pod.info)
     const id = typeof workload === 'string' ? undefined : workloadIdentity(workload)
@@ -104,16 +109,25 @@ export class Inbound {
       return undefined
     }
     const certificate = await certificateOf(id)
-    return acceptTunnels(socket, {
+    const connections = revocation && new Set<OpenConnection>()
+    const tunnel = await acceptTunnels(socket, {
       clock,
       certificate,
       source,
       acceptedOn,
       limits,
       gate: this.#gate,
-      onTunnel: (request) => this.#take({ captured, workload }, request),
+      revocation,
+      onTunnel: (request) => this.#take({ captured, workload, connections }, request),
       onMalformed: (reason) => this.#failedEarly(captured, reason),
     })
+    if (tunnel.chain === undefined || revocation === undefined) return tunnel
+    const stopFollowing = revocation.follow(tunnel.chain, () => {
+      for (const connection of [...(connections ?? [])]) connection.cut('certificate-revoked')
+      socket.destroy()
+    })
+    socket.once('close', stopFollowing)
+    return tunnel
   }
 
   /** One CONNECT. */
@@ -128,7 +142,7 @@ export class Inbound {
     })
   }
 
-  async #carry({ captured, workload: atAccept }: ServedTunnel, request: TunnelRequest): Promise<void> {
+  async #carry({ captured, workload: atAccept, connections }: ServedTunnel, request: TunnelRequest): Promise<void> {
     const { view, clock, network, ownPorts, isAppTunnelOnLoopback, authorizer } = this.#options
     const { pod, source, acceptedOn } = captured
     const startedMs = clock.monotonicMs()
@@ -159,12 +173,14 @@ export class Inbound {
       request.refuse(401)
       return connection.ended({ error: verdict.reason, flag: 'DENY' })
     }
-    return this.#deliver({ captured, workload }, request, planned, connection)
+    connections?.add(connection)
+    await this.#deliver({ captured, workload }, request, planned, connection)
+    connections?.delete(connection)
   }
 
   /** Application socket first, then 200. */
   async #deliver(
-    { captured, workload }: ServedTunnel,
+    { captured, workload }: Pick<ServedTunnel, 'captured' | 'workload'>,
     request: TunnelRequest,
     planned: DeliverPlan,
     connection: OpenConnection,
@@ -193,7 +209,7 @@ export class Inbound {
   }
 
   #open(
-    { captured, workload }: ServedTunnel,
+    { captured, workload }: Pick<ServedTunnel, 'captured' | 'workload'>,
     request: TunnelRequest,
     planned: DeliverPlan,
     about: { readonly startedMs: number; readonly forwardedHost: string | undefined },

@@ -207,9 +207,12 @@ export class Outbound {
 async function join(accepted: AcceptedSocket, connection: OpenConnection, reached: Reached): Promise<void> {
   connection.onCancelled = () => reached.abort()
   connection.follow(reached.meter)
+  const stopFollowing = reached.onRevoked(() => connection.cut('certificate-revoked'))
   const copied = reached.carry(accepted)
   if (connection.isCancelled) reached.abort()
-  connection.ended(copyOutcome(await copied))
+  const outcome = copyOutcome(await copied)
+  stopFollowing()
+  connection.ended(outcome)
 }
 
 function uidOf({ destination }: ReachingPlan): string {

@@ -1,6 +1,14 @@
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
-import { type ConnectRequest, connectHeaders, newTraceparent, type PoolKey, type TunnelPool } from '#shared/hbone'
+import {
+  type ConnectRequest,
+  connectHeaders,
+  newTraceparent,
+  type PoolKey,
+  type Revocation,
+  type TunnelPool,
+  type TunnelStream,
+} from '#shared/hbone'
 import type { Cancellation } from '#shared/lifecycle'
 import { type SpiffeId, workloadIdentity } from '#shared/model'
 import { type ByteMeter, type CopyResult, SocketPipe } from '#shared/net'
@@ -19,6 +27,8 @@ export interface ReachOptions {
   readonly certificateOf: (id: SpiffeId) => Promise<WorkloadCertificate>
   /** The node's own network name, empty by default. */
   readonly network: string
+  /** Undefined = nothing is known of revoked certificates. */
+  readonly revocation: Revocation | undefined
 }
 
 /** A next hop that is there, to which nothing of the application has been sent. */
@@ -28,7 +38,11 @@ export interface Reached {
   carry(accepted: AcceptedSocket): Promise<CopyResult>
   /** Ends it, before `carry` or during it. */
   abort(): void
+  /** Tells when a certificate of a peer on the way is revoked; the returned function ends that. */
+  onRevoked(tell: () => void): () => void
 }
+
+const NOTHING_TO_STOP = (): void => {}
 
 type TunnelPlan = Exclude<ReachingPlan, { kind: 'passthrough' }>
 
@@ -71,7 +85,7 @@ export class Reach {
     }
     const pool = this.#poolOf(captured.pod)
     const request = this.#requestOf(planned, leaving)
-    const { pump } =
+    const { pump, chains } =
       planned.kind === 'tunnel'
         ? await pool.connect(key, tunnelDialer, request, cancellation)
         : await pool.connectThrough(key, tunnelDialer, request, this.#innerOf(planned, request), cancellation)
@@ -79,6 +93,7 @@ export class Reach {
       meter: pump.meter,
       carry: (accepted) => pump.bind(accepted.adopt(pump.onread)),
       abort: () => pump.abort(),
+      onRevoked: (tell) => this.#follow(chains, tell),
     }
   }
 
@@ -118,6 +133,16 @@ export class Reach {
         pipe.abort()
         socket.destroy()
       },
+      onRevoked: () => NOTHING_TO_STOP,
+    }
+  }
+
+  #follow(chains: TunnelStream['chains'], tell: () => void): () => void {
+    const { revocation } = this.#options
+    if (revocation === undefined || chains.length === 0) return NOTHING_TO_STOP
+    const stops = chains.map((chain) => revocation.follow(chain, tell))
+    return () => {
+      for (const stop of stops) stop()
     }
   }
 

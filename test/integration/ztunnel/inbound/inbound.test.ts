@@ -132,6 +132,7 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
       limits: {},
       network: '',
       ownPorts: new Set([15_008]),
+      revocation: undefined,
       isAppTunnelOnLoopback: true,
       isBaggageUsed: true,
       ...change,

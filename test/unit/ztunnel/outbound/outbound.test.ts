@@ -50,6 +50,7 @@ function setUp(mesh: MeshState, clock: FakeClock, askFor?: (names: readonly stri
     logger: log.logger('outbound'),
     connectRetries: 0,
     loadBalancing: 'random',
+    revocation: undefined,
     ownPorts: new Set([15_001]),
     hbonePort: 15_008,
     ...(askFor === undefined ? {} : { askFor }),
