@@ -167,7 +167,8 @@ export class Outbound {
     const connection = this.#open(leaving, planned)
     if (connection === undefined) {
       this.#load?.leave(uidOf(planned))
-      return reached.abort()
+      reached.abort()
+      return
     }
     if (attempt.cutBy !== undefined) connection.cut(attempt.cutBy)
     join(leaving.captured.accepted, connection, reached)
