@@ -151,6 +151,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
         revocation: revocations?.for('source'),
       }),
     revocation: revocations?.for('source'),
+    halfOpenTimeoutMs: config.halfOpenTimeoutMs,
     resolver: new HostnameResolver(clock),
     logger: log.logger('outbound'),
     connectRetries: config.connectRetries,
@@ -170,6 +171,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     network,
     ownPorts: OWN_PORTS,
     revocation: revocations?.for('destination'),
+    halfOpenTimeoutMs: config.halfOpenTimeoutMs,
     isAppTunnelOnLoopback: config.isAppTunnelOnLoopback,
     isBaggageUsed: config.isResponseBaggageEnabled,
   }

@@ -121,6 +121,7 @@ export async function outboundWay(
     connectRetries: 2,
     loadBalancing: 'random',
     revocation: undefined,
+    halfOpenTimeoutMs: 0,
     ...options,
   })
   const server = createServer({ pauseOnConnect: true })
@@ -182,6 +183,7 @@ export async function inboundWay(
     ownPorts: new Set([15_001, 15_006, HBONE_PORT]),
     isAppTunnelOnLoopback: true,
     revocation: undefined,
+    halfOpenTimeoutMs: 0,
     isBaggageUsed: true,
     ...change,
   })

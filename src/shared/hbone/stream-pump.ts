@@ -48,6 +48,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, 
   readonly #backlog = new PieceQueue()
   #isReadPaused = false
   #isReadEnded = false
+  #isStreamEnded = false
 
   /** @param socketSide a client's socket is the `opener`, a server's the `target` */
   constructor(socketSide: 'opener' | 'target') {
@@ -102,7 +103,12 @@ export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, 
     this.#stream?.consumed(bytes)
   }
 
+  get isHalfOpen(): boolean {
+    return this.#isReadEnded !== this.#isStreamEnded
+  }
+
   onEnd(): void {
+    this.#isStreamEnded = true
     this.#writer.end()
   }
 

@@ -132,6 +132,8 @@ export interface StreamPump {
   bind(socket: Socket): Promise<CopyResult>
   /** RST_STREAM CANCEL and a closed socket: for policy changes and drains. */
   abort(): void
+  /** One side has ended and the other has not. */
+  readonly isHalfOpen: boolean
   /** Live counts. `sentBytes` = from the connection's opener to its target. */
   readonly meter: Readonly<ByteMeter>
 }

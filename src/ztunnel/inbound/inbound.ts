@@ -3,6 +3,7 @@ import { reasonOf } from '#shared/errors'
 import {
   acceptTunnels,
   answerHeaders,
+  endWhenHalfOpen,
   formatConnectTarget,
   HandshakeGate,
   headerValue,
@@ -44,6 +45,8 @@ export interface InboundOptions {
   readonly isAppTunnelOnLoopback: boolean
   /** Undefined = nothing is known of revoked certificates. */
   readonly revocation: Revocation | undefined
+  /** Of tunnelled connections (`AMBIT_HALF_OPEN_TIMEOUT`); 0 = none. */
+  readonly halfOpenTimeoutMs: number
   /** Baggage is read from clients outside the mesh, and sent with the answer. */
   readonly isBaggageUsed: boolean
 }
@@ -185,7 +188,7 @@ export class Inbound {
     planned: DeliverPlan,
     connection: OpenConnection,
   ): Promise<void> {
-    const { dialer, isBaggageUsed } = this.#options
+    const { dialer, clock, isBaggageUsed, halfOpenTimeoutMs } = this.#options
     const { dial, sourceIp, proxiedDestination } = planned
     const wanted = { target: dial, source: sourceIp, onread: request.onread }
     const dialled = await dialer.connect(captured.pod, wanted, connection, request).then(
@@ -205,7 +208,10 @@ export class Inbound {
     const copied = pump.bind(socket)
     connection.onCancelled = () => pump.abort()
     if (connection.isCancelled) pump.abort()
-    connection.ended(copyOutcome(await copied))
+    const stop = halfOpenTimeoutMs > 0 ? endWhenHalfOpen(pump, clock, halfOpenTimeoutMs) : undefined
+    const outcome = copyOutcome(await copied)
+    stop?.()
+    connection.ended(outcome)
   }
 
   #open(

@@ -3,9 +3,11 @@ import { MeshError } from '#shared/errors'
 import {
   type ConnectRequest,
   connectHeaders,
+  endWhenHalfOpen,
   newTraceparent,
   type PoolKey,
   type Revocation,
+  type StreamPump,
   type TunnelPool,
   type TunnelStream,
 } from '#shared/hbone'
@@ -29,6 +31,8 @@ export interface ReachOptions {
   readonly network: string
   /** Undefined = nothing is known of revoked certificates. */
   readonly revocation: Revocation | undefined
+  /** Of tunnelled connections (`AMBIT_HALF_OPEN_TIMEOUT`); 0 = none. */
+  readonly halfOpenTimeoutMs: number
 }
 
 /** A next hop that is there, to which nothing of the application has been sent. */
@@ -91,10 +95,16 @@ export class Reach {
         : await pool.connectThrough(key, tunnelDialer, request, this.#innerOf(planned, request), cancellation)
     return {
       meter: pump.meter,
-      carry: (accepted) => pump.bind(accepted.adopt(pump.onread)),
+      carry: (accepted) => this.#carry(pump, accepted),
       abort: () => pump.abort(),
       onRevoked: (tell) => this.#follow(chains, tell),
     }
+  }
+
+  #carry(pump: StreamPump, accepted: AcceptedSocket): Promise<CopyResult> {
+    const { clock, halfOpenTimeoutMs } = this.#options
+    const copied = pump.bind(accepted.adopt(pump.onread))
+    return halfOpenTimeoutMs === 0 ? copied : copied.finally(endWhenHalfOpen(pump, clock, halfOpenTimeoutMs))
   }
 
   #requestOf(planned: TunnelPlan, { captured, workload }: Leaving): ConnectRequest {

@@ -133,6 +133,7 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
       network: '',
       ownPorts: new Set([15_008]),
       revocation: undefined,
+      halfOpenTimeoutMs: 0,
       isAppTunnelOnLoopback: true,
       isBaggageUsed: true,
       ...change,

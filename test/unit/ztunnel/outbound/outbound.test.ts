@@ -51,6 +51,7 @@ function setUp(mesh: MeshState, clock: FakeClock, askFor?: (names: readonly stri
     connectRetries: 0,
     loadBalancing: 'random',
     revocation: undefined,
+    halfOpenTimeoutMs: 0,
     ownPorts: new Set([15_001]),
     hbonePort: 15_008,
     ...(askFor === undefined ? {} : { askFor }),

@@ -149,6 +149,11 @@ describe('where an outbound connection goes', () => {
       'plain to 10.9.0.1:80',
     ],
     [
+      'to a service that this namespace may not see: as to something unknown',
+      { mesh: [server, { ...web, namespace: 'other', visibility: 'Namespace' }], to: '10.9.0.1:80' },
+      'plain to 10.9.0.1:80',
+    ],
+    [
       'to a service’s CIDR address',
       { mesh: [server, service({ name: 'web', cidrVips: ['/10.9.0.0/24'] })], to: '10.9.0.77:80' },
       'endpoint 10.0.2.1:15008 for 10.0.2.1:8080 as default/server (web:80) [server]',
@@ -221,6 +226,32 @@ describe('waypoints', () => {
       'the waypoint may sit at a service’s address',
       { mesh: [server, { ...web, waypoint: gateway('/10.9.0.9') }, waypoint, waypointService], to: '10.9.0.1:80' },
       `${through} for 10.9.0.1:80 as default/waypoint (web:80) [waypoint]`,
+    ],
+    [
+      'at an IPv6 address: its IPv6 one, whatever the client used',
+      {
+        mesh: [
+          server,
+          { ...web, waypoint: gateway('/fd99::9') },
+          waypoint,
+          { ...waypointService, vips: [{ network: '', ip: ip('fd99::9') }] },
+        ],
+        to: '10.9.0.1:80',
+      },
+      'waypoint fd00::3:1:15008 for 10.9.0.1:80 as default/waypoint (web:80) [waypoint]',
+    ],
+    [
+      'by the address of a service that the client may not see: unknown',
+      {
+        mesh: [
+          server,
+          { ...web, waypoint: gateway('/10.9.0.9') },
+          { ...waypoint, namespace: 'elsewhere' },
+          { ...waypointService, namespace: 'elsewhere', visibility: 'Namespace' },
+        ],
+        to: '10.9.0.1:80',
+      },
+      'refuse: unknown waypoint: /10.9.0.9',
     ],
     [
       'the waypoint service’s identities are accepted too',
