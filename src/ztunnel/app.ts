@@ -148,6 +148,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
         limits,
         maxStreamsPerConnection: config.poolMaxStreamsPerConnection,
         unusedReleaseMs: config.poolUnusedReleaseTimeoutMs,
+        isLostRequestRepeated: config.connectRetries > 0,
         revocation: revocations?.for('source'),
       }),
     revocation: revocations?.for('source'),

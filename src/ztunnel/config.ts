@@ -273,7 +273,7 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       integer(0, 5),
       'AMBIT_CONNECT_RETRIES',
       2,
-      'Further endpoints of a service that are tried when one cannot be reached; 0 = none, like Istio.',
+      'Further endpoints of a service that are tried when one cannot be reached; 0 = like Istio, nothing is tried again.',
     ),
     loadBalancing: setting(
       oneOf('random', 'least-request'),

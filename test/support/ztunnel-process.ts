@@ -21,7 +21,12 @@ export interface ZtunnelProcessSettings {
   readonly serviceAccount?: string
   readonly namespace?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Another program that takes Istio's settings, in place of ours; its readiness port is always 15021. */
+  readonly program?: string
 }
+
+/** What Istio's ztunnel listens on, with no setting for it. */
+const FIXED_READINESS_PORT = 15_021
 
 /** A tunnel as its own process, and the node agent that gives it pods, played by this one. */
 export class ZtunnelProcess {
@@ -71,8 +76,11 @@ export class ZtunnelProcess {
         })),
       })
     const ports = await freePorts(3)
+    if (settings.program !== undefined) ports[2] = FIXED_READINESS_PORT
     const [admin, stats, readiness] = ports.map(String)
-    const child = spawn(process.execPath, ['--conditions=source', MAIN], {
+    const [command, args] =
+      settings.program === undefined ? [process.execPath, ['--conditions=source', MAIN]] : [settings.program, []]
+    const child = spawn(command, args, {
       cwd: folder,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
@@ -83,6 +91,8 @@ export class ZtunnelProcess {
         CA_ADDRESS: settings.caAddress,
         CA_ROOT_CA: join(folder, 'root.pem'),
         INPOD_UDS: path,
+        PROXY_CONFIG: JSON.stringify({ proxyAdminPort: ports[0], statsPort: ports[1] }),
+        ISTIO_META_DNS_CAPTURE: 'false',
         AMBIT_ADMIN_PORT: admin,
         AMBIT_STATS_PORT: stats,
         AMBIT_READINESS_PORT: readiness,

@@ -19,7 +19,10 @@ export function endWhenHalfOpen(pump: StreamPump, clock: Clock, timeoutMs: numbe
     const total = pump.meter.sentBytes + pump.meter.receivedBytes
     if (!pump.isHalfOpen) silentSinceMs = undefined
     else if (silentSinceMs === undefined || total !== carried) silentSinceMs = nowMs
-    else if (nowMs - silentSinceMs >= timeoutMs) return pump.abort()
+    else if (nowMs - silentSinceMs >= timeoutMs) {
+      pump.abort()
+      return
+    }
     carried = total
     timer = clock.setTimer(timeoutMs / LOOKS, look)
   }

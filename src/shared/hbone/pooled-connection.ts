@@ -20,6 +20,7 @@ export class PooledConnection {
   #lastUsedMs: number
   #timer: Timer | undefined
   #isRetired = false
+  #openedCount = 0
   #stopFollowing: (() => void) | undefined
   /** Of the peer, when somebody asks about revocation. */
   chain: PeerChain | undefined
@@ -53,6 +54,16 @@ export class PooledConnection {
     return this.#lastUsedMs
   }
 
+  /** It has carried streams before, so that its peer may have gone since. */
+  get isReused(): boolean {
+    return this.#openedCount > 1
+  }
+
+  /** The connection itself is lost or on its way out, not just a stream of it. */
+  get isOver(): boolean {
+    return !this.#connection.isUsable
+  }
+
   /** Whether it can take one more stream, with at most `maxStreams` at once. */
   hasRoom(maxStreams: number): boolean {
     return this.#connection.streamCount < Math.min(maxStreams, this.#connection.peerMaxConcurrentStreams)
@@ -76,6 +87,7 @@ export class PooledConnection {
     cancellation: Cancellation | undefined,
   ): Promise<OpenedTunnel> {
     this.#lastUsedMs = this.#clock.monotonicMs()
+    this.#openedCount++
     return openTunnel(this.#connection, end, request, this.#clock, answerTimeoutMs, cancellation)
   }
 

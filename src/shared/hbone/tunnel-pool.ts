@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { type Clock, systemClock } from '#shared/clock'
-import type { MeshError } from '#shared/errors'
+import { MeshError } from '#shared/errors'
 import { connectH2, type H2Limits } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { PeerChain, WorkloadCertificate } from '#shared/pki'
@@ -39,6 +39,8 @@ export interface TunnelPoolSettings {
   readonly maxWaiting: number
   /** Differences from the engine's `clientLimits`. */
   readonly limits: Partial<H2Limits>
+  /** A request that was not answered because a reused connection was lost is sent again on a new one. */
+  readonly isLostRequestRepeated: boolean
   /** Undefined = nothing is known of revoked certificates. */
   readonly revocation: Revocation | undefined
 }
@@ -53,10 +55,11 @@ const DEFAULTS: TunnelPoolSettings = {
   maxConnections: 16_384,
   maxWaiting: 16_384,
   limits: {},
+  isLostRequestRepeated: true,
   revocation: undefined,
 }
 
-/** How often a request is sent to peers that refuse it unseen. */
+/** How often a request is sent to peers that refuse it unseen, or are gone. */
 const MAX_ATTEMPTS = 3
 
 /** What is there, and what is on its way, for one key. */
@@ -73,6 +76,10 @@ interface OpenedOnPool<E extends TunnelEnd> extends OpenedTunnel {
   readonly connection: PooledConnection
   /** What the connection was made with. */
   readonly certificate: WorkloadCertificate
+}
+
+function isLoss(error: unknown): boolean {
+  return error instanceof MeshError && error.code === 'TUNNEL_LOST'
 }
 
 function known(...chains: readonly (PeerChain | undefined)[]): readonly PeerChain[] {
@@ -167,7 +174,7 @@ class SharedTunnelPool implements TunnelPool {
     await Promise.all([...this.#connections].map(how))
   }
 
-  /** Undefined when the peer refused the stream before looking at it: another attempt is safe. */
+  /** Undefined when another attempt is due: the peer refused the stream unseen, or had gone before it. */
   async #open(
     connection: PooledConnection,
     end: TunnelEnd,
@@ -177,7 +184,10 @@ class SharedTunnelPool implements TunnelPool {
     try {
       return await connection.open(end, request, this.#settings.answerTimeoutMs, cancellation)
     } catch (error) {
-      if (error instanceof StreamRefused) return undefined
+      const isUnseen = error instanceof StreamRefused
+      const isStale = this.#settings.isLostRequestRepeated && connection.isReused && connection.isOver
+      const isGivenUp = cancellation?.isCancelled === true || !this.#isOpen
+      if (isUnseen || (isStale && isLoss(error) && !isGivenUp)) return undefined
       throw error
     }
   }

@@ -10,7 +10,10 @@ function setUp(): {
 } {
   const clock = new FakeClock()
   let isAborted = false
-  const pump = { isHalfOpen: false, meter: { sentBytes: 0, receivedBytes: 0 }, abort: () => void (isAborted = true) }
+  const abort = (): void => {
+    isAborted = true
+  }
+  const pump = { isHalfOpen: false, meter: { sentBytes: 0, receivedBytes: 0 }, abort }
   // Only what is looked at.
   const stop = endWhenHalfOpen(pump as unknown as StreamPump, clock, 4_000)
   return { clock, pump, aborted: () => isAborted, stop }
