@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect, type TLSSocket } from 'node:tls'
 import type { Clock } from '#shared/clock'
@@ -61,8 +61,8 @@ export async function secureOver(
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
   })
-  // A transport that is no TCP socket does not tell of its end by itself.
-  transport.on('close', () => secured.destroy())
+  // A transport that is no socket of the kernel does not tell of its end by itself.
+  if (!(transport instanceof Socket)) transport.on('close', () => secured.destroy())
   if (transport.destroyed) secured.destroy()
   await handshaken(secured, clock, handshakeTimeoutMs)
   const peer = verify(secured, acceptedPeers)

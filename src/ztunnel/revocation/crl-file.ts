@@ -66,22 +66,34 @@ export class CrlFile {
   }
 
   #read(): void {
+    const lists = this.#newLists()
+    if (lists === undefined) return
     const { path, log, onLists, clock } = this.#options
+    const certificates = lists.reduce((sum, { serials }) => sum + serials.size, 0)
+    log.info('revocation lists read', { path, lists: lists.length, certificates })
+    const nowMs = clock.nowMs()
+    const expired = lists.filter(({ nextUpdateMs }) => nextUpdateMs !== undefined && nextUpdateMs < nowMs).length
+    if (expired > 0) log.warn('revocation lists are past their next update and still count', { path, expired })
+    onLists(lists)
+  }
+
+  /** Undefined when the file is as it was, or cannot be read; that is told of once. */
+  #newLists(): readonly RevocationList[] | undefined {
+    const { path, log } = this.#options
+    const refuse = (error: unknown): undefined => {
+      log.error('revocation lists cannot be read, the last good ones stay', { path, error: reasonOf(error) })
+    }
+    let bytes: Buffer
     try {
-      const bytes = readFileSync(path)
-      if (this.#isSeen(createHash('sha256').update(bytes).digest('hex'))) return
-      const lists = readRevocationLists(bytes)
-      const certificates = lists.reduce((sum, { serials }) => sum + serials.size, 0)
-      log.info('revocation lists read', { path, lists: lists.length, certificates })
-      const nowMs = clock.nowMs()
-      const expired = lists.filter(({ nextUpdateMs }) => nextUpdateMs !== undefined && nextUpdateMs < nowMs).length
-      if (expired > 0) log.warn('revocation lists are past their next update and still count', { path, expired })
-      onLists(lists)
+      bytes = readFileSync(path)
     } catch (error) {
-      const reason = reasonOf(error)
-      // A bad file is told of once; a missing one, once per time that it goes.
-      const isNews = error instanceof Error && 'syscall' in error ? !this.#isSeen(reason) : true
-      if (isNews) log.error('revocation lists cannot be read, the last good ones stay', { path, error: reason })
+      return this.#isSeen(reasonOf(error)) ? undefined : refuse(error)
+    }
+    if (this.#isSeen(createHash('sha256').update(bytes).digest('hex'))) return undefined
+    try {
+      return readRevocationLists(bytes)
+    } catch (error) {
+      return refuse(error)
     }
   }
 
