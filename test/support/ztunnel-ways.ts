@@ -10,10 +10,10 @@ import type { Netns } from '#shared/sys'
 import { AccessLog, Log, Metrics } from '#shared/telemetry'
 import { Authorizer } from '../../src/ztunnel/authz/index.ts'
 import { UnreadSocket } from '../../src/ztunnel/capture/accepted-socket.ts'
-import type { LocalPod, PodWork } from '../../src/ztunnel/capture/index.ts'
+import type { CapturedConnection, LocalPod, PodWork } from '../../src/ztunnel/capture/index.ts'
 import { ConnectionTable } from '../../src/ztunnel/connections/index.ts'
 import { PodDialer } from '../../src/ztunnel/dial/index.ts'
-import { Inbound, type InboundOptions } from '../../src/ztunnel/inbound/index.ts'
+import { Inbound, type InboundOptions, PlaintextInbound } from '../../src/ztunnel/inbound/index.ts'
 import { HostnameResolver, Outbound, type OutboundOptions } from '../../src/ztunnel/outbound/index.ts'
 import { ConnectionMetrics, ConnectionReporter } from '../../src/ztunnel/reporting/index.ts'
 import type { MeshState } from '../../src/ztunnel/state/index.ts'
@@ -124,6 +124,14 @@ export async function outboundWay(
     halfOpenTimeoutMs: 0,
     ...options,
   })
+  return { ...books, ...(await capturedBy(books.pod, outbound.handle)) }
+}
+
+/** Connections that a listener takes as if they had been redirected, each to where the test says. */
+async function capturedBy(
+  pod: LocalPod,
+  handle: (connection: CapturedConnection) => void,
+): Promise<Pick<OutboundWay, 'connect' | 'close'>> {
   const server = createServer({ pauseOnConnect: true })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const destinations = new Map<number, SocketAddress>()
@@ -131,11 +139,10 @@ export async function outboundWay(
     const port = accepted.remote?.port ?? 0
     const originalDestination = destinations.get(port) ?? { ip: ip('127.0.0.1'), port: 1 }
     const source = { ip: ip('127.0.0.1'), port }
-    outbound.handle({ pod: books.pod, source, originalDestination, accepted: new UnreadSocket(accepted) })
+    handle({ pod, source, originalDestination, accepted: new UnreadSocket(accepted) })
   })
   const clients: Socket[] = []
   return {
-    ...books,
     connect: async (to) => {
       const localPort = await freePort()
       destinations.set(localPort, to)
@@ -152,10 +159,35 @@ export async function outboundWay(
     },
     close: async () => {
       for (const socket of clients) socket.destroy()
-      await Promise.all(books.pod.belongings.map((one) => one.close()))
+      await Promise.all(pod.belongings.map((one) => one.close()))
       await closed(server)
     },
   }
+}
+
+function inboundOptions(mesh: MeshState, ca: MemoryCa, reporter: ConnectionReporter): InboundOptions {
+  return {
+    view: mesh,
+    clock: systemClock,
+    authorizer: new Authorizer({ view: mesh, unknownPolicy: 'open', logger: quietLogger, policyLogLevel: 'debug' }),
+    dialer: plainDialer(),
+    reporter,
+    certificateOf: certificatesOf(ca),
+    limits: {},
+    network: '',
+    ownPorts: new Set([15_001, 15_006, HBONE_PORT]),
+    isAppTunnelOnLoopback: true,
+    revocation: undefined,
+    halfOpenTimeoutMs: 0,
+    isBaggageUsed: true,
+  }
+}
+
+/** The way into pod `name` as plain TCP, and how somebody connects to `to` by it. */
+export async function plaintextWay(name: string, netns: Netns, mesh: MeshState, ca: MemoryCa): Promise<OutboundWay> {
+  const books = booksOf(name, name, netns)
+  const inbound = new PlaintextInbound(inboundOptions(mesh, ca, books.reporter))
+  return { ...books, ...(await capturedBy(books.pod, inbound.handle)) }
 }
 
 /** The way into pod `name` by tunnel, listening at `at` (a free port of loopback unless told otherwise). */
@@ -171,22 +203,7 @@ export async function inboundWay(
   },
 ): Promise<InboundWay> {
   const books = booksOf(name, at.serviceAccount ?? name, netns)
-  const inbound = new Inbound({
-    view: mesh,
-    clock: systemClock,
-    authorizer: new Authorizer({ view: mesh, unknownPolicy: 'open', logger: quietLogger, policyLogLevel: 'debug' }),
-    dialer: plainDialer(),
-    reporter: books.reporter,
-    certificateOf: certificatesOf(ca),
-    limits: {},
-    network: '',
-    ownPorts: new Set([15_001, 15_006, HBONE_PORT]),
-    isAppTunnelOnLoopback: true,
-    revocation: undefined,
-    halfOpenTimeoutMs: 0,
-    isBaggageUsed: true,
-    ...change,
-  })
+  const inbound = new Inbound({ ...inboundOptions(mesh, ca, books.reporter), ...change })
   const accepted: Socket[] = []
   const acceptedIp = ip(at.host)
   const server = createServer({ pauseOnConnect: true }, (socket) => {
