@@ -177,8 +177,11 @@ export class Inbound {
       return connection.ended({ error: verdict.reason, flag: 'DENY' })
     }
     connections?.add(connection)
-    await this.#deliver({ captured, workload }, request, planned, connection)
-    connections?.delete(connection)
+    try {
+      await this.#deliver({ captured, workload }, request, planned, connection)
+    } finally {
+      connections?.delete(connection)
+    }
   }
 
   /** Application socket first, then 200. */

@@ -252,6 +252,24 @@ describe.runIf(requirePrivileges())('the way out of a pod', () => {
     expect(dials).toBeGreaterThan(1)
   })
 
+  it('uses no tunnel into a pod that has gone: it is closed, and the pod that has the address now proves who it is', async () => {
+    const host = ownLoopback()
+    const mesh = meshOf([client, web, server('server', host)])
+    const at = { host, port: HBONE_PORT }
+    const gone = await inboundWay('server', netns, mesh, ca, {}, at)
+    later(await echoAt(host, app.address.port))
+    const way = later(await outboundWay('client', netns, mesh, ca))
+    expect(await say(await way.connect(VIP), 'x')).toBe('x')
+    await gone.pod.work.drain({ mode: 'immediate', deadlineMs: 0 })
+    await gone.close()
+    await until(() => way.table.size === 0)
+    const other = ca.issue(ca.id('default', 'other'))
+    later(await inboundWay('server', netns, mesh, ca, { certificateOf: async () => other }, at))
+    expect(await next(await way.connect(VIP))).toBe('ECONNRESET')
+    await until(() => way.lines.length === 2)
+    expect(way.lines[1]).toContain('sa/other')
+  })
+
   describe('with revocation lists', () => {
     const setUp = async () => {
       const host = ownLoopback()
