@@ -69,6 +69,8 @@ interface GivenSettings {
   readonly logFormat: LogFormat
   readonly isPolicyLoggedAtInfo: boolean
   readonly unknownPolicy: 'open' | 'closed'
+  readonly workerCount: number
+  readonly sameNode: 'direct' | 'tunnel'
   readonly adminPort: number | undefined
   readonly statsPort: number | undefined
   readonly readinessPort: number
@@ -93,6 +95,9 @@ const ISTIOD = 'https://istiod.istio-system.svc:15012'
 const LOCAL_ISTIOD = 'https://localhost:15012'
 const ADMIN_PORT = 15_000
 const STATS_PORT = 15_020
+
+/** More than any node has cores for one tunnel. */
+const MAX_WORKERS = 64
 
 const ownPort = optional(integer(0, 65_535, 'port'))
 
@@ -348,6 +353,18 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     ),
     statsPort: setting(ownPort, 'AMBIT_STATS_PORT', undefined, 'Metrics port.', '`statsPort`, else 15020'),
     readinessPort: setting(integer(0, 65_535, 'port'), 'AMBIT_READINESS_PORT', 15_021, 'Readiness port.'),
+    sameNode: setting(
+      oneOf('direct', 'tunnel'),
+      'AMBIT_SAME_NODE',
+      'direct',
+      'Connections between two pods of this node: `direct` = handed over inside the process after the same authorization, `tunnel` = through a tunnel like all others.',
+    ),
+    workerCount: setting(
+      integer(1, MAX_WORKERS),
+      'ZTUNNEL_WORKER_THREADS',
+      1,
+      'Processes that carry the pods, each pod in one of them; with more than one there is a supervisor beside them.',
+    ),
   },
   refused: refusedSettings,
 }
@@ -368,22 +385,6 @@ export function readZtunnelConfig(
     adminPort: given.adminPort ?? proxyConfig.proxyAdminPort ?? ADMIN_PORT,
     statsPort: given.statsPort ?? proxyConfig.statsPort ?? STATS_PORT,
   })
-}
-
-/** The settings as `/config_dump` shows them: of tokens and headers only that they are set. */
-export function shownConfig(config: ZtunnelConfig): Readonly<Record<string, string | number | boolean | undefined>> {
-  const hidden: Readonly<Record<string, string | undefined>> = {
-    authToken: config.authToken && '<set>',
-    localXds: config.localXds && '<set>',
-    xdsHeaders: Object.keys(config.xdsHeaders).join(','),
-    caHeaders: Object.keys(config.caHeaders).join(','),
-  }
-  return Object.fromEntries(
-    Object.entries({ ...config, ...hidden }).map(([key, value]) => [
-      key,
-      typeof value === 'object' ? JSON.stringify(value) : value,
-    ]),
-  )
 }
 
 function withScheme(address: string): string {

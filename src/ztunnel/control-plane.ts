@@ -1,5 +1,5 @@
 import { MeshError } from '#shared/errors'
-import { PQC_GROUPS } from '#shared/pki'
+import { PQC_GROUPS, type TlsProfile } from '#shared/pki'
 import {
   type ControlPlaneEndpoint,
   type JsonObject,
@@ -28,6 +28,11 @@ export function caEndpoint(config: ZtunnelConfig): ControlPlaneEndpoint {
     alternativeHost: config.altCaHostname,
     headers: headersOf(config.caHeaders),
   }
+}
+
+/** What of TLS the tunnels of this node speak. */
+export function tlsProfile({ isTls12Enabled, compliancePolicy }: ZtunnelConfig): TlsProfile {
+  return { isTls12Enabled, isPqcOnly: compliancePolicy === 'pqc' }
 }
 
 /** What the control plane sees of this node (hbone-and-ztunnel a.2); the domain is `cluster.local`, as Istio has it. */

@@ -17,5 +17,4 @@ export const refusedSettings: NonNullable<ConfigSpec<never>['refused']> = [
   { env: 'FAKE_CA', harmless: ['false'], reason: 'there is no built-in certificate authority' },
   { env: 'UNSTABLE_ENABLE_SOCKS5', harmless: ['false'], reason: 'there is no SOCKS5 listener' },
   { env: 'USER_TIMEOUT_ENABLED', harmless: ['false'], reason: 'TCP_USER_TIMEOUT cannot be set' },
-  { env: 'ZTUNNEL_WORKER_THREADS', harmless: ['1'], reason: 'one thread serves all pods' },
 ]

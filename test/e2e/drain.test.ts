@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { applyRedirect } from '../../src/node-agent/redirect/index.ts'
 import { startTestCa, type TestCaServer } from '../support/ca-server.ts'
+import { localMeshOf } from '../support/local-mesh.ts'
 import { PodNetwork, type TestPod } from '../support/pod-network.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 import { ZtunnelProcess } from '../support/ztunnel-process.ts'
@@ -19,9 +20,8 @@ describe.runIf(requirePrivileges())('a tunnel that ends, or leaves a pod', () =>
 
   const start = async (env: Readonly<Record<string, string>> = {}): Promise<void> => {
     const pods = [client, server]
-    const localXds = JSON.stringify({ services: [], policies: [], workloads: pods.map(workloadOf) })
     tunnel = await ZtunnelProcess.start({
-      localXds,
+      localXds: localMeshOf(pods),
       caAddress: ca.address,
       caRootPem: ca.rootPem,
       nodeName: 'node-a',
@@ -117,21 +117,6 @@ describe.runIf(requirePrivileges())('a tunnel that ends, or leaves a pod', () =>
     expect(tunnel.lines.filter((line) => line.includes('pod is served')).length).toBe(2)
   })
 })
-
-function workloadOf({ name, ip, ip6 }: TestPod): object {
-  return {
-    uid: `Kubernetes//Pod/default/${name}`,
-    name,
-    namespace: 'default',
-    serviceAccount: name,
-    trustDomain: 'cluster.local',
-    workloadIps: [ip, ip6],
-    protocol: 'HBONE',
-    node: 'node-a',
-    clusterId: 'Kubernetes',
-    services: {},
-  }
-}
 
 async function nextText(socket: Socket): Promise<string> {
   const [text] = (await Promise.race([

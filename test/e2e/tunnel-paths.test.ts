@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { applyRedirect } from '../../src/node-agent/redirect/index.ts'
 import { startTestCa, type TestCaServer } from '../support/ca-server.ts'
+import { echoSource, exchange, pathsMesh } from '../support/paths-mesh.ts'
 import { PodNetwork, type TestPod } from '../support/pod-network.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 import { ZtunnelProcess } from '../support/ztunnel-process.ts'
@@ -25,7 +26,7 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
     server = network.pod('server')
     outsider = network.pod('outsider')
     ca = await startTestCa()
-    const localXds = meshFile([client, 'node-a'], [server, 'node-b'])
+    const localXds = pathsMesh([client, 'node-a'], [server, 'node-b'])
     const common = { localXds, caAddress: ca.address, caRootPem: ca.rootPem }
     for (const pod of [client, server]) applyRedirect(pod.netns, CAPTURE)
     ;[near, far] = await Promise.all([
@@ -204,16 +205,6 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
   })
 })
 
-/** Answers what it got with the address it came from, at the end of what it got. */
-function echoSource(socket: Socket): void {
-  let text = ''
-  socket.setEncoding('utf8')
-  socket.on('data', (part) => {
-    text += part
-  })
-  socket.on('end', () => socket.end(`${socket.remoteAddress?.replace('::ffff:', '')} ${text}`))
-}
-
 /** Speaks only when the other side has ended, in three parts. */
 function speakAfterwards(socket: Socket): void {
   socket.resume()
@@ -246,59 +237,4 @@ async function series(tunnel: ZtunnelProcess): Promise<string[]> {
         : ''
       return `${line.slice(0, line.indexOf('{'))}${shown} ${line.split(' ').at(-1)}`
     })
-}
-
-/** Sends, half-closes, and reads to the end. */
-function exchange(socket: Socket, text: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let answer = ''
-    socket.setEncoding('utf8')
-    socket.on('data', (part) => {
-      answer += part
-    })
-    socket.on('end', () => resolve(answer))
-    socket.on('error', reject)
-    socket.end(text)
-  })
-}
-
-function meshFile(...pods: readonly (readonly [pod: TestPod, node: string])[]): string {
-  const workloads = pods.map(([{ name, ip, ip6 }, node]) => ({
-    uid: `Kubernetes//Pod/default/${name}`,
-    name,
-    namespace: 'default',
-    serviceAccount: name,
-    trustDomain: 'cluster.local',
-    workloadIps: [ip, ip6],
-    protocol: 'HBONE',
-    node,
-    workloadName: name,
-    workloadType: 'deployment',
-    canonicalName: name,
-    canonicalRevision: 'v1',
-    clusterId: 'Kubernetes',
-    services: name === 'server' ? { 'default/web.default.svc.cluster.local': { 80: 8080 } } : {},
-  }))
-  const services = [
-    {
-      name: 'web',
-      namespace: 'default',
-      hostname: 'web.default.svc.cluster.local',
-      vips: ['/10.96.0.1', '/fd96::1'],
-      ports: { 80: 8080 },
-    },
-  ]
-  const deny = (name: string, match: object): object => ({
-    name,
-    namespace: 'default',
-    scope: 'Namespace',
-    action: 'Deny',
-    dryRun: false,
-    rules: [[[match]]],
-  })
-  const policies = [
-    deny('no-client', { principals: [{ Exact: 'cluster.local/ns/default/sa/client' }], destinationPorts: [7001] }),
-    deny('strict-port', { notPrincipals: [{ Presence: [] }], destinationPorts: [7002] }),
-  ]
-  return JSON.stringify({ workloads, services, policies })
 }

@@ -36,9 +36,12 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     dial: ['capture'],
     revocation: [],
     reporting: ['capture', 'connections'],
-    outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
+    'same-node': ['capture', 'state'],
+    outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting', 'same-node'],
     inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
     admin: ['state', 'identity', 'connections'],
+    workers: ['capture', 'state', 'identity', 'admin'],
+    succession: [],
   },
   'node-agent': {
     pods: [],

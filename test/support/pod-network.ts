@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { type IpAddress, parseCidr, parseIp } from '#shared/net'
 import { connectFrom, createNetns, listenIn, type Netns, Routes } from '#shared/sys'
@@ -12,6 +13,10 @@ export interface TestPod {
   serve(port: number, onConnection: (socket: Socket) => void): Promise<Server>
   /** A connection that an application of the pod opens: not marked, so it is captured. */
   connect(address: string, port: number): Socket
+  /** Ends its servers and lets go of its namespace, which goes with its last socket. */
+  remove(): void
+  /** Established connections to this port of the pod. */
+  connectionsTo(port: number): number
 }
 
 /** Pods on one bridge, each in a namespace of its own; nothing of the machine's own network is touched. */
@@ -30,7 +35,12 @@ export class PodNetwork {
   pod(name: string): TestPod {
     const n = ++this.#count
     const netns = createNetns()
-    this.#open.push(netns)
+    const servers: Server[] = []
+    const remove = (): void => {
+      for (const server of servers.splice(0)) server.close()
+      netns.close()
+    }
+    this.#open.push({ close: remove })
     const fabric = new Routes(this.#fabric)
     fabric.addVeth({ name: `p${n}`, peerName: 'eth0', peerNetns: netns })
     fabric.setMaster(`p${n}`, 'br0')
@@ -61,11 +71,13 @@ export class PodNetwork {
           socket.on('error', () => {})
           onConnection(socket)
         })
-        this.#open.push(server)
+        servers.push(server)
         const fd = listenIn(netns, { ip: known('::'), port })
         await new Promise<void>((resolve) => server.listen({ fd }, resolve))
         return server
       },
+      remove,
+      connectionsTo: (port) => netns.run(() => establishedTo(port)),
       connect: (address, port) => connectFrom(netns, { ip: known(address), port }),
     }
   }
@@ -80,3 +92,14 @@ function known(text: string): IpAddress {
   if (ip === undefined) throw new Error(`no address: ${text}`)
   return ip
 }
+
+/** As the namespace of this thread has them (proc_net_tcp(5)). */
+function establishedTo(port: number): number {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  return ['tcp', 'tcp6']
+    .flatMap((table) => readFileSync(`/proc/thread-self/net/${table}`, 'utf8').split('\n').slice(1))
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, address = '', , state]) => address.endsWith(local) && state === ESTABLISHED).length
+}
+
+const ESTABLISHED = '01'

@@ -23,6 +23,10 @@ export interface ZtunnelProcessSettings {
   readonly env?: Readonly<Record<string, string>>
   /** Another program that takes Istio's settings, in place of ours; its readiness port is always 15021. */
   readonly program?: string
+  /** Its main file; the sources by default. */
+  readonly main?: string
+  /** Of Node. */
+  readonly flags?: readonly string[]
 }
 
 /** What Istio's ztunnel listens on, with no setting for it. */
@@ -34,6 +38,7 @@ export class ZtunnelProcess {
   agent: ZdsServer
   /** Every line of its log, and those who wait for one. */
   readonly lines: string[] = []
+  readonly #settings: ZtunnelProcessSettings
   readonly #ports: readonly number[]
   readonly #folder: string
   readonly #serveAgent: () => ZdsServer
@@ -41,12 +46,14 @@ export class ZtunnelProcess {
   #accessLinesRead = 0
   readonly exited: Promise<number | null>
 
-  private constructor(process: ChildProcess, serveAgent: () => ZdsServer, ports: readonly number[], folder: string) {
+  private constructor(settings: ZtunnelProcessSettings, ports: readonly number[], home: Home) {
+    const process = spawnTunnel(settings, ports, home.folder)
     this.process = process
-    this.#serveAgent = serveAgent
-    this.agent = serveAgent()
+    this.agent = home.agent
+    this.#settings = settings
+    this.#serveAgent = home.serveAgent
     this.#ports = ports
-    this.#folder = folder
+    this.#folder = home.folder
     this.exited = new Promise((resolveExit) => process.on('exit', resolveExit))
     for (const stream of [process.stdout, process.stderr]) {
       if (stream === null) continue
@@ -75,33 +82,22 @@ export class ZtunnelProcess {
           netns: pod.netns,
         })),
       })
+    const home = { folder, agent: serveAgent(), serveAgent }
+    return ZtunnelProcess.#started(settings, home)
+  }
+
+  static async #started(settings: ZtunnelProcessSettings, home: Home): Promise<ZtunnelProcess> {
     const ports = await freePorts(3)
     if (settings.program !== undefined) ports[2] = FIXED_READINESS_PORT
-    const [admin, stats, readiness] = ports.map(String)
-    const [command, args] =
-      settings.program === undefined ? [process.execPath, ['--conditions=source', MAIN]] : [settings.program, []]
-    const child = spawn(command, args, {
-      cwd: folder,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: {
-        PATH: process.env.PATH,
-        NODE_NAME: settings.nodeName,
-        LOCAL_XDS_PATH: join(folder, 'mesh.yaml'),
-        XDS_ADDRESS: '',
-        CA_ADDRESS: settings.caAddress,
-        CA_ROOT_CA: join(folder, 'root.pem'),
-        INPOD_UDS: path,
-        PROXY_CONFIG: JSON.stringify({ proxyAdminPort: ports[0], statsPort: ports[1] }),
-        ISTIO_META_DNS_CAPTURE: 'false',
-        AMBIT_ADMIN_PORT: admin,
-        AMBIT_STATS_PORT: stats,
-        AMBIT_READINESS_PORT: readiness,
-        ...settings.env,
-      },
-    })
-    const started = new ZtunnelProcess(child, serveAgent, ports, folder)
+    const started = new ZtunnelProcess(settings, ports, home)
     await started.untilReady()
     return started
+  }
+
+  /** Another tunnel beside this one, with the same agent; resolves when it is ready. End this one by its process. */
+  successor(): Promise<ZtunnelProcess> {
+    const { agent } = this
+    return ZtunnelProcess.#started(this.#settings, { folder: this.#folder, agent, serveAgent: this.#serveAgent })
   }
 
   get adminUrl(): string {
@@ -159,6 +155,39 @@ export class ZtunnelProcess {
     }
     throw new Error(`the tunnel is not ready:\n${this.lines.join('\n')}`)
   }
+}
+
+/** What one tunnel after the other shares. */
+interface Home {
+  readonly folder: string
+  readonly agent: ZdsServer
+  readonly serveAgent: () => ZdsServer
+}
+
+function spawnTunnel(settings: ZtunnelProcessSettings, ports: readonly number[], folder: string): ChildProcess {
+  const [admin, stats, readiness] = ports.map(String)
+  const { program, flags = [], main = MAIN } = settings
+  const [command, args] =
+    program === undefined ? [process.execPath, [...flags, '--conditions=source', main]] : [program, []]
+  return spawn(command, args, {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: {
+      PATH: process.env.PATH,
+      NODE_NAME: settings.nodeName,
+      LOCAL_XDS_PATH: join(folder, 'mesh.yaml'),
+      XDS_ADDRESS: '',
+      CA_ADDRESS: settings.caAddress,
+      CA_ROOT_CA: join(folder, 'root.pem'),
+      INPOD_UDS: join(folder, 'zds.sock'),
+      PROXY_CONFIG: JSON.stringify({ proxyAdminPort: ports[0], statsPort: ports[1] }),
+      ISTIO_META_DNS_CAPTURE: 'false',
+      AMBIT_ADMIN_PORT: admin,
+      AMBIT_STATS_PORT: stats,
+      AMBIT_READINESS_PORT: readiness,
+      ...settings.env,
+    },
+  })
 }
 
 /** Drops the time stamp, ephemeral ports of sources, and durations. */

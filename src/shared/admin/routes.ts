@@ -1,14 +1,14 @@
 import { MeshError } from '#shared/errors'
 import type { Readiness } from '#shared/lifecycle'
-import { type LogFilter, METRICS_CONTENT_TYPE, type Metrics } from '#shared/telemetry'
+import { type LogFilter, METRICS_CONTENT_TYPE } from '#shared/telemetry'
 import { type AdminAnswer, type AdminRoute, type AdminRoutes, only } from './admin-server.ts'
 
 /** 15020: the metrics under both of Istio's names; the body is OpenMetrics whatever is asked for. */
-export function metricsRoutes(metrics: Metrics): AdminRoutes {
-  const route = only('GET', 'method not allowed\n', ({ accept }) => ({
+export function metricsRoutes(metrics: { print(): string | Promise<string> }): AdminRoutes {
+  const route = only('GET', 'method not allowed\n', async ({ accept }) => ({
     status: 200,
     contentType: accept.includes('application/openmetrics-text') ? METRICS_CONTENT_TYPE : 'text/plain; charset=utf-8',
-    body: metrics.print(),
+    body: await metrics.print(),
   }))
   return { '/metrics': route, '/stats/prometheus': route }
 }
@@ -61,8 +61,8 @@ export function jsonRoute(dump: () => unknown): AdminRoute {
 }
 
 /** A document that is made for each request. */
-export function textRoute(contentType: string, body: () => string): AdminRoute {
-  return only('GET', 'method not allowed\n', () => ({ status: 200, contentType, body: body() }))
+export function textRoute(contentType: string, body: () => string | Promise<string>): AdminRoute {
+  return only('GET', 'method not allowed\n', async () => ({ status: 200, contentType, body: await body() }))
 }
 
 /** A page that lists the other routes of its server. */

@@ -5,7 +5,7 @@ export { formatConnectTarget, parseConnectTarget } from './connect-target.ts'
 export { type Forwarded, forwardedHost, parseForwarded } from './forwarded.ts'
 export { endWhenHalfOpen } from './half-open.ts'
 export { HandshakeGate, type HandshakeGateSettings } from './handshake-gate.ts'
-export { type RefusalStatus, refusalStatus } from './refuse.ts'
+export { describeRefusal, type RefusalStatus, refusalStatus } from './refuse.ts'
 export { H2StreamPump } from './stream-pump.ts'
 export {
   childTraceparent,

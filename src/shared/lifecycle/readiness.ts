@@ -23,6 +23,11 @@ export class Readiness {
     return [...this.#pending].sort()
   }
 
+  /** Called after each change of what is pending. */
+  onChanged(changed: () => void): void {
+    this.#watchers.add(changed)
+  }
+
   /** Resolves as soon as nothing is pending. */
   whenReady(): Promise<void> {
     if (this.isReady) return Promise.resolve()

@@ -156,6 +156,18 @@ export function adoptSocket(accepted: Socket, onread: OnRead): Socket {
   return adopted
 }
 
+/** The descriptor of a socket, to be given to another process; undefined once it is closed. */
+export function descriptorOf(socket: Socket): number | undefined {
+  const fd = (socket as unknown as { readonly _handle: StreamHandle | null })._handle?.fd ?? -1
+  return fd < 0 ? undefined : fd
+}
+
+/** A connected TCP socket that came from elsewhere as a descriptor, which it owns; reading starts with `resume()`. */
+export function socketOfDescriptor(fd: number, onread: OnRead): Socket {
+  const options = { fd, readable: true, writable: true, allowHalfOpen: true, manualStart: true, onread }
+  return new Socket(options as unknown as SocketConstructorOpts)
+}
+
 function readByEvents(socket: Socket, onread: OnRead): void {
   socket.on('data', (chunk: Buffer) => {
     if (!deliver(chunk, onread)) socket.pause()

@@ -1,8 +1,10 @@
 export {
   acceptRaw,
   adoptSocket,
+  descriptorOf,
   type RawConnection,
   type ReadWay,
+  socketOfDescriptor,
   takeOverReads,
   verifyReadTakeover,
 } from './adopt-socket.ts'

@@ -30,8 +30,8 @@ export interface ByteMeter {
 /** How a copy between two ends finished. */
 export interface CopyResult {
   readonly meter: Readonly<ByteMeter>
-  /** `end` = both sides finished; otherwise who broke off first. */
-  readonly endedBy: 'end' | 'opener' | 'target' | 'abort'
+  /** `end` = both sides finished; `detached` = both sockets were given away; otherwise who broke off first. */
+  readonly endedBy: 'end' | 'opener' | 'target' | 'abort' | 'detached'
   /** Set when it was not a normal close. */
   readonly error: Error | undefined
 }

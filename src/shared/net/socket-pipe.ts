@@ -50,6 +50,28 @@ export class SocketPipe {
     this.#destroyBoth()
   }
 
+  /**
+   * Stops reading and gives both sockets away, once nothing that was read waits to be written: then the kernel has all of
+   * the connection, and another process can go on with it. `taken` gets the sockets; they are closed here, which says
+   * nothing to their peers, when it resolves with true, and go on as before when it resolves with false.
+   *
+   * @returns false when it is not possible: not bound, over, or what is pending does not leave until `signal` aborts
+   */
+  async detach(taken: (opener: Socket, target: Socket) => Promise<boolean>, signal: AbortSignal): Promise<boolean> {
+    const [opener, target] = [this.#opener, this.#target]
+    if (opener === undefined || target === undefined || this.#outcome !== undefined) return false
+    const isOver = (): boolean => this.#outcome !== undefined || opener.destroyed || target.destroyed
+    const isIdle = await Promise.all([this.#forward.hold(signal), this.#backward.hold(signal)])
+    if (!isOver() && isIdle.every(Boolean) && (await taken(opener, target)) && !isOver()) {
+      this.#outcome = { endedBy: 'detached', error: undefined }
+      this.#destroyBoth()
+      return true
+    }
+    this.#forward.goOn()
+    this.#backward.goOn()
+    return false
+  }
+
   #watch(socket: Socket, side: 'opener' | 'target', way: OneWay): void {
     socket.on('error', (error) => {
       this.#outcome ??= { endedBy: side, error }
@@ -94,6 +116,8 @@ class OneWay implements ReadConsumer, TakenListener {
   readonly #counter: keyof ByteMeter
   #source: Socket | undefined
   #isPaused = false
+  #isHeld = false
+  #becameIdle: (() => void) | undefined
 
   constructor(meter: ByteMeter, counter: keyof ByteMeter) {
     this.#meter = meter
@@ -122,7 +146,31 @@ class OneWay implements ReadConsumer, TakenListener {
     return this.#hasRoom()
   }
 
+  /** Reads no more. @returns whether everything that was read has left before `signal` aborts */
+  hold(signal: AbortSignal): Promise<boolean> {
+    this.#isHeld = true
+    this.#source?.pause()
+    if (this.writer.pendingBytes === 0) return Promise.resolve(true)
+    return new Promise((resolve) => {
+      const give = (): void => {
+        signal.removeEventListener('abort', give)
+        this.#becameIdle = undefined
+        resolve(this.writer.pendingBytes === 0)
+      }
+      this.#becameIdle = give
+      signal.addEventListener('abort', give, { once: true })
+      if (signal.aborted) give()
+    })
+  }
+
+  goOn(): void {
+    this.#isHeld = false
+    if (!this.#isPaused) this.#source?.resume()
+  }
+
   onTaken(): void {
+    if (this.writer.pendingBytes === 0) this.#becameIdle?.()
+    if (this.#isHeld) return
     if (!this.#isPaused || this.writer.pendingBytes * 2 > MAX_PENDING_BYTES) return
     this.#isPaused = false
     this.#source?.resume()
@@ -130,6 +178,6 @@ class OneWay implements ReadConsumer, TakenListener {
 
   #hasRoom(): boolean {
     this.#isPaused = this.writer.pendingBytes >= MAX_PENDING_BYTES
-    return !this.#isPaused
+    return !this.#isPaused && !this.#isHeld
   }
 }

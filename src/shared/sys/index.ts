@@ -1,5 +1,6 @@
 export { trimHeap } from './heap.ts'
 export { raiseFileLimit } from './limits.ts'
+export { setNetSysctl } from './net-sysctl.ts'
 export { NetlinkError } from './netlink/netlink-error.ts'
 export { createNetns, currentNetns, netnsFromFd, openNetns } from './netns.ts'
 export type { NftExpression } from './nftables/expression.ts'

@@ -1,9 +1,8 @@
 import { serviceKey } from '#shared/model'
-import type { ConnectionTable } from '../connections/index.ts'
 import type { IdentityStatus } from '../identity/index.ts'
 import type { LocalConfig, MeshView } from '../state/index.ts'
 import { dumpEndpoints, dumpPolicy, dumpService, dumpStaticWorkload, dumpWorkload } from './mesh-dumps.ts'
-import { type DumpedPod, dumpCertificate, dumpPod } from './node-dumps.ts'
+import { type DumpedConnection, type DumpedPod, dumpCertificate, dumpPod } from './node-dumps.ts'
 import { inOrder, type Json, sortedJson } from './sorted-json.ts'
 
 /** Who built this program, in the words that Istio's tools look for. */
@@ -24,7 +23,7 @@ export interface DumpSources {
   readonly staticConfig: LocalConfig
   readonly certificates: () => readonly IdentityStatus[]
   readonly pods: () => Iterable<DumpedPod>
-  readonly connections: ConnectionTable
+  readonly connections: { ofPod(uid: string): readonly { readonly record: DumpedConnection }[] }
   readonly version: VersionFacts
   /** The settings in force; secrets are not among them. */
   readonly config: Json

@@ -1,7 +1,7 @@
 import { formatSocketAddress } from '#shared/net'
 import type { CertificateFacts } from '#shared/pki'
 import type { WorkloadInfo } from '#shared/zds'
-import type { Connection, ConnectionRecord } from '../connections/index.ts'
+import type { ConnectionRecord } from '../connections/index.ts'
 import type { IdentityStatus } from '../identity/index.ts'
 import type { Json } from './sorted-json.ts'
 
@@ -14,6 +14,12 @@ export interface DumpedPod {
   readonly state: 'Up' | 'Pending'
 }
 
+/** What of a connection is shown. */
+export type DumpedConnection = Pick<
+  ConnectionRecord,
+  'direction' | 'source' | 'originalDestination' | 'actualDestination' | 'protocol'
+>
+
 export function dumpCertificate({ identity, state, certificate }: IdentityStatus): Json {
   return {
     identity,
@@ -24,10 +30,13 @@ export function dumpCertificate({ identity, state, certificate }: IdentityStatus
 }
 
 /** @param connections of this pod */
-export function dumpPod({ info, state }: DumpedPod, connections: readonly Connection[]): Json {
+export function dumpPod(
+  { info, state }: DumpedPod,
+  connections: readonly { readonly record: DumpedConnection }[],
+): Json {
   const { name, namespace, serviceAccount } = info
   const records = connections.map(({ record }) => record)
-  const going = (direction: ConnectionRecord['direction']): Json =>
+  const going = (direction: DumpedConnection['direction']): Json =>
     records.filter((record) => record.direction === direction).map(dumpConnection)
   return {
     state,
@@ -36,7 +45,7 @@ export function dumpPod({ info, state }: DumpedPod, connections: readonly Connec
   }
 }
 
-function dumpConnection(record: ConnectionRecord): Json {
+function dumpConnection(record: DumpedConnection): Json {
   const { source, originalDestination: original, actualDestination, protocol } = record
   return {
     src: formatSocketAddress(source),

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:net'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Closer, Drainable, DrainOrder } from '#shared/lifecycle'
 import { acceptRaw, type IpAddress, parseIp, type RawConnection, type SocketAddress } from '#shared/net'
-import { listenIn, originalDestination } from '#shared/sys'
+import { listenIn, originalDestination, setNetSysctl } from '#shared/sys'
 import type { Counter, Logger } from '#shared/telemetry'
 import { discarded, UnreadSocket } from './accepted-socket.ts'
 import type { CaptureHandlers, CaptureSettings, LocalPod } from './types.ts'
@@ -36,6 +36,7 @@ export class PodListeners implements Closer, Drainable {
     this.pod = pod
     this.#options = options
     const { settings, handlers } = options
+    if (settings.isPortShared) this.#letWaitingMove()
     const opened: Server[] = []
     try {
       opened.push(this.#listen(settings.outboundPort, (accepted) => this.#captured(accepted, handlers.outbound)))
@@ -59,6 +60,21 @@ export class PodListeners implements Closer, Drainable {
 
   async close(): Promise<void> {
     await this.drain({ mode: 'immediate', deadlineMs: 0 })
+  }
+
+  /**
+   * Connections that wait in a listener's queue when it is closed move to the next tunnel's listener instead of being
+   * reset (Linux 5.14, ip-sysctl tcp_migrate_req), so that a restart refuses none.
+   */
+  #letWaitingMove(): void {
+    try {
+      setNetSysctl(this.pod.netns, 'ipv4/tcp_migrate_req', '1')
+    } catch (error) {
+      this.#options.log.warn('a restart may refuse connections of this pod that are just being made', {
+        pod: this.pod.uid,
+        reason: reasonOf(error),
+      })
+    }
   }
 
   #listen(port: number, accept: (accepted: RawConnection) => void): Server {

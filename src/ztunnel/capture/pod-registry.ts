@@ -113,6 +113,14 @@ export class PodRegistry implements ZdsHandler, Drainable {
     for (const { pod, state } of this.#entries.values()) yield { uid: pod.uid, info: pod.info, state }
   }
 
+  /** Served ones of that name: two while one takes the other's place. */
+  *named(namespace: string, name: string): Iterable<LocalPod> {
+    for (const entry of this.#entries.values()) {
+      const { info } = entry.pod
+      if (entry.state === 'Up' && info.name === name && info.namespace === namespace) yield entry.pod
+    }
+  }
+
   async drain(order: DrainOrder): Promise<void> {
     this.#isDraining = true
     this.#retry?.cancel()

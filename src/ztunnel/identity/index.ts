@@ -1,2 +1,8 @@
-export { type CertificateAuthority, type FetchCertificate, fetchFrom } from './ca-client.ts'
+export {
+  type CertificateAuthority,
+  type FetchCertificate,
+  fetchFrom,
+  type IdentityMaterial,
+  identityOf,
+} from './ca-client.ts'
 export { CertificateManager, type CertificateManagerSettings, type IdentityStatus } from './certificate-manager.ts'

@@ -17,7 +17,7 @@ import type { DrainOrder } from '#shared/lifecycle'
 import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import type { Authorizer } from '../authz/index.ts'
-import type { CapturedTunnel, PodWork } from '../capture/index.ts'
+import type { CapturedTunnel, LocalPod, PodWork } from '../capture/index.ts'
 import type { InboundConnectionRecord } from '../connections/index.ts'
 import type { PodDialer } from '../dial/index.ts'
 import { type ConnectionReporter, copyOutcome, type OpenConnection, partyOf } from '../reporting/index.ts'
@@ -53,9 +53,12 @@ export interface InboundOptions {
 
 type DeliverPlan = Extract<InboundPlan, { kind: 'deliver' }>
 
+/** Where a connection came in. */
+type Arrival = Pick<CapturedTunnel, 'pod' | 'source' | 'acceptedOn'>
+
 /** A tunnel of a verified client to a pod; its streams are the connections. */
 interface ServedTunnel {
-  readonly captured: CapturedTunnel
+  readonly captured: Arrival
   readonly workload: Workload
   /** Those that are open, to be ended when the client's certificate is revoked; undefined when nobody asks about that. */
   readonly connections: Set<OpenConnection> | undefined
@@ -98,6 +101,16 @@ export class Inbound {
         leave()
       },
     )
+  }
+
+  /** One CONNECT of another pod of this process, which needs no tunnel (`same-node`); never throws. */
+  readonly handleDirect = (pod: LocalPod, request: TunnelRequest): void => {
+    const captured = { pod, source: request.source, acceptedOn: request.acceptedOn }
+    const workload = this.#options.view.localWorkload(pod.info)
+    if (workload === undefined) {
+      request.refuse(503)
+      this.#failedEarly(captured, 'the workload of this pod has just gone')
+    } else this.#take({ captured, workload, connections: undefined }, request)
   }
 
   /** Certificate first, then the hand-shake; a tunnel that gets neither is closed without a word. */
@@ -262,7 +275,7 @@ export class Inbound {
   }
 
   /** Before its request was built: one line, no counters. */
-  #failedEarly({ source, acceptedOn }: CapturedTunnel, error: string): void {
+  #failedEarly({ source, acceptedOn }: Arrival, error: string): void {
     this.#options.reporter.failedEarly({ source, destination: acceptedOn, direction: 'inbound', error })
   }
 }

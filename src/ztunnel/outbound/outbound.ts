@@ -1,9 +1,10 @@
 import type { Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
-import { type SpiffeId, workloadIdentity } from '#shared/model'
+import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
 import type { Logger } from '#shared/telemetry'
-import type { AcceptedSocket, CapturedConnection } from '../capture/index.ts'
+import type { AcceptedSocket, CapturedConnection, LocalPod } from '../capture/index.ts'
 import { type ConnectionReporter, copyOutcome, type OpenConnection } from '../reporting/index.ts'
+import { DirectRequest, type LocalDestination, type SameNode } from '../same-node/index.ts'
 import type { MeshView } from '../state/index.ts'
 import { Attempt, hasAlternatives, isAlternative, maybeElsewhere, RETRY_WINDOW_MS } from './attempt.ts'
 import { outboundFailure } from './failure.ts'
@@ -27,11 +28,23 @@ export interface OutboundOptions extends ReachOptions {
   readonly connectRetries: number
   /** How one of several equally good endpoints is picked (`AMBIT_LB`). */
   readonly loadBalancing: 'random' | 'least-request'
+  /** Hands connections between pods of this process over without a tunnel; undefined = always by tunnel. */
+  readonly sameNode?: {
+    readonly pods: SameNode
+    readonly deliver: (pod: LocalPod, request: DirectRequest) => void
+  }
   /**
    * Asks the control plane for resources by name, when it sends none unasked; resolves when it has answered.
    * @throws MeshError `XDS_STREAM_LOST`
    */
   readonly askFor?: (names: readonly string[]) => Promise<void>
+}
+
+/** From one pod of this process to another. */
+interface DirectWay {
+  readonly planned: Extract<ReachingPlan, { kind: 'tunnel' }>
+  readonly source: SpiffeId
+  readonly destination: LocalDestination
 }
 
 /** How long a pod's own workload may take to arrive from the control plane. */
@@ -77,6 +90,8 @@ export class Outbound {
       return this.#refuse(captured, `workload ${workload.uid} has no identity`)
     }
     const leaving = { captured, workload, startedMs }
+    const local = await this.#sameNode(planned, workload)
+    if (local !== undefined) return this.#direct(leaving, local)
     const isTriedFirst = this.#options.connectRetries > 0 && hasAlternatives(view, planned)
     return isTriedFirst ? this.#tryInTurn(leaving, request, planned) : this.#connect(leaving, planned)
   }
@@ -112,6 +127,46 @@ export class Outbound {
       return planResolved(planned.unresolved, ip)
     } catch (error) {
       return { kind: 'refuse', reason: reasonOf(error) }
+    }
+  }
+
+  /** The destination when it is a pod of this process, and both ends can prove who they are. */
+  async #sameNode(planned: ReachingPlan, workload: Workload): Promise<DirectWay | undefined> {
+    const { sameNode, certificateOf } = this.#options
+    const source = workloadIdentity(workload)
+    if (sameNode === undefined || planned.kind !== 'tunnel' || planned.hop !== 'endpoint') return undefined
+    if (source === undefined) return undefined
+    const found = sameNode.pods.find(planned.destination.workload, planned.peer, source, planned.acceptedPeers)
+    if (found === undefined) return undefined
+    try {
+      await certificateOf(source)
+      await certificateOf(found.identity)
+      return { planned, source, destination: found }
+    } catch {
+      // The tunnel fails for the same reason, and says so.
+      return undefined
+    }
+  }
+
+  async #direct(leaving: Leaving, { planned, source, destination }: DirectWay): Promise<void> {
+    const { captured } = leaving
+    const connection = this.#open(leaving, planned)
+    if (connection === undefined) return
+    const { headers } = this.#reach.requestOf(planned, leaving)
+    const { authority: target, peer: acceptedOn } = planned
+    const facts = { peer: source, source: captured.source, acceptedOn, target, headers }
+    const request = new DirectRequest(facts, captured.accepted)
+    connection.onCancelled = () => request.cancel()
+    connection.follow(request.meter)
+    if (connection.isCancelled) request.cancel()
+    this.#load?.enter(uidOf(planned))
+    this.#options.sameNode?.deliver(destination.pod, request)
+    try {
+      connection.ended(copyOutcome(await request.copied))
+    } catch (error) {
+      this.#end(leaving, connection, error)
+    } finally {
+      this.#load?.leave(uidOf(planned))
     }
   }
 

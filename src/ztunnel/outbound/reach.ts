@@ -88,7 +88,7 @@ export class Reach {
       certificate: () => certificateOf(source),
     }
     const pool = this.#poolOf(captured.pod)
-    const request = this.#requestOf(planned, leaving)
+    const request = this.requestOf(planned, leaving)
     const { pump, chains } =
       planned.kind === 'tunnel'
         ? await pool.connect(key, tunnelDialer, request, cancellation)
@@ -107,7 +107,8 @@ export class Reach {
     return halfOpenTimeoutMs === 0 ? copied : copied.finally(endWhenHalfOpen(pump, clock, halfOpenTimeoutMs))
   }
 
-  #requestOf(planned: TunnelPlan, { captured, workload }: Leaving): ConnectRequest {
+  /** The CONNECT that tells a next hop of the connection. */
+  requestOf(planned: TunnelPlan, { captured, workload }: Leaving): ConnectRequest {
     return {
       authority: planned.kind === 'tunnel' ? planned.authority : planned.behind.authority,
       headers: connectHeaders({

@@ -4,7 +4,7 @@ import type { MeshState } from './mesh-state.ts'
 
 /** The Address subscription; on demand, workloads of this node come unasked and all others by name. */
 export function addressFeed(
-  state: MeshState,
+  state: Pick<MeshState, 'applyAddresses'>,
   type: ResourceType<MeshAddress>,
   mode: 'wildcard' | 'on-demand',
 ): Subscription<MeshAddress> {
@@ -12,6 +12,9 @@ export function addressFeed(
 }
 
 /** The Authorization subscription: always everything, since a policy that is not known protects nothing. */
-export function authorizationFeed(state: MeshState, type: ResourceType<Authorization>): Subscription<Authorization> {
+export function authorizationFeed(
+  state: Pick<MeshState, 'applyAuthorizations'>,
+  type: ResourceType<Authorization>,
+): Subscription<Authorization> {
   return { type, mode: 'wildcard', apply: (update) => state.applyAuthorizations(update) }
 }

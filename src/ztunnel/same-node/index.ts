@@ -1,0 +1,2 @@
+export { type DirectFacts, DirectRequest } from './direct-request.ts'
+export { type LocalDestination, SameNode, type SameNodeOptions } from './same-node.ts'

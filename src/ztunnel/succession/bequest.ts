@@ -1,0 +1,85 @@
+import { readdirSync, statSync, unlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { reasonOf } from '#shared/errors'
+import type { Closer } from '#shared/lifecycle'
+import { connectSeqPacket, type SeqPacketConnection } from '#shared/sys'
+import type { Logger } from '#shared/telemetry'
+import { type Estate, encodeEstate } from './estate.ts'
+import { HEIR_FILE, TAKEN } from './heir.ts'
+
+/** The tunnel that takes this one's place. */
+export interface Successor extends Closer {
+  /**
+   * Leaves it a connection; the caller's own descriptors stay the caller's to close.
+   * @returns false when it certainly does not go on with it. Without an answer it may, so the caller must not either: two
+   *   processes on one socket would mix up its bytes
+   */
+  leave(estate: Estate, opener: number, target: number): Promise<boolean>
+}
+
+/** How long the successor may think about one connection. */
+const ANSWER_TIMEOUT_MS = 5_000
+
+/**
+ * The newest tunnel of this node that began after this one; undefined when there is none.
+ *
+ * @param ownPath where connections can be left to this tunnel itself
+ */
+export function findSuccessor(ownPath: string, log: Logger): Successor | undefined {
+  const folder = dirname(ownPath)
+  const ownMs = statSync(ownPath, { throwIfNoEntry: false })?.mtimeMs
+  if (ownMs === undefined) return undefined
+  const newer = readdirSync(folder)
+    .filter((name) => HEIR_FILE.test(name))
+    .map((name) => join(folder, name))
+    .flatMap((path) => {
+      const mtimeMs = statSync(path, { throwIfNoEntry: false })?.mtimeMs
+      return path === ownPath || mtimeMs === undefined || mtimeMs < ownMs ? [] : [{ path, mtimeMs }]
+    })
+    .sort((a, b) => b.mtimeMs - a.mtimeMs)
+  for (const { path } of newer) {
+    try {
+      return new ConnectedSuccessor(connectSeqPacket(path))
+    } catch (error) {
+      log.debug('nobody is there any more', { path, reason: reasonOf(error) })
+      unlinkSync(path)
+    }
+  }
+  return undefined
+}
+
+class ConnectedSuccessor implements Successor {
+  readonly #connection: SeqPacketConnection
+  /** One question at a time; each begins when the answer to the last has come. */
+  #last: Promise<unknown> = Promise.resolve()
+  #isLost = false
+
+  constructor(connection: SeqPacketConnection) {
+    this.#connection = connection
+  }
+
+  leave(estate: Estate, opener: number, target: number): Promise<boolean> {
+    const answer = this.#last.then(() => this.#ask(estate, opener, target))
+    this.#last = answer
+    return answer
+  }
+
+  close(): Promise<void> {
+    return this.#connection.close()
+  }
+
+  /** Never rejects. */
+  async #ask(estate: Estate, opener: number, target: number): Promise<boolean> {
+    if (this.#isLost) return false
+    try {
+      await this.#connection.send(encodeEstate(estate), [opener, target])
+    } catch {
+      this.#isLost = true
+      return false
+    }
+    const answer = await this.#connection.receive(AbortSignal.timeout(ANSWER_TIMEOUT_MS)).catch(() => undefined)
+    // One that is late could be taken for that to the next question.
+    this.#isLost = answer === undefined
+    return answer === undefined || Buffer.from(answer.bytes).equals(TAKEN)
+  }
+}

@@ -1,0 +1,187 @@
+import { Readiness, type RunningProgram } from '#shared/lifecycle'
+import { addressKey, type MeshAddress, type SpiffeId } from '#shared/model'
+import type { WorkloadCertificate } from '#shared/pki'
+import { registerProcessMetrics } from '#shared/telemetry'
+import { CaClient } from '#shared/xds'
+import { connectZds } from '#shared/zds'
+import { configDump } from './admin/index.ts'
+import { openAdminServers } from './admin-servers.ts'
+import type { ZtunnelParts } from './app.ts'
+import type { ZtunnelConfig } from './config.ts'
+import { caEndpoint, tlsProfile } from './control-plane.ts'
+import { CertificateManager, fetchFrom, type IdentityMaterial } from './identity/index.ts'
+import { type MeshSink, openMeshSource, readLocalConfig } from './mesh-source.ts'
+import { registerBuild } from './metrics.ts'
+import { prefetchCertificates } from './prefetch.ts'
+import { shownConfig } from './shown-config.ts'
+import { applyLocalConfig, MeshState } from './state/index.ts'
+import { versionFacts } from './version.ts'
+import { mergeMetrics, PodShards, type ToWorker, WorkerPool, type WorkerReport } from './workers/index.ts'
+
+/** Resources in one message to a worker that is being introduced to the mesh. */
+const INTRODUCTION_BATCH = 1_000
+/** Numbers that say what is, and are the same in every process. */
+const STATES: ReadonlySet<string> = new Set(['istio_build', 'process_max_fds'])
+
+/**
+ * The tunnel as several processes: this one talks with control plane, authority, node agent and people; workers carry the
+ * pods, each pod in one of them.
+ *
+ * @param workerCommand the command of one worker
+ * @throws MeshError `CONFIG_INVALID`
+ */
+export async function startSupervisor(
+  config: ZtunnelConfig,
+  parts: ZtunnelParts,
+  workerCommand: (zdsPath: string) => {
+    readonly file: string
+    readonly args: readonly string[]
+    readonly env: NodeJS.ProcessEnv
+  },
+): Promise<RunningProgram> {
+  const { clock, log, metrics, control } = parts
+  registerProcessMetrics(metrics)
+  registerBuild(metrics, config.istioVersion)
+  const readiness = new Readiness()
+  readiness.add('proxy')
+  readiness.add('state manager')
+
+  const state = new MeshState({ clock, nodeName: config.nodeName })
+  const local = readLocalConfig(config)
+  if (local !== undefined) applyLocalConfig(state, local)
+
+  const ca = new CaClient(caEndpoint(config), clock)
+  // What certificates were made of, as only that can be handed to a worker.
+  const materials = new WeakMap<WorkloadCertificate, IdentityMaterial>()
+  const certificates = new CertificateManager({
+    fetch: fetchFrom(ca, Math.ceil(config.secretTtlMs / 1000), clock, tlsProfile(config), (made, material) =>
+      materials.set(made, material),
+    ),
+    clock,
+    log: log.logger('identity'),
+  })
+  const materialOf = async (id: SpiffeId): Promise<IdentityMaterial> => {
+    const material = materials.get(await certificates.certificate(id))
+    if (material === undefined) throw new TypeError('a certificate was made without its material')
+    return material
+  }
+  prefetchCertificates(state, certificates, config.nodeName)
+
+  let isSynced = false
+  const workers: WorkerPool = new WorkerPool({
+    count: config.workerCount,
+    command: workerCommand,
+    clock,
+    log: log.logger('workers'),
+    readiness,
+    introduction: function* () {
+      yield { kind: 'log filter', filter: String(log.filter) }
+      yield* introductionTo(state)
+      if (isSynced) yield { kind: 'whole' }
+    },
+    materialOf,
+    askFor: async (names) => source.askFor?.(names),
+  })
+  certificates.onRenewed((certificate) => {
+    const material = materials.get(certificate)
+    if (material !== undefined) workers.renew(certificate.id, material)
+  })
+  log.filter.onChanged(() => workers.tell({ kind: 'log filter', filter: String(log.filter) }))
+
+  const sink: MeshSink = {
+    applyAddresses: (update) => {
+      const rejections = state.applyAddresses(update)
+      workers.tell({ kind: 'addresses', update })
+      return rejections
+    },
+    applyAuthorizations: (update) => {
+      const rejections = state.applyAuthorizations(update)
+      workers.tell({ kind: 'authorizations', update })
+      return rejections
+    },
+  }
+  const source = openMeshSource(config, sink, parts)
+  const pods = new PodShards({ shards: workers.shards, readiness, log: log.logger('pods') })
+  const servers = await openAdminServers(config, {
+    log,
+    readiness,
+    metrics: {
+      print: async () => mergeMetrics([metrics.print(), ...(await workers.metrics())], (name) => STATES.has(name)),
+    },
+    quit: () => control.stop({ reason: '/quitquitquit', exitCode: 0 }),
+    dump: async () => {
+      const reports = await workers.reports()
+      return configDump({
+        view: state,
+        staticConfig: local ?? { workloads: [], services: [], policies: [] },
+        certificates: () => certificates.list(),
+        pods: () => reports.flatMap((report) => report.pods),
+        connections: connectionsOf(reports),
+        version: versionFacts(config.istioVersion),
+        config: shownConfig(config),
+      })
+    },
+  })
+
+  let zds: ReturnType<typeof connectZds> | undefined
+  let isStopping = false
+  source.synced.then(
+    () => {
+      isSynced = true
+      workers.tell({ kind: 'whole' })
+      readiness.done('state manager')
+      if (isStopping) return
+      zds = connectZds({
+        path: config.inpodUds,
+        handler: pods,
+        clock,
+        logger: log.logger('zds'),
+        onProtocolError: (error) => control.stop({ reason: error.message, exitCode: 1 }),
+      })
+    },
+    () => {}, // closed before it was in sync
+  )
+  readiness.done('proxy')
+  const logger = log.logger('app')
+  logger.info('started', {
+    node: config.nodeName,
+    control_plane: config.xdsAddress ?? 'none',
+    workers: config.workerCount,
+  })
+
+  return {
+    async drain() {
+      isStopping = true
+      await Promise.all(servers.map((server) => server.close()))
+      await zds?.close()
+      await workers.drain()
+    },
+    async close() {
+      await Promise.all([source.close(), certificates.close(), ca.close(), workers.close(), pods.close()])
+    },
+  }
+}
+
+/** All that the mesh is known to be, in messages of a bounded length. */
+function* introductionTo(state: MeshState): Iterable<ToWorker> {
+  const addresses: MeshAddress[] = [
+    ...[...state.services()].map((service): MeshAddress => ({ kind: 'service', service })),
+    ...[...state.workloads()].map((workload): MeshAddress => ({ kind: 'workload', workload })),
+  ]
+  for (let at = 0; at < addresses.length; at += INTRODUCTION_BATCH) {
+    const changed = addresses
+      .slice(at, at + INTRODUCTION_BATCH)
+      .map((resource) => ({ name: addressKey(resource), version: '', resource }))
+    yield { kind: 'addresses', update: { changed, removed: [] } }
+  }
+  const policies = [...state.policies()].map(([name, resource]) => ({ name, version: '', resource }))
+  if (policies.length > 0) yield { kind: 'authorizations', update: { changed: policies, removed: [] } }
+}
+
+function connectionsOf(reports: readonly WorkerReport[]): Parameters<typeof configDump>[0]['connections'] {
+  const byPod = Map.groupBy(
+    reports.flatMap(({ connections }) => connections),
+    ({ podUid }) => podUid,
+  )
+  return { ofPod: (uid) => byPod.get(uid) ?? [] }
+}

@@ -1,0 +1,88 @@
+import { Readiness, type RunningProgram } from '#shared/lifecycle'
+import { connectZds } from '#shared/zds'
+import { prepareProcess, type ZtunnelParts } from './app.ts'
+import type { ZtunnelConfig } from './config.ts'
+import { tlsProfile } from './control-plane.ts'
+import { makeDataPlane } from './data-plane.ts'
+import { keepHeapTrimmed } from './memory.ts'
+import { MeshState } from './state/index.ts'
+import { type ToSupervisor, type ToWorker, WorkerLink } from './workers/index.ts'
+
+/** The channel to the process that started this one. */
+export interface WorkerProcessChannel {
+  send(message: ToSupervisor): void
+  onMessage(take: (message: ToWorker) => void): void
+  /** The supervisor is gone. */
+  onEnd(ended: () => void): void
+}
+
+/** One of several processes that carry the pods of a node: pods, mesh and certificates come from its supervisor. */
+export async function startWorker(
+  config: ZtunnelConfig,
+  zdsPath: string,
+  channel: WorkerProcessChannel,
+  parts: ZtunnelParts,
+): Promise<RunningProgram> {
+  const { clock, log, metrics, control } = parts
+  await prepareProcess(parts)
+  const readiness = new Readiness()
+  const state = new MeshState({ clock, nodeName: config.nodeName })
+  const link: WorkerLink = new WorkerLink({
+    channel,
+    clock,
+    tlsProfile: tlsProfile(config),
+    state,
+    onLogFilter: (filter) => {
+      log.filter.reset()
+      log.filter.add(filter)
+    },
+    report: () => ({
+      pods: [...pods.pods()],
+      connections: connections.list().map(({ record }) => {
+        const { podUid, direction, source, originalDestination, actualDestination, protocol } = record
+        return { podUid, record: { direction, source, originalDestination, actualDestination, protocol } }
+      }),
+      metrics: metrics.print(),
+    }),
+  })
+  const {
+    pods,
+    connections,
+    close: closeDataPlane,
+  } = makeDataPlane(config, {
+    ...parts,
+    readiness,
+    state,
+    certificateOf: link.certificateOf,
+    askFor: config.xdsOnDemand ? link.askFor : undefined,
+  })
+  readiness.onChanged(() => channel.send({ kind: 'ready', isReady: readiness.isReady }))
+  channel.onMessage(link.take)
+  channel.onEnd(() => control.stop({ reason: 'the supervisor is gone', exitCode: 0 }))
+
+  let zds: ReturnType<typeof connectZds> | undefined
+  let isStopping = false
+  void link.synced.then(() => {
+    if (isStopping) return
+    zds = connectZds({
+      path: zdsPath,
+      handler: pods,
+      clock,
+      logger: log.logger('zds'),
+      onProtocolError: (error) => control.stop({ reason: error.message, exitCode: 1 }),
+    })
+  })
+  const trims = keepHeapTrimmed(clock)
+
+  return {
+    async drain(order) {
+      isStopping = true
+      await zds?.close()
+      await pods.drain(order)
+    },
+    async close() {
+      closeDataPlane()
+      await trims.close()
+    },
+  }
+}

@@ -1,0 +1,5 @@
+export { mergeMetrics } from './merge-metrics.ts'
+export type * from './messages.ts'
+export { PodShards, type PodShardsOptions, type Shard } from './pod-shards.ts'
+export { type SupervisorChannel, WorkerLink, type WorkerLinkOptions } from './worker-link.ts'
+export { WorkerPool, type WorkerPoolOptions } from './worker-pool.ts'
