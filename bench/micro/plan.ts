@@ -47,7 +47,7 @@ const outbound = (to: string): (() => unknown) => {
     network: '',
     ownPorts: OWN_PORTS,
   }
-  return () => plan(mesh, request, random)
+  return () => plan(mesh, request, { random })
 }
 lines.push(measure('plan to a service of 20 endpoints', outbound('10.96.1.7:80')))
 lines.push(measure('plan to a service of 1000 endpoints', outbound('10.97.0.1:80')))

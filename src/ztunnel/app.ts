@@ -8,14 +8,15 @@ import { CaClient } from '#shared/xds'
 import { connectZds } from '#shared/zds'
 import { configDump } from './admin/index.ts'
 import { openAdminServers } from './admin-servers.ts'
-import { shownConfig, type ZtunnelConfig } from './config.ts'
-import { caEndpoint } from './control-plane.ts'
+import type { ZtunnelConfig } from './config.ts'
+import { caEndpoint, tlsProfile } from './control-plane.ts'
 import { makeDataPlane } from './data-plane.ts'
 import { CertificateManager, fetchFrom } from './identity/index.ts'
 import { keepHeapTrimmed } from './memory.ts'
 import { openMeshSource, readLocalConfig } from './mesh-source.ts'
 import { registerBuild, registerRuntime } from './metrics.ts'
 import { prefetchCertificates } from './prefetch.ts'
+import { shownConfig } from './shown-config.ts'
 import { applyLocalConfig, MeshState } from './state/index.ts'
 import { versionFacts } from './version.ts'
 
@@ -56,14 +57,19 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
 
   const ca = new CaClient(caEndpoint(config), clock)
   const certificates = new CertificateManager({
-    fetch: fetchFrom(ca, Math.ceil(config.secretTtlMs / 1000), clock),
+    fetch: fetchFrom(ca, Math.ceil(config.secretTtlMs / 1000), clock, tlsProfile(config)),
     clock,
     log: log.logger('identity'),
   })
   prefetchCertificates(state, certificates, config.nodeName)
 
   const source = openMeshSource(config, state, parts)
-  const { pods, connections, verdicts } = makeDataPlane(config, {
+  const {
+    pods,
+    connections,
+    verdicts,
+    close: closeDataPlane,
+  } = makeDataPlane(config, {
     ...parts,
     readiness,
     state,
@@ -118,6 +124,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
       await pods.drain(order)
     },
     async close() {
+      closeDataPlane()
       await Promise.all([source.close(), certificates.close(), ca.close(), trims.close()])
     },
   }

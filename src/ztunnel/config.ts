@@ -13,6 +13,7 @@ import {
 } from '#shared/config'
 import type { LogFormat } from '#shared/telemetry'
 import { NO_PROXY_CONFIG, type ProxyConfig, readProxyConfig } from './proxy-config.ts'
+import { refusedSettings } from './refused-settings.ts'
 
 /** What is given; `undefined` = not given. Times are in ms, sizes in bytes. */
 interface GivenSettings {
@@ -55,6 +56,12 @@ interface GivenSettings {
   readonly keepAliveIntervalMs: number
   readonly keepAliveRetries: number
   readonly isAppTunnelOnLoopback: boolean
+  readonly connectRetries: number
+  readonly loadBalancing: 'random' | 'least-request'
+  readonly halfOpenTimeoutMs: number
+  readonly crlPath: string | undefined
+  readonly isTls12Enabled: boolean
+  readonly compliancePolicy: 'pqc' | undefined
   readonly isResponseBaggageEnabled: boolean
   readonly terminationDeadlineMs: number | undefined
   readonly terminationGracePeriodSeconds: number | undefined
@@ -63,11 +70,11 @@ interface GivenSettings {
   readonly isPolicyLoggedAtInfo: boolean
   readonly unknownPolicy: 'open' | 'closed'
   readonly metricsProfile: 'full' | 'lean'
+  readonly workerCount: number
+  readonly sameNode: 'direct' | 'tunnel'
   readonly adminPort: number | undefined
   readonly statsPort: number | undefined
   readonly readinessPort: number
-  readonly workerCount: number
-  readonly sameNode: 'direct' | 'tunnel'
 }
 
 /** Settings of the tunnel, every default filled in. */
@@ -85,13 +92,13 @@ const MAX_WINDOW_BYTES = 2 ** 31 - 1
 /** RFC 9113 §6.5.2. */
 const MAX_FRAME_BYTES = 2 ** 24 - 1
 
-/** More than any node has cores for one tunnel. */
-const MAX_WORKERS = 64
-
 const ISTIOD = 'https://istiod.istio-system.svc:15012'
 const LOCAL_ISTIOD = 'https://localhost:15012'
 const ADMIN_PORT = 15_000
 const STATS_PORT = 15_020
+
+/** More than any node has cores for one tunnel. */
+const MAX_WORKERS = 64
 
 const ownPort = optional(integer(0, 65_535, 'port'))
 
@@ -268,6 +275,43 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       true,
       'Applications that take the PROXY protocol are dialled on loopback.',
     ),
+    connectRetries: setting(
+      integer(0, 5),
+      'AMBIT_CONNECT_RETRIES',
+      2,
+      'Further endpoints of a service that are tried when one cannot be reached; 0 = like Istio, nothing is tried again.',
+    ),
+    loadBalancing: setting(
+      oneOf('random', 'least-request'),
+      'AMBIT_LB',
+      'random',
+      'Which of several equally good endpoints: `random` by weight, like Istio, or the less busy of two drawn ones.',
+    ),
+    halfOpenTimeoutMs: setting(
+      duration,
+      'AMBIT_HALF_OPEN_TIMEOUT',
+      0,
+      'A tunnelled connection of which one side has ended, and the other is silent for this long, is ended; 0 = never.',
+      '0s',
+    ),
+    crlPath: setting(
+      optionalText,
+      'CRL_PATH',
+      undefined,
+      'Certificate revocation lists, PEM or DER, read again when the file changes.',
+    ),
+    isTls12Enabled: setting(
+      parsed('boolean', (given) => given === 'true'),
+      'TLS12_ENABLED',
+      false,
+      'TLS 1.2 is taken beside 1.3; only `true` counts.',
+    ),
+    compliancePolicy: setting(
+      optional(oneOf('pqc')),
+      'COMPLIANCE_POLICY',
+      undefined,
+      '`pqc`: keys are exchanged by X25519MLKEM768 only, with peers and with the control plane.',
+    ),
     isResponseBaggageEnabled: setting(
       boolean,
       'ENABLE_RESPONSE_BAGGAGE',
@@ -329,26 +373,7 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       'Processes that carry the pods, each pod in one of them; with more than one there is a supervisor beside them.',
     ),
   },
-  refused: [
-    {
-      env: 'PROXY_MODE',
-      harmless: ['shared'],
-      reason: 'only the shared mode is there, one tunnel for all pods of a node',
-    },
-    { env: 'PROXY_WORKLOAD_INFO', harmless: [], reason: 'belongs to the dedicated mode, which is not there' },
-    { env: 'ENABLE_PROXY', harmless: ['true'], reason: 'a tunnel without its listeners has nothing to do' },
-    {
-      env: 'ISTIO_META_DNS_CAPTURE',
-      harmless: ['false'],
-      reason: 'there is no DNS proxy yet: names would not be resolved at all',
-    },
-    { env: 'FAKE_CA', harmless: ['false'], reason: 'there is no built-in certificate authority' },
-    { env: 'CRL_PATH', harmless: [], reason: 'certificate revocation lists are not checked yet' },
-    { env: 'TLS12_ENABLED', harmless: ['false'], reason: 'only TLS 1.3 is spoken' },
-    { env: 'COMPLIANCE_POLICY', harmless: [], reason: 'the key exchange cannot be restricted yet' },
-    { env: 'UNSTABLE_ENABLE_SOCKS5', harmless: ['false'], reason: 'there is no SOCKS5 listener' },
-    { env: 'USER_TIMEOUT_ENABLED', harmless: ['false'], reason: 'TCP_USER_TIMEOUT cannot be set' },
-  ],
+  refused: refusedSettings,
 }
 
 /** @throws ConfigError with every problem */
@@ -367,22 +392,6 @@ export function readZtunnelConfig(
     adminPort: given.adminPort ?? proxyConfig.proxyAdminPort ?? ADMIN_PORT,
     statsPort: given.statsPort ?? proxyConfig.statsPort ?? STATS_PORT,
   })
-}
-
-/** The settings as `/config_dump` shows them: of tokens and headers only that they are set. */
-export function shownConfig(config: ZtunnelConfig): Readonly<Record<string, string | number | boolean | undefined>> {
-  const hidden: Readonly<Record<string, string | undefined>> = {
-    authToken: config.authToken && '<set>',
-    localXds: config.localXds && '<set>',
-    xdsHeaders: Object.keys(config.xdsHeaders).join(','),
-    caHeaders: Object.keys(config.caHeaders).join(','),
-  }
-  return Object.fromEntries(
-    Object.entries({ ...config, ...hidden }).map(([key, value]) => [
-      key,
-      typeof value === 'object' ? JSON.stringify(value) : value,
-    ]),
-  )
 }
 
 function withScheme(address: string): string {

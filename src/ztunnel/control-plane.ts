@@ -1,4 +1,5 @@
 import { MeshError } from '#shared/errors'
+import { PQC_GROUPS, type TlsProfile } from '#shared/pki'
 import {
   type ControlPlaneEndpoint,
   type JsonObject,
@@ -27,6 +28,11 @@ export function caEndpoint(config: ZtunnelConfig): ControlPlaneEndpoint {
     alternativeHost: config.altCaHostname,
     headers: headersOf(config.caHeaders),
   }
+}
+
+/** What of TLS the tunnels of this node speak. */
+export function tlsProfile({ isTls12Enabled, compliancePolicy }: ZtunnelConfig): TlsProfile {
+  return { isTls12Enabled, isPqcOnly: compliancePolicy === 'pqc' }
 }
 
 /** What the control plane sees of this node (hbone-and-ztunnel a.2); the domain is `cluster.local`, as Istio has it. */
@@ -58,14 +64,15 @@ function endpointOf(
   config: ZtunnelConfig,
   name: string,
   address: string,
-): Pick<ControlPlaneEndpoint, 'host' | 'port' | 'token' | 'clusterId' | 'allowTls12'> {
+): Pick<ControlPlaneEndpoint, 'host' | 'port' | 'token' | 'clusterId' | 'allowTls12' | 'keyExchangeGroups'> {
   const url = parseControlPlaneUrl(address)
   if (url === undefined) throw new MeshError('CONFIG_INVALID', `${name}=${JSON.stringify(address)} is no https URL`)
   return {
     ...url,
     token: tokenSource(config.authToken, DEFAULT_TOKEN_PATH),
     clusterId: config.clusterId,
-    allowTls12: false,
+    allowTls12: config.isTls12Enabled,
+    keyExchangeGroups: config.compliancePolicy === 'pqc' ? PQC_GROUPS : undefined,
   }
 }
 

@@ -3,7 +3,7 @@ import { createTunnelPool } from '#shared/hbone'
 import type { H2Limits } from '#shared/http2'
 import type { Readiness } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { RevocationList, WorkloadCertificate } from '#shared/pki'
 import type { KeepAlive } from '#shared/sys'
 import { AccessLog, type Log, type Metrics } from '#shared/telemetry'
 import { Authorizer, Verdicts, watchPolicies } from './authz/index.ts'
@@ -14,6 +14,7 @@ import { PodDialer } from './dial/index.ts'
 import { Inbound, type InboundOptions, PlaintextInbound } from './inbound/index.ts'
 import { HostnameResolver, Outbound } from './outbound/index.ts'
 import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
+import { CrlFile, RevocationWatch } from './revocation/index.ts'
 import { SameNode } from './same-node/index.ts'
 import type { MeshState } from './state/index.ts'
 
@@ -42,6 +43,8 @@ export interface DataPlane {
   readonly pods: PodRegistry
   readonly connections: ConnectionTable
   readonly verdicts: Verdicts
+  /** Stops looking at files. */
+  close(): void
 }
 
 /** Makes each part once and hands it its inputs. */
@@ -71,6 +74,9 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     connectionWindowBytes: config.http2ConnectionWindowBytes,
     maxFrameBytes: config.http2FrameBytes,
   }
+  const revocations = config.crlPath === undefined ? undefined : new RevocationWatch(metrics)
+  const crlFile = revocations && watchCrlFile(config.crlPath ?? '', revocations, parts)
+  const { halfOpenTimeoutMs } = config
   const inboundOptions: InboundOptions = {
     view: state,
     clock,
@@ -81,6 +87,8 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     limits,
     network,
     ownPorts: OWN_PORTS,
+    revocation: revocations?.for('destination'),
+    halfOpenTimeoutMs,
     isAppTunnelOnLoopback: config.isAppTunnelOnLoopback,
     isBaggageUsed: config.isResponseBaggageEnabled,
   }
@@ -101,7 +109,14 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
         limits,
         maxStreamsPerConnection: config.poolMaxStreamsPerConnection,
         unusedReleaseMs: config.poolUnusedReleaseTimeoutMs,
+        isLostRequestRepeated: config.connectRetries > 0,
+        revocation: revocations?.for('source'),
       }),
+    revocation: revocations?.for('source'),
+    halfOpenTimeoutMs,
+    logger: log.logger('outbound'),
+    connectRetries: config.connectRetries,
+    loadBalancing: config.loadBalancing,
     resolver: new HostnameResolver(clock),
     ownPorts: OWN_PORTS,
     hbonePort: HBONE_PORT,
@@ -131,7 +146,12 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     log: captureLog,
     start: (pod) => new PodListeners(pod, { settings, handlers, log: captureLog, overflows }),
   })
-  return { pods, connections, verdicts }
+  return { pods, connections, verdicts, close: () => crlFile?.close() }
+}
+
+function watchCrlFile(path: string, revocations: RevocationWatch, { clock, log }: DataPlaneParts): CrlFile {
+  const onLists = (lists: readonly RevocationList[]): void => revocations.update(lists)
+  return new CrlFile({ path, clock, log: log.logger('revocation'), onLists })
 }
 
 function keepAliveOf(config: ZtunnelConfig): KeepAlive | undefined {

@@ -8,12 +8,13 @@ import { configDump } from './admin/index.ts'
 import { openAdminServers } from './admin-servers.ts'
 import type { ZtunnelParts } from './app.ts'
 import { newestDenials } from './authz/index.ts'
-import { shownConfig, type ZtunnelConfig } from './config.ts'
-import { caEndpoint } from './control-plane.ts'
+import type { ZtunnelConfig } from './config.ts'
+import { caEndpoint, tlsProfile } from './control-plane.ts'
 import { CertificateManager, fetchFrom, type IdentityMaterial } from './identity/index.ts'
 import { type MeshSink, openMeshSource, readLocalConfig } from './mesh-source.ts'
 import { registerBuild } from './metrics.ts'
 import { prefetchCertificates } from './prefetch.ts'
+import { shownConfig } from './shown-config.ts'
 import { applyLocalConfig, MeshState } from './state/index.ts'
 import { versionFacts } from './version.ts'
 import { mergeMetrics, PodShards, type ToWorker, WorkerPool, type WorkerReport } from './workers/index.ts'
@@ -54,7 +55,7 @@ export async function startSupervisor(
   // What certificates were made of, as only that can be handed to a worker.
   const materials = new WeakMap<WorkloadCertificate, IdentityMaterial>()
   const certificates = new CertificateManager({
-    fetch: fetchFrom(ca, Math.ceil(config.secretTtlMs / 1000), clock, (made, material) =>
+    fetch: fetchFrom(ca, Math.ceil(config.secretTtlMs / 1000), clock, tlsProfile(config), (made, material) =>
       materials.set(made, material),
     ),
     clock,

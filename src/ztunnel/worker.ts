@@ -2,6 +2,7 @@ import { Readiness, type RunningProgram } from '#shared/lifecycle'
 import { connectZds } from '#shared/zds'
 import { prepareProcess, type ZtunnelParts } from './app.ts'
 import type { ZtunnelConfig } from './config.ts'
+import { tlsProfile } from './control-plane.ts'
 import { makeDataPlane } from './data-plane.ts'
 import { keepHeapTrimmed } from './memory.ts'
 import { registerRuntime } from './metrics.ts'
@@ -31,6 +32,7 @@ export async function startWorker(
   const link: WorkerLink = new WorkerLink({
     channel,
     clock,
+    tlsProfile: tlsProfile(config),
     state,
     onLogFilter: (filter) => {
       log.filter.reset()
@@ -46,7 +48,12 @@ export async function startWorker(
       metrics: metrics.print(),
     }),
   })
-  const { pods, connections, verdicts } = makeDataPlane(config, {
+  const {
+    pods,
+    connections,
+    verdicts,
+    close: closeDataPlane,
+  } = makeDataPlane(config, {
     ...parts,
     readiness,
     state,
@@ -77,6 +84,9 @@ export async function startWorker(
       await zds?.close()
       await pods.drain(order)
     },
-    close: () => trims.close(),
+    async close() {
+      closeDataPlane()
+      await trims.close()
+    },
   }
 }

@@ -35,6 +35,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     connections: [],
     authz: ['state', 'connections'],
     dial: ['capture'],
+    revocation: [],
     reporting: ['capture', 'connections'],
     'same-node': ['capture', 'state'],
     outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting', 'same-node'],

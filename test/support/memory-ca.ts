@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import { createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import type { Clock } from '#shared/clock'
 import { systemClock } from '#shared/clock'
 import { type SpiffeId, spiffeId } from '#shared/model'
@@ -15,6 +15,8 @@ import {
   signCertificate,
   type WorkloadCertificate,
 } from '#shared/pki'
+import { readFields } from '../../src/shared/pki/certificate.ts'
+import { type CrlInput, serialBytes, writeCrl } from './crl.ts'
 
 export interface MemoryCaSettings {
   readonly trustDomain?: string
@@ -93,6 +95,18 @@ export class MemoryCa {
     })
     const leaf = this.#leaf(createPublicKey(key), names, settings)
     return { keyPem: privateKeyPemOf(key), certPem: [leaf, ...this.intermediatesPem].join('') }
+  }
+
+  /**
+   * A list, as DER, that takes these certificates back: leaves by the authority that signs leaves, or what the root has
+   * signed by the root.
+   *
+   * @param serials decimal
+   */
+  revoke(serials: readonly string[], by: 'signer' | 'root' = 'signer', change: Partial<CrlInput> = {}): Buffer {
+    const { privateKey, certificatePem = '' } = by === 'root' ? this.#root : this.#signer
+    const issuerDer = readFields(new X509Certificate(certificatePem).raw).subjectDer
+    return writeCrl({ issuerDer, key: privateKey, serials: serials.map(serialBytes), ...change })
   }
 
   get #signer(): Signer {

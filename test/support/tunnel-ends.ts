@@ -24,17 +24,21 @@ export interface TestListener {
   close(): Promise<void>
 }
 
-export async function listen(onSocket: (socket: Socket) => void, pauseOnConnect = false): Promise<TestListener> {
+export async function listen(
+  onSocket: (socket: Socket) => void,
+  pauseOnConnect = false,
+  at: { readonly host: string; readonly port: number } = { host: LOOPBACK, port: 0 },
+): Promise<TestListener> {
   const accepted: Socket[] = []
   const server = createServer({ pauseOnConnect, allowHalfOpen: true }, (socket) => {
     accepted.push(socket)
     socket.on('error', () => {})
     onSocket(socket)
   })
-  await new Promise<void>((resolve) => server.listen(0, LOOPBACK, resolve))
+  await new Promise<void>((resolve) => server.listen(at.port, at.host, resolve))
   const { port } = server.address() as AddressInfo
   return {
-    address: { ip: LOOPBACK, port },
+    address: { ip: at.host as IpAddress, port },
     server,
     accepted,
     close: () =>
@@ -103,7 +107,7 @@ export class TestDialer implements TunnelDialer {
 }
 
 export function keyOf(source: SpiffeId, destination: SocketAddress, ...acceptedPeers: SpiffeId[]): PoolKey {
-  return { source, acceptedPeers, destination, sourceIp: LOOPBACK }
+  return { source, acceptedPeers, destination, workloadUid: 'Kubernetes//Pod/shop/server', sourceIp: LOOPBACK }
 }
 
 /** Resolves when `isTrue` holds; looks at it each turn of the loop. */

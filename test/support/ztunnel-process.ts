@@ -21,11 +21,16 @@ export interface ZtunnelProcessSettings {
   readonly serviceAccount?: string
   readonly namespace?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Another program that takes Istio's settings, in place of ours; its readiness port is always 15021. */
+  readonly program?: string
   /** Its main file; the sources by default. */
   readonly main?: string
   /** Of Node. */
   readonly flags?: readonly string[]
 }
+
+/** What Istio's ztunnel listens on, with no setting for it. */
+const FIXED_READINESS_PORT = 15_021
 
 /** A tunnel as its own process, and the node agent that gives it pods, played by this one. */
 export class ZtunnelProcess {
@@ -82,7 +87,9 @@ export class ZtunnelProcess {
   }
 
   static async #started(settings: ZtunnelProcessSettings, home: Home): Promise<ZtunnelProcess> {
-    const started = new ZtunnelProcess(settings, await freePorts(3), home)
+    const ports = await freePorts(3)
+    if (settings.program !== undefined) ports[2] = FIXED_READINESS_PORT
+    const started = new ZtunnelProcess(settings, ports, home)
     await started.untilReady()
     return started
   }
@@ -159,7 +166,10 @@ interface Home {
 
 function spawnTunnel(settings: ZtunnelProcessSettings, ports: readonly number[], folder: string): ChildProcess {
   const [admin, stats, readiness] = ports.map(String)
-  return spawn(process.execPath, [...(settings.flags ?? []), '--conditions=source', settings.main ?? MAIN], {
+  const { program, flags = [], main = MAIN } = settings
+  const [command, args] =
+    program === undefined ? [process.execPath, [...flags, '--conditions=source', main]] : [program, []]
+  return spawn(command, args, {
     cwd: folder,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
@@ -170,6 +180,8 @@ function spawnTunnel(settings: ZtunnelProcessSettings, ports: readonly number[],
       CA_ADDRESS: settings.caAddress,
       CA_ROOT_CA: join(folder, 'root.pem'),
       INPOD_UDS: join(folder, 'zds.sock'),
+      PROXY_CONFIG: JSON.stringify({ proxyAdminPort: ports[0], statsPort: ports[1] }),
+      ISTIO_META_DNS_CAPTURE: 'false',
       AMBIT_ADMIN_PORT: admin,
       AMBIT_STATS_PORT: stats,
       AMBIT_READINESS_PORT: readiness,

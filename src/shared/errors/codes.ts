@@ -27,6 +27,8 @@ export const codes = {
   CSR_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
   CERTIFICATE_LIMIT_EXCEEDED: { side: 'downstream', retry: 'never', status: 429, flag: 'UAEX' },
   CERTIFICATE_REFUSED: { side: 'downstream', retry: 'never', status: 401, flag: 'UAEX' },
+  CRL_INVALID: { side: 'local', retry: 'never', status: 500, flag: '-' },
+  PEER_REVOKED: { side: 'upstream', retry: 'never', status: 503, flag: 'UF' },
   PEER_UNVERIFIED: { side: 'upstream', retry: 'never', status: 503, flag: 'UF' },
 
   HBONE_TARGET_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },

@@ -4,11 +4,12 @@ import { MeshError } from '#shared/errors'
 import { acceptH2, type H2Connection, type H2Limits } from '#shared/http2'
 import type { SpiffeId } from '#shared/model'
 import type { SocketAddress } from '#shared/net'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import type { HandshakeGate } from './handshake-gate.ts'
+import { unrevokedChain } from './tls-client.ts'
 import { secureServer, type VerifiedClient } from './tls-server.ts'
 import { receiveTunnel } from './tunnel-request.ts'
-import type { TunnelRequest } from './types.ts'
+import type { Revocation, TunnelRequest } from './types.ts'
 
 export interface TunnelServerSettings {
   readonly clock: Clock
@@ -22,6 +23,7 @@ export interface TunnelServerSettings {
   readonly gate: HandshakeGate
   /** Differences from `serverLimits`. */
   readonly limits?: Partial<H2Limits>
+  readonly revocation?: Revocation | undefined
   /** TLS, ms; the default is 10 s. */
   readonly handshakeTimeoutMs?: number
   /** Called for each well-formed CONNECT; answers by `accept` or `refuse`, at any time, once. It must not throw. */
@@ -34,6 +36,8 @@ export interface TunnelServerSettings {
 export interface TunnelServerConnection {
   readonly peer: SpiffeId
   readonly connection: H2Connection
+  /** Of the client, when somebody asks about revocation. */
+  readonly chain: PeerChain | undefined
 }
 
 const HANDSHAKE_TIMEOUT_MS = 10_000
@@ -41,11 +45,12 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 /**
  * Serves HBONE on an accepted, unread TCP connection. Destroying the socket ends it at any time.
  *
- * @throws MeshError `CLIENT_HANDSHAKE_FAILED`, `CLIENT_UNVERIFIED`; the socket is closed then
+ * @throws MeshError `CLIENT_HANDSHAKE_FAILED`, `CLIENT_UNVERIFIED`, `PEER_REVOKED`; the socket is closed then
  */
 export async function acceptTunnels(socket: Socket, settings: TunnelServerSettings): Promise<TunnelServerConnection> {
-  const { clock, source, acceptedOn, limits = {} } = settings
+  const { clock, certificate, source, acceptedOn, revocation, limits = {} } = settings
   const { socket: secured, peer } = await handshake(socket, settings)
+  const chain = revocation && unrevokedChain(secured, certificate, revocation)
   const origin = { peer, source, acceptedOn }
   const connection = acceptH2(
     secured,
@@ -55,7 +60,7 @@ export async function acceptTunnels(socket: Socket, settings: TunnelServerSettin
       clock,
     },
   )
-  return { peer, connection }
+  return { peer, connection, chain }
 }
 
 async function handshake(socket: Socket, settings: TunnelServerSettings): Promise<VerifiedClient> {

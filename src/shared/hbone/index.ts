@@ -3,6 +3,7 @@ export { type Baggage, type BaggageSource, formatBaggage, parseBaggage } from '.
 export { answerHeaders, type ConnectFacts, connectHeaders, headerValue, headerValues } from './connect-headers.ts'
 export { formatConnectTarget, parseConnectTarget } from './connect-target.ts'
 export { type Forwarded, forwardedHost, parseForwarded } from './forwarded.ts'
+export { endWhenHalfOpen } from './half-open.ts'
 export { HandshakeGate, type HandshakeGateSettings } from './handshake-gate.ts'
 export { describeRefusal, type RefusalStatus, refusalStatus } from './refuse.ts'
 export { H2StreamPump } from './stream-pump.ts'

@@ -3,12 +3,12 @@ import { MeshError } from '#shared/errors'
 import type { H2ClientConnection } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
-import type { WorkloadCertificate } from '#shared/pki'
-import { type OpenedTunnel, openTunnel } from './open-tunnel.ts'
-import type { ConnectRequest } from './types.ts'
+import type { PeerChain, WorkloadCertificate } from '#shared/pki'
+import { type OpenedTunnel, openTunnel, type TunnelEnd } from './open-tunnel.ts'
+import type { ConnectRequest, Revocation } from './types.ts'
 
-/** A retired connection waits for its last stream however long that takes: as long as a timer can be set. */
-const UNTIL_LAST_STREAM: DrainOrder = { mode: 'graceful', deadlineMs: 2 ** 31 - 1 }
+/** A connection waits for its last stream however long that takes: as long as a timer can be set. */
+export const UNTIL_LAST_STREAM: DrainOrder = { mode: 'graceful', deadlineMs: 2 ** 31 - 1 }
 
 /** One verified connection of a pool. It takes streams until it is retired; then it closes behind the last one. */
 export class PooledConnection {
@@ -20,6 +20,10 @@ export class PooledConnection {
   #lastUsedMs: number
   #timer: Timer | undefined
   #isRetired = false
+  #openedCount = 0
+  #stopFollowing: (() => void) | undefined
+  /** Of the peer, when somebody asks about revocation. */
+  chain: PeerChain | undefined
   /** Called once, when it takes no more streams. */
   onRetired: (() => void) | undefined
   /** Called once, when it is gone. */
@@ -50,6 +54,16 @@ export class PooledConnection {
     return this.#lastUsedMs
   }
 
+  /** It has carried streams before, so that its peer may have gone since. */
+  get isReused(): boolean {
+    return this.#openedCount > 1
+  }
+
+  /** The connection itself is lost or on its way out, not just a stream of it. */
+  get isOver(): boolean {
+    return !this.#connection.isUsable
+  }
+
   /** Whether it can take one more stream, with at most `maxStreams` at once. */
   hasRoom(maxStreams: number): boolean {
     return this.#connection.streamCount < Math.min(maxStreams, this.#connection.peerMaxConcurrentStreams)
@@ -60,13 +74,21 @@ export class PooledConnection {
     return !this.#isRetired && this.#connection.isUsable && this.#certificate === certificate
   }
 
+  /** Takes no more streams once the peer's certificate is revoked; those that run are their owners' to end. */
+  follow(chain: PeerChain, revocation: Revocation): void {
+    this.chain = chain
+    this.#stopFollowing = revocation.follow(chain, () => this.retire())
+  }
+
   open(
+    end: TunnelEnd,
     request: ConnectRequest,
     answerTimeoutMs: number,
     cancellation: Cancellation | undefined,
   ): Promise<OpenedTunnel> {
     this.#lastUsedMs = this.#clock.monotonicMs()
-    return openTunnel(this.#connection, request, this.#clock, answerTimeoutMs, cancellation)
+    this.#openedCount++
+    return openTunnel(this.#connection, end, request, this.#clock, answerTimeoutMs, cancellation)
   }
 
   /** Takes no more streams from now on. */
@@ -89,6 +111,7 @@ export class PooledConnection {
   #leave(): void {
     if (this.#isRetired) return
     this.#isRetired = true
+    this.#stopFollowing?.()
     this.#timer?.cancel()
     this.onRetired?.()
   }

@@ -33,6 +33,8 @@ export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, 
   onAnswer: ((headers: HeaderList, isEnd: boolean) => void) | undefined
   /** The stream has gone before `bind`. */
   onLost: ((code: number, reason: string) => void) | undefined
+  /** It was broken off, by either side or by us: what has not gone by now need not go any more. */
+  onBrokenOff: (() => void) | undefined
 
   /** Which side of the connection the socket is: who opened it, or whom it is meant for. */
   readonly #socketSide: 'opener' | 'target'
@@ -46,6 +48,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, 
   readonly #backlog = new PieceQueue()
   #isReadPaused = false
   #isReadEnded = false
+  #isStreamEnded = false
 
   /** @param socketSide a client's socket is the `opener`, a server's the `target` */
   constructor(socketSide: 'opener' | 'target') {
@@ -78,6 +81,7 @@ export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, 
   abort(): void {
     this.#end('abort', undefined)
     this.#stream?.reset(H2ErrorCode.CANCEL)
+    this.onBrokenOff?.()
     if (this.#socket === undefined) this.#letGo()
     else this.#socket.destroy()
   }
@@ -99,7 +103,12 @@ export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, 
     this.#stream?.consumed(bytes)
   }
 
+  get isHalfOpen(): boolean {
+    return this.#isReadEnded !== this.#isStreamEnded
+  }
+
   onEnd(): void {
+    this.#isStreamEnded = true
     this.#writer.end()
   }
 
@@ -215,7 +224,10 @@ export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, 
 
   #finish(): void {
     const { endedBy, error } = this.#outcome ?? { endedBy: 'end', error: undefined }
-    if (endedBy !== 'end') this.#stream?.reset(H2ErrorCode.CANCEL)
+    if (endedBy !== 'end') {
+      this.#stream?.reset(H2ErrorCode.CANCEL)
+      this.onBrokenOff?.()
+    }
     this.#letGo()
     this.#result.resolve({ meter: this.meter, endedBy, error })
   }

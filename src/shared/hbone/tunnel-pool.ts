@@ -1,14 +1,25 @@
 import type { Socket } from 'node:net'
 import { type Clock, systemClock } from '#shared/clock'
-import type { MeshError } from '#shared/errors'
+import { MeshError } from '#shared/errors'
 import { connectH2, type H2Limits } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
-import type { WorkloadCertificate } from '#shared/pki'
-import { givenUp, type OpenedTunnel, StreamRefused } from './open-tunnel.ts'
+import type { PeerChain, WorkloadCertificate } from '#shared/pki'
+import { openInner } from './inner-tunnel.ts'
+import { givenUp, type OpenedTunnel, StreamRefused, type TunnelEnd } from './open-tunnel.ts'
 import { poolKeyText } from './pool-key.ts'
 import { PooledConnection, poolUnavailable } from './pooled-connection.ts'
+import { StreamDuplex } from './stream-duplex.ts'
+import { H2StreamPump } from './stream-pump.ts'
 import { secureClient } from './tls-client.ts'
-import type { ConnectRequest, PoolKey, TunnelDialer, TunnelPool, TunnelStream } from './types.ts'
+import type {
+  ConnectRequest,
+  InnerTunnel,
+  PoolKey,
+  Revocation,
+  TunnelDialer,
+  TunnelPool,
+  TunnelStream,
+} from './types.ts'
 
 export interface TunnelPoolSettings {
   readonly clock: Clock
@@ -28,6 +39,10 @@ export interface TunnelPoolSettings {
   readonly maxWaiting: number
   /** Differences from the engine's `clientLimits`. */
   readonly limits: Partial<H2Limits>
+  /** A request that was not answered because a reused connection was lost is sent again on a new one. */
+  readonly isLostRequestRepeated: boolean
+  /** Undefined = nothing is known of revoked certificates. */
+  readonly revocation: Revocation | undefined
 }
 
 const DEFAULTS: TunnelPoolSettings = {
@@ -40,9 +55,11 @@ const DEFAULTS: TunnelPoolSettings = {
   maxConnections: 16_384,
   maxWaiting: 16_384,
   limits: {},
+  isLostRequestRepeated: true,
+  revocation: undefined,
 }
 
-/** How often a request is sent to peers that refuse it unseen. */
+/** How often a request is sent to peers that refuse it unseen, or are gone. */
 const MAX_ATTEMPTS = 3
 
 /** What is there, and what is on its way, for one key. */
@@ -52,6 +69,25 @@ interface Shelf {
   /** The one dial under way; who waits for it looks for room again when it ends. */
   dial: Promise<PooledConnection> | undefined
 }
+
+/** A CONNECT that a pooled connection's peer answered with 200. */
+interface OpenedOnPool<E extends TunnelEnd> extends OpenedTunnel {
+  readonly end: E
+  readonly connection: PooledConnection
+  /** What the connection was made with. */
+  readonly certificate: WorkloadCertificate
+}
+
+function isLoss(error: unknown): boolean {
+  return error instanceof MeshError && error.code === 'TUNNEL_LOST'
+}
+
+function known(...chains: readonly (PeerChain | undefined)[]): readonly PeerChain[] {
+  return chains.filter((chain) => chain !== undefined)
+}
+
+const makePump = (): H2StreamPump => new H2StreamPump('opener')
+const makeDuplex = (): StreamDuplex => new StreamDuplex()
 
 export function createTunnelPool(settings: Partial<TunnelPoolSettings> = {}): TunnelPool {
   return new SharedTunnelPool({ ...DEFAULTS, ...settings })
@@ -80,6 +116,30 @@ class SharedTunnelPool implements TunnelPool {
     request: ConnectRequest,
     cancellation?: Cancellation,
   ): Promise<TunnelStream> {
+    const { end: pump, connection, ...opened } = await this.#request(key, dialer, request, makePump, cancellation)
+    return { ...opened, pump, peer: connection.peer, chains: known(connection.chain) }
+  }
+
+  async connectThrough(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    inner: InnerTunnel,
+    cancellation?: Cancellation,
+  ): Promise<TunnelStream> {
+    const outer = await this.#request(key, dialer, request, makeDuplex, cancellation)
+    const { chain, ...opened } = await openInner(outer.end, outer.certificate, inner, this.#settings, cancellation)
+    return { ...opened, chains: known(outer.connection.chain, chain) }
+  }
+
+  /** A stream on a pooled connection; each attempt gets an end of its own. */
+  async #request<E extends TunnelEnd>(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    makeEnd: () => E,
+    cancellation: Cancellation | undefined,
+  ): Promise<OpenedOnPool<E>> {
     const text = poolKeyText(key)
     for (let attempts = 0; attempts < MAX_ATTEMPTS; ) {
       const certificate = await dialer.certificate()
@@ -92,8 +152,9 @@ class SharedTunnelPool implements TunnelPool {
         continue
       }
       attempts++
-      const opened = await this.#open(connection, request, cancellation)
-      if (opened !== undefined) return { ...opened, peer: connection.peer }
+      const end = makeEnd()
+      const opened = await this.#open(connection, end, request, cancellation)
+      if (opened !== undefined) return { ...opened, end, connection, certificate }
     }
     throw poolUnavailable(`the peer refuses streams: ${text}`)
   }
@@ -113,16 +174,20 @@ class SharedTunnelPool implements TunnelPool {
     await Promise.all([...this.#connections].map(how))
   }
 
-  /** Undefined when the peer refused the stream before looking at it: another attempt is safe. */
+  /** Undefined when another attempt is due: the peer refused the stream unseen, or had gone before it. */
   async #open(
     connection: PooledConnection,
+    end: TunnelEnd,
     request: ConnectRequest,
     cancellation: Cancellation | undefined,
   ): Promise<OpenedTunnel | undefined> {
     try {
-      return await connection.open(request, this.#settings.answerTimeoutMs, cancellation)
+      return await connection.open(end, request, this.#settings.answerTimeoutMs, cancellation)
     } catch (error) {
-      if (error instanceof StreamRefused) return undefined
+      const isUnseen = error instanceof StreamRefused
+      const isStale = this.#settings.isLostRequestRepeated && connection.isReused && connection.isOver
+      const isGivenUp = cancellation?.isCancelled === true || !this.#isOpen
+      if (isUnseen || (isStale && isLoss(error) && !isGivenUp)) return undefined
       throw error
     }
   }
@@ -182,17 +247,18 @@ class SharedTunnelPool implements TunnelPool {
     certificate: WorkloadCertificate,
   ): Promise<PooledConnection> {
     this.#makeRoom()
-    const { clock, limits, unusedReleaseMs } = this.#settings
+    const { clock, limits, unusedReleaseMs, revocation } = this.#settings
     const socket = dialer.dial()
     this.#dialing.add(socket)
     try {
-      const secured = await secureClient(socket, certificate, key.acceptedPeers, clock, this.#settings)
+      const secured = await secureClient(socket, certificate, key.acceptedPeers, this.#settings)
       if (!this.#isOpen) {
         secured.socket.destroy()
         throw closing()
       }
       const h2 = connectH2(secured.socket, { limits, clock })
       const connection = new PooledConnection(h2, secured.peer, certificate, clock, unusedReleaseMs)
+      if (revocation !== undefined && secured.chain !== undefined) connection.follow(secured.chain, revocation)
       this.#put(text, shelf, connection)
       return connection
     } finally {

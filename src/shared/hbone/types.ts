@@ -3,7 +3,7 @@ import type { H2Stream, HeaderList } from '#shared/http2'
 import type { Cancellation, Closer, Drainable } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { ByteMeter, CopyResult, IpAddress, OnRead, SocketAddress } from '#shared/net'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import type { RefusalStatus } from './refuse.ts'
 
 /** Where a CONNECT asks to go: a literal address, or a service by host name. */
@@ -11,12 +11,25 @@ export type ConnectTarget =
   | { readonly kind: 'address'; readonly ip: IpAddress; readonly port: number }
   | { readonly kind: 'hostname'; readonly hostname: string; readonly port: number }
 
+/** Whether the certificates of peers are still good: asked at each hand-shake, and told of later. */
+export interface Revocation {
+  /** What has been revoked of the chain; undefined = nothing that anybody knows of. */
+  faultOf(chain: PeerChain): string | undefined
+  /** Calls `onRevoked` once, should that come later; the returned function ends it. */
+  follow(chain: PeerChain, onRevoked: () => void): () => void
+}
+
 /** What tells pooled connections apart (hbone-and-ztunnel d.6). */
 export interface PoolKey {
   readonly source: SpiffeId
   /** In order; any one of them may answer. */
   readonly acceptedPeers: readonly SpiffeId[]
   readonly destination: SocketAddress
+  /**
+   * Whom the tunnel was dialled for. An address that has moved to another workload is another key, so that nothing new
+   * goes on a tunnel that still leads to the old one.
+   */
+  readonly workloadUid: string
   /** The pod's address from which the tunnel is dialled. */
   readonly sourceIp: IpAddress
 }
@@ -35,11 +48,20 @@ export interface ConnectRequest {
   readonly headers: HeaderList
 }
 
+/** What is asked inside a tunnel that a network gateway forwards. */
+export interface InnerTunnel {
+  /** Any one of them may answer behind the gateway. */
+  readonly acceptedPeers: readonly SpiffeId[]
+  readonly request: ConnectRequest
+}
+
 /** A CONNECT that was answered with 200. */
 export interface TunnelStream {
   readonly stream: H2Stream
   readonly responseHeaders: HeaderList
   readonly peer: SpiffeId
+  /** Of every peer on the way, the gateway of a double tunnel first; empty when nobody asks about revocation. */
+  readonly chains: readonly PeerChain[]
   /** Keeps what the peer sends until it is bound to a socket. Whoever does not bind it aborts it. */
   readonly pump: StreamPump
 }
@@ -50,7 +72,7 @@ export interface TunnelPool extends Drainable, Closer {
    *
    * @param cancellation gives the request up, not the dial, which others may wait for
    * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `UPSTREAM_CONNECT_TIMEOUT` (TCP, 10 s), `TUNNEL_HANDSHAKE_FAILED`,
-   *   `TUNNEL_HANDSHAKE_TIMEOUT` (TLS, 10 s), `PEER_UNVERIFIED`, `TUNNEL_REFUSED` (an answer other than 200, its
+   *   `TUNNEL_HANDSHAKE_TIMEOUT` (TLS, 10 s), `PEER_UNVERIFIED`, `PEER_REVOKED`, `TUNNEL_REFUSED` (an answer other than 200, its
    *   message `http status: …`), `TUNNEL_ANSWER_TIMEOUT` (30 s), `TUNNEL_LOST`, `TUNNEL_POOL_UNAVAILABLE` (bounds
    *   reached, closing), `TUNNEL_LOST` when cancelled, and what `dialer` throws
    */
@@ -58,6 +80,21 @@ export interface TunnelPool extends Drainable, Closer {
     key: PoolKey,
     dialer: TunnelDialer,
     request: ConnectRequest,
+    cancellation?: Cancellation,
+  ): Promise<TunnelStream>
+  /**
+   * Double HBONE: one CONNECT to a network gateway over a pooled connection, and inside it, never pooled, a second
+   * tunnel to the destination behind the gateway.
+   *
+   * @param request of the outer tunnel
+   * @param cancellation gives both up
+   * @throws MeshError as `connect`, of either tunnel
+   */
+  connectThrough(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    inner: InnerTunnel,
     cancellation?: Cancellation,
   ): Promise<TunnelStream>
   /** Pooled connections, for dumps and metrics. */
@@ -95,6 +132,8 @@ export interface StreamPump {
   bind(socket: Socket): Promise<CopyResult>
   /** RST_STREAM CANCEL and a closed socket: for policy changes and drains. */
   abort(): void
+  /** One side has ended and the other has not. */
+  readonly isHalfOpen: boolean
   /** Live counts. `sentBytes` = from the connection's opener to its target. */
   readonly meter: Readonly<ByteMeter>
 }

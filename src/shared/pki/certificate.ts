@@ -29,6 +29,10 @@ export function certificateFacts(certificate: X509Certificate): CertificateFacts
 
 /** The fields of a TBSCertificate that are read by their bytes (RFC 5280 §4.1). */
 export interface CertificateFields {
+  /** Serial number, and names of issuer and subject: the bytes in hex, as they are compared. */
+  readonly serial: string
+  readonly issuer: string
+  readonly subject: string
   /** The whole Name, for use as another certificate's issuer. */
   readonly subjectDer: Uint8Array
   readonly publicKeyDer: Uint8Array
@@ -40,9 +44,9 @@ export interface CertificateFields {
 export function readFields(certificateDer: Uint8Array): CertificateFields {
   const fields = new DerReader(certificateDer).enter(tags.sequence).enter(tags.sequence)
   fields.readIf(constructedTag(0)) // version
-  fields.read(tags.integer) // serial number
+  const serial = hex(fields.read(tags.integer).content)
   fields.read(tags.sequence) // signature algorithm
-  fields.read(tags.sequence) // issuer
+  const issuer = hex(fields.read(tags.sequence).whole)
   fields.read(tags.sequence) // validity
   const subjectDer = fields.read(tags.sequence).whole
   const publicKeyDer = fields.read(tags.sequence).whole
@@ -59,7 +63,11 @@ export function readFields(certificateDer: Uint8Array): CertificateFields {
       extensions.set(name, extension.read(tags.octetString).content)
     }
   }
-  return { subjectDer, publicKeyDer, extensions }
+  return { serial, issuer, subject: hex(subjectDer), subjectDer, publicKeyDer, extensions }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex')
 }
 
 /** Subject alternative names in order; empty when there are none. @throws MeshError `CERTIFICATE_INVALID` */

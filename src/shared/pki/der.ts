@@ -145,6 +145,24 @@ export class DerReader {
   }
 }
 
+const UTC_TIME = /^(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
+const GENERALIZED_TIME = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/
+
+/** Whole seconds in UTC, as RFC 5280 §4.1.2.5 writes them; two digits of a year mean 1950 to 2049. */
+export function readTime({ tag, content }: DerValue): number {
+  const pattern = tag === tags.utcTime ? UTC_TIME : tag === tags.generalizedTime ? GENERALIZED_TIME : undefined
+  const parts = pattern?.exec(Buffer.from(content).toString('latin1'))
+  if (parts == null) throw malformed('a time that is none')
+  const [year = 0, month = 0, day = 0, hours = 0, minutes = 0, seconds = 0] = parts.slice(1).map(Number)
+  const fullYear = tag === tags.generalizedTime ? year : year < 50 ? 2000 + year : 1900 + year
+  const at = new Date(0)
+  at.setUTCFullYear(fullYear, month - 1, day)
+  at.setUTCHours(hours, minutes, seconds)
+  if (at.getUTCMonth() !== month - 1 || at.getUTCDate() !== day || at.getUTCHours() !== hours)
+    throw malformed('a time that no calendar has')
+  return at.getTime()
+}
+
 /** The dotted text of an OID's contents. */
 export function oidText(content: Uint8Array): string {
   const arcs: number[] = []

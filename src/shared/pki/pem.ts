@@ -1,7 +1,7 @@
 import { MeshError } from '#shared/errors'
 
 /** More than any chain or root bundle holds. */
-const MAX_PEM_BYTES = 1 << 20
+const MAX_PEM_CHARS = 1 << 20
 const MAX_BLOCKS = 256
 const BLOCK = /-----BEGIN ([A-Z0-9 ]{1,40})-----([A-Za-z0-9+/=\s]*)-----END \1-----/g
 
@@ -14,10 +14,10 @@ interface PemBlock {
 /**
  * The blocks of that label, in order.
  *
- * @throws MeshError `CERTIFICATE_INVALID` when the text is over 1 MiB or holds more than 256 blocks
+ * @throws MeshError `CERTIFICATE_INVALID` when the text is longer than that, or holds more than 256 blocks
  */
-export function pemBlocks(text: string, label: string): Buffer[] {
-  if (text.length > MAX_PEM_BYTES) throw new MeshError('CERTIFICATE_INVALID', 'PEM text is larger than 1 MiB')
+export function pemBlocks(text: string, label: string, maxChars: number = MAX_PEM_CHARS): Buffer[] {
+  if (text.length > maxChars) throw new MeshError('CERTIFICATE_INVALID', `PEM text is longer than ${maxChars}`)
   const found: PemBlock[] = []
   for (const [, name = '', base64 = ''] of text.matchAll(BLOCK)) {
     if (found.length === MAX_BLOCKS) throw new MeshError('CERTIFICATE_INVALID', `more than ${MAX_BLOCKS} PEM blocks`)

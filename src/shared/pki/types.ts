@@ -32,6 +32,6 @@ export interface WorkloadCertificate {
   readonly trust: TrustBundle
   /** Half of the life: notBefore + (notAfter − notBefore) / 2. */
   readonly renewAtMs: number
-  /** One cached TLS 1.3 context; AES-128-GCM first, then AES-256-GCM, client certificate required of peers. */
+  /** One cached TLS context, of version 1.3 unless told otherwise; AES-128-GCM first, then AES-256-GCM. */
   readonly secureContext: SecureContext
 }

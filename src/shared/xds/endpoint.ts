@@ -16,6 +16,8 @@ export interface ControlPlaneEndpoint {
   /** `XDS_HEADER_*` or `CA_HEADER_*`; names in lower case. */
   readonly headers: readonly (readonly [name: string, value: string])[]
   readonly allowTls12: boolean
+  /** OpenSSL's list of groups; undefined = its default. */
+  readonly keyExchangeGroups?: string | undefined
 }
 
 /** Where the roots come from that vouch for the server; a file is read afresh for each connection. */

@@ -75,6 +75,7 @@ function contextOf(endpoint: ControlPlaneEndpoint, rootsPem: string | undefined)
     return createSecureContext({
       minVersion: endpoint.allowTls12 ? 'TLSv1.2' : 'TLSv1.3',
       ...(rootsPem === undefined ? {} : { ca: rootsPem }),
+      ...(endpoint.keyExchangeGroups === undefined ? {} : { ecdhCurve: endpoint.keyExchangeGroups }),
     })
   } catch (cause) {
     throw new MeshError('CONFIG_INVALID', 'the roots of the control plane cannot be read', { cause })

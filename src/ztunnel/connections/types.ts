@@ -8,8 +8,8 @@ interface ConnectionCore {
   /** Outbound: what the app dialled. Inbound: host of the `forwarded` header, if any. */
   readonly originalDestination: SocketAddress | string | undefined
   readonly actualDestination: SocketAddress
-  /** HBONE = the peer proved who it is. */
-  readonly protocol: 'HBONE' | 'TCP'
+  /** HBONE = the peer proved who it is; DOUBLEHBONE = so did a network gateway before it. */
+  readonly protocol: 'HBONE' | 'DOUBLEHBONE' | 'TCP'
   readonly peer: SpiffeId | undefined
 }
 

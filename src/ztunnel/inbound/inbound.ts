@@ -3,10 +3,12 @@ import { reasonOf } from '#shared/errors'
 import {
   acceptTunnels,
   answerHeaders,
+  endWhenHalfOpen,
   formatConnectTarget,
   HandshakeGate,
   headerValue,
   parseTraceparent,
+  type Revocation,
   forwardedHost as readForwardedHost,
   type TunnelRequest,
   type TunnelServerConnection,
@@ -42,6 +44,10 @@ export interface InboundOptions {
   readonly ownPorts: ReadonlySet<number>
   /** An application behind the PROXY protocol is dialled on loopback. */
   readonly isAppTunnelOnLoopback: boolean
+  /** Undefined = nothing is known of revoked certificates. */
+  readonly revocation: Revocation | undefined
+  /** Of tunnelled connections (`AMBIT_HALF_OPEN_TIMEOUT`); 0 = none. */
+  readonly halfOpenTimeoutMs: number
   /** Baggage is read from clients outside the mesh, and sent with the answer. */
   readonly isBaggageUsed: boolean
 }
@@ -55,6 +61,8 @@ type Arrival = Pick<CapturedTunnel, 'pod' | 'source' | 'acceptedOn'>
 interface ServedTunnel {
   readonly captured: Arrival
   readonly workload: Workload
+  /** Those that are open, to be ended when the client's certificate is revoked; undefined when nobody asks about that. */
+  readonly connections: Set<OpenConnection> | undefined
 }
 
 /** Mesh → pod: the way of a tunnel, and of each connection in it (hbone-and-ztunnel e.3). */
@@ -103,12 +111,12 @@ export class Inbound {
     if (workload === undefined) {
       request.refuse(503)
       this.#failedEarly(captured, 'the workload of this pod has just gone')
-    } else this.#take({ captured, workload }, request)
+    } else this.#take({ captured, workload, connections: undefined }, request)
   }
 
   /** Certificate first, then the hand-shake; a tunnel that gets neither is closed without a word. */
   async #serve(captured: CapturedTunnel): Promise<TunnelServerConnection | undefined> {
-    const { view, clock, certificateOf, limits } = this.#options
+    const { view, clock, certificateOf, limits, revocation } = this.#options
     const { socket, source, acceptedOn, pod } = captured
     const workload = await localWorkload(view, pod.info)
     const id = typeof workload === 'string' ? undefined : workloadIdentity(workload)
@@ -118,16 +126,25 @@ export class Inbound {
       return undefined
     }
     const certificate = await certificateOf(id)
-    return acceptTunnels(socket, {
+    const connections = revocation && new Set<OpenConnection>()
+    const tunnel = await acceptTunnels(socket, {
       clock,
       certificate,
       source,
       acceptedOn,
       limits,
       gate: this.#gate,
-      onTunnel: (request) => this.#take({ captured, workload }, request),
+      revocation,
+      onTunnel: (request) => this.#take({ captured, workload, connections }, request),
       onMalformed: (reason) => this.#failedEarly(captured, reason),
     })
+    if (tunnel.chain === undefined || revocation === undefined) return tunnel
+    const stopFollowing = revocation.follow(tunnel.chain, () => {
+      for (const connection of [...(connections ?? [])]) connection.cut('certificate-revoked')
+      socket.destroy()
+    })
+    socket.once('close', stopFollowing)
+    return tunnel
   }
 
   /** One CONNECT. */
@@ -142,7 +159,7 @@ export class Inbound {
     })
   }
 
-  async #carry({ captured, workload: atAccept }: ServedTunnel, request: TunnelRequest): Promise<void> {
+  async #carry({ captured, workload: atAccept, connections }: ServedTunnel, request: TunnelRequest): Promise<void> {
     const { view, clock, network, ownPorts, isAppTunnelOnLoopback, authorizer } = this.#options
     const { pod, source, acceptedOn } = captured
     const startedMs = clock.monotonicMs()
@@ -173,17 +190,22 @@ export class Inbound {
       request.refuse(401)
       return connection.ended({ error: verdict.reason, flag: 'DENY', deniedBy: verdict.deniedBy })
     }
-    return this.#deliver({ captured, workload }, request, planned, connection)
+    connections?.add(connection)
+    try {
+      await this.#deliver({ captured, workload }, request, planned, connection)
+    } finally {
+      connections?.delete(connection)
+    }
   }
 
   /** Application socket first, then 200. */
   async #deliver(
-    { captured, workload }: ServedTunnel,
+    { captured, workload }: Pick<ServedTunnel, 'captured' | 'workload'>,
     request: TunnelRequest,
     planned: DeliverPlan,
     connection: OpenConnection,
   ): Promise<void> {
-    const { dialer, isBaggageUsed } = this.#options
+    const { dialer, clock, isBaggageUsed, halfOpenTimeoutMs } = this.#options
     const { dial, sourceIp, proxiedDestination } = planned
     const wanted = { target: dial, source: sourceIp, onread: request.onread }
     const dialled = await dialer.connect(captured.pod, wanted, connection, request).then(
@@ -203,11 +225,14 @@ export class Inbound {
     const copied = pump.bind(socket)
     connection.onCancelled = () => pump.abort()
     if (connection.isCancelled) pump.abort()
-    connection.ended(copyOutcome(await copied))
+    const stop = halfOpenTimeoutMs > 0 ? endWhenHalfOpen(pump, clock, halfOpenTimeoutMs) : undefined
+    const outcome = copyOutcome(await copied)
+    stop?.()
+    connection.ended(outcome)
   }
 
   #open(
-    { captured, workload }: ServedTunnel,
+    { captured, workload }: Pick<ServedTunnel, 'captured' | 'workload'>,
     request: TunnelRequest,
     planned: DeliverPlan,
     about: { readonly startedMs: number; readonly forwardedHost: string | undefined },

@@ -13,6 +13,8 @@ export function outboundFailure(error: unknown, hbonePort: number): Outcome {
       }
     case 'CERTIFICATE_UNAVAILABLE':
       return { error: `identity error: ${reason}`, flag: 'IDENTITY_ERROR' }
+    case 'PEER_REVOKED':
+      return { error: `tls error: ${reason}`, flag: 'CERT_REVOKED' }
     case 'TUNNEL_LOST':
     case 'TUNNEL_ANSWER_TIMEOUT':
       return { error: `h2 failed: ${reason}`, flag: 'H2_HANDSHAKE_FAILURE' }

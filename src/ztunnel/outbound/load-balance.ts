@@ -2,11 +2,12 @@ import type { LoadBalancingScope, Service, Workload } from '#shared/model'
 import type { IpAddress, IpFamily } from '#shared/net'
 import { ipFamily } from '#shared/net'
 import type { Endpoint } from '../state/index.ts'
+import type { Choice } from './types.ts'
 
 /** The rank of an endpoint that may not be picked. */
 const NOT_USABLE = -1
 
-/** Why an endpoint is looked for: to reach a service, or a service's waypoint or gateway. */
+/** Why an endpoint is looked for: to reach a service or a gateway, or a service's waypoint. */
 export type ResolutionMode = 'standard' | 'waypoint'
 
 export interface PickRequest {
@@ -19,20 +20,19 @@ export interface PickRequest {
 }
 
 /**
- * Chooses one endpoint (hbone-and-ztunnel e.2, 2–4): drops what cannot be reached, keeps what the service's load
- * balancing prefers, and draws by capacity. Two passes and no list in between, since a service may have thousands of
- * endpoints and this happens for each connection (bench/micro/plan.ts).
+ * Chooses one endpoint (hbone-and-ztunnel e.2, 2–4): drops what cannot be reached or has failed already, keeps what the
+ * service's load balancing prefers, and draws by capacity. Two passes and no list in between, since a service may have
+ * thousands of endpoints and this happens for each connection (bench/micro/plan.ts).
  *
- * @param random uniform in [0, 1)
  * @returns undefined when no endpoint is left
  */
-export function pick(endpoints: readonly Endpoint[], request: PickRequest, random: () => number): Endpoint | undefined {
+export function pick(endpoints: readonly Endpoint[], request: PickRequest, choice: Choice): Endpoint | undefined {
   const servicePort = portOfService(request.service, request.servicePort)
   if (servicePort === undefined && request.mode === 'standard') return undefined
   let bestRank = NOT_USABLE
   let total = 0
   for (const endpoint of endpoints) {
-    const rank = rankOf(endpoint, request, servicePort)
+    const rank = rankOf(endpoint, request, servicePort, choice)
     if (rank < bestRank) continue
     if (rank > bestRank) total = 0
     bestRank = rank
@@ -40,16 +40,27 @@ export function pick(endpoints: readonly Endpoint[], request: PickRequest, rando
   }
   if (bestRank === NOT_USABLE) return undefined
 
-  let left = random() * total
-  let last: Endpoint | undefined
-  for (const endpoint of endpoints) {
-    const { capacity } = endpoint.workload
-    if (capacity === 0 || rankOf(endpoint, request, servicePort) !== bestRank) continue
-    last = endpoint
-    left -= capacity
-    if (left < 0) break
+  const draw = (): Endpoint | undefined => {
+    let left = choice.random() * total
+    let last: Endpoint | undefined
+    for (const endpoint of endpoints) {
+      const { capacity } = endpoint.workload
+      if (capacity === 0 || rankOf(endpoint, request, servicePort, choice) !== bestRank) continue
+      last = endpoint
+      left -= capacity
+      if (left < 0) break
+    }
+    return last
   }
-  return last
+  const drawn = draw()
+  const { loadOf } = choice
+  return loadOf === undefined || drawn === undefined ? drawn : lessBusy(drawn, draw() ?? drawn, loadOf)
+}
+
+/** Two random ones and the better of them: nearly as even as the best of all, and never a herd on one newcomer. */
+function lessBusy(first: Endpoint, second: Endpoint, loadOf: (uid: string) => number): Endpoint {
+  const busyness = ({ workload }: Endpoint): number => loadOf(workload.uid) / workload.capacity
+  return busyness(second) < busyness(first) ? second : first
 }
 
 /**
@@ -106,9 +117,14 @@ function portOfService(service: Service, servicePort: number): number | undefine
  * that match every scope; else it is the number of leading scopes that match. When the network comes first, endpoints
  * of other networks are ranked by the scopes behind it, and every one of the same network outranks them.
  */
-function rankOf({ workload, ports }: Endpoint, request: PickRequest, targetPort: number | undefined): number {
+function rankOf(
+  { workload, ports }: Endpoint,
+  request: PickRequest,
+  targetPort: number | undefined,
+  { avoided }: Choice,
+): number {
   const { source, mode, service } = request
-  if (!canBeReached(workload, source)) return NOT_USABLE
+  if (avoided?.has(workload.uid) || !canBeReached(workload, source)) return NOT_USABLE
   const hasPort =
     mode === 'standard'
       ? (targetPort ?? 0) > 0 || ports.has(request.servicePort)

@@ -1,78 +1,70 @@
 import type { Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
-import { connectHeaders, formatConnectTarget, newTraceparent, type Traceparent, type TunnelPool } from '#shared/hbone'
+import { newTraceparent } from '#shared/hbone'
 import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
-import { type SocketAddress, SocketPipe } from '#shared/net'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { Logger } from '#shared/telemetry'
 import type { AcceptedSocket, CapturedConnection, LocalPod } from '../capture/index.ts'
-import type { PodDialer } from '../dial/index.ts'
-import { type ConnectionReporter, copyOutcome, type OpenConnection, partyOf } from '../reporting/index.ts'
+import { type ConnectionReporter, copyOutcome, type OpenConnection } from '../reporting/index.ts'
 import { DirectRequest, type LocalDestination, type SameNode } from '../same-node/index.ts'
 import type { MeshView } from '../state/index.ts'
+import { Attempt, hasAlternatives, isAlternative, maybeElsewhere, RETRY_WINDOW_MS } from './attempt.ts'
 import { outboundFailure } from './failure.ts'
 import type { HostnameResolver } from './hostname-resolver.ts'
+import { EndpointLoad } from './load.ts'
+import { type Leaving, openingOf } from './opening.ts'
 import { plan, planResolved } from './plan.ts'
-import type { OutboundPlan, OutboundRequest, SettledPlan } from './types.ts'
+import { Reach, type Reached, type ReachOptions } from './reach.ts'
+import type { OutboundPlan, OutboundRequest, ReachingPlan, SettledPlan } from './types.ts'
 import { unknownNames } from './unknown-names.ts'
 
-export interface OutboundOptions {
+export interface OutboundOptions extends ReachOptions {
   readonly view: MeshView
   readonly clock: Clock
-  /** Tunnels of one pod; none is shared between pods. */
-  readonly createPool: () => TunnelPool
-  readonly dialer: PodDialer
+  readonly logger: Logger
   readonly reporter: ConnectionReporter
   readonly resolver: HostnameResolver
-  /** @throws MeshError `CERTIFICATE_UNAVAILABLE` */
-  readonly certificateOf: (id: SpiffeId) => Promise<WorkloadCertificate>
-  /** The node's own network name, empty by default. */
-  readonly network: string
   readonly ownPorts: ReadonlySet<number>
   readonly hbonePort: number
-  /**
-   * Asks the control plane for resources by name, when it sends none unasked; resolves when it has answered.
-   * @throws MeshError `XDS_STREAM_LOST`
-   */
-  readonly askFor?: (names: readonly string[]) => Promise<void>
+  /** Further endpoints that are tried when one cannot be reached (`AMBIT_CONNECT_RETRIES`). */
+  readonly connectRetries: number
+  /** How one of several equally good endpoints is picked (`AMBIT_LB`). */
+  readonly loadBalancing: 'random' | 'least-request'
   /** Hands connections between pods of this process over without a tunnel; undefined = always by tunnel. */
   readonly sameNode?: {
     readonly pods: SameNode
     readonly deliver: (pod: LocalPod, request: DirectRequest) => void
   }
+  /**
+   * Asks the control plane for resources by name, when it sends none unasked; resolves when it has answered.
+   * @throws MeshError `XDS_STREAM_LOST`
+   */
+  readonly askFor?: (names: readonly string[]) => Promise<void>
 }
 
-type TunnelPlan = Extract<OutboundPlan, { kind: 'tunnel' }>
-type PassthroughPlan = Extract<OutboundPlan, { kind: 'passthrough' }>
-
-/** A captured connection on its way, and when it came. */
-interface Leaving {
-  readonly captured: CapturedConnection
-  readonly workload: Workload
-  readonly startedMs: number
-}
-
-/** A connection that goes by tunnel, or as if it did. */
-interface Tunnelling {
-  readonly leaving: Leaving
-  readonly planned: TunnelPlan
-  /** Who its pod is. */
+/** From one pod of this process to another. */
+interface DirectWay {
+  readonly planned: Extract<ReachingPlan, { kind: 'tunnel' }>
   readonly source: SpiffeId
-  readonly traceparent: Traceparent
+  readonly destination: LocalDestination
 }
 
 /** How long a pod's own workload may take to arrive from the control plane. */
 const WORKLOAD_TIMEOUT_MS = 5000
 
-/** A destination, then its waypoint. */
-const LOOK_UP_ROUNDS = 2
+/** A destination, then its waypoint, then the gateway of either. */
+const LOOK_UP_ROUNDS = 3
 
 /** Pod → mesh: the way of a connection that a pod opened (hbone-and-ztunnel e.1). */
 export class Outbound {
   readonly #options: OutboundOptions
-  readonly #pools = new WeakMap<LocalPod, TunnelPool>()
+  readonly #reach: Reach
+  readonly #load: EndpointLoad | undefined
+  readonly #random = (): number => this.#options.clock.random()
 
   constructor(options: OutboundOptions) {
     this.#options = options
+    this.#reach = new Reach(options)
+    this.#load = options.loadBalancing === 'least-request' ? new EndpointLoad() : undefined
   }
 
   /** Takes a connection over, to its end; never throws. */
@@ -93,34 +85,42 @@ export class Outbound {
     const request = { workload, source, originalDestination, network, ownPorts }
     const ignorance = await this.#learn(request)
     if (ignorance !== undefined) return this.#refuse(captured, ignorance)
-    const planned = await this.#resolved(
-      workload,
-      plan(view, request, () => clock.random()),
-    )
-    switch (planned.kind) {
-      case 'tunnel':
-        return this.#tunnel({ captured, workload, startedMs }, planned)
-      case 'passthrough':
-        return this.#passThrough({ captured, workload, startedMs }, planned)
-      case 'refuse':
-        return this.#refuse(captured, planned.reason)
+    const planned = await this.#plan(request)
+    if (planned.kind === 'refuse') return this.#refuse(captured, planned.reason)
+    if (planned.kind !== 'passthrough' && workloadIdentity(workload) === undefined) {
+      return this.#refuse(captured, `workload ${workload.uid} has no identity`)
     }
+    const leaving = { captured, workload, startedMs, traceparent: newTraceparent(clock) }
+    const local = await this.#sameNode(planned, workload)
+    if (local !== undefined) return this.#direct(leaving, local)
+    const isTriedFirst = this.#options.connectRetries > 0 && hasAlternatives(view, planned)
+    return isTriedFirst ? this.#tryInTurn(leaving, request, planned) : this.#connect(leaving, planned)
   }
 
-  /** On demand: the destination, then the waypoint that it names. Returns why the mesh could not be asked. */
+  /** On demand: the destination, then the waypoint and gateway that it names. Returns why the mesh could not be asked. */
   async #learn(request: OutboundRequest): Promise<string | undefined> {
     const { view, askFor } = this.#options
     if (askFor === undefined) return undefined
+    const asked = new Set<string>()
     try {
       for (let round = 0; round < LOOK_UP_ROUNDS; round++) {
-        const names = unknownNames(view, request)
+        const names = unknownNames(view, request).filter((name) => !asked.has(name))
         if (names.length === 0) break
         await askFor(names)
+        for (const name of names) asked.add(name)
       }
       return undefined
     } catch (error) {
       return reasonOf(error)
     }
+  }
+
+  /** @param avoided endpoints that have failed this connection */
+  #plan(request: OutboundRequest, avoided?: ReadonlySet<string>): Promise<SettledPlan> {
+    return this.#resolved(
+      request.workload,
+      plan(this.#options.view, request, { random: this.#random, avoided, loadOf: this.#load?.of }),
+    )
   }
 
   /** Looks up a next hop that has a host name only. */
@@ -135,171 +135,149 @@ export class Outbound {
     }
   }
 
-  async #tunnel(leaving: Leaving, planned: TunnelPlan): Promise<void> {
-    const { dialer, clock, certificateOf, hbonePort } = this.#options
-    const { captured, workload } = leaving
-    const source = workloadIdentity(workload)
-    if (source === undefined) return this.#refuse(captured, `workload ${workload.uid} has no identity`)
-    const traceparent = newTraceparent(clock)
-    const local = await this.#sameNode(planned, source)
-    if (local !== undefined) return this.#direct({ leaving, planned, source, traceparent }, local)
-    const connection = this.#open(leaving, planned, source, traceparent)
-    if (connection === undefined) return this.#refuse(captured, 'too many connections')
-    const headers = connectHeaders({
-      workload,
-      source: captured.source,
-      serviceHostname: planned.destination.service?.hostname,
-      traceparent,
-    })
-    const key = {
-      source,
-      acceptedPeers: planned.acceptedPeers,
-      destination: planned.peer,
-      sourceIp: captured.source.ip,
-    }
-    const tunnelDialer = {
-      dial: () => dialer.start(captured.pod, { target: planned.peer }),
-      certificate: () => certificateOf(source),
-    }
-    try {
-      const pool = this.#poolOf(captured.pod)
-      const request = { authority: planned.authority, headers }
-      const { pump } = await pool.connect(key, tunnelDialer, request, connection)
-      connection.onCancelled = () => pump.abort()
-      connection.follow(pump.meter)
-      const copied = pump.bind(captured.accepted.adopt(pump.onread))
-      if (connection.isCancelled) pump.abort()
-      connection.ended(copyOutcome(await copied))
-    } catch (error) {
-      turnAway(captured.accepted, connection)
-      connection.ended(outboundFailure(error, hbonePort))
-    }
-  }
-
   /** The destination when it is a pod of this process, and both ends can prove who they are. */
-  async #sameNode(planned: TunnelPlan, source: SpiffeId): Promise<LocalDestination | undefined> {
+  async #sameNode(planned: ReachingPlan, workload: Workload): Promise<DirectWay | undefined> {
     const { sameNode, certificateOf } = this.#options
-    const { workload } = planned.destination
-    if (sameNode === undefined || planned.hop !== 'endpoint' || workload === undefined) return undefined
-    const found = sameNode.pods.find(workload, planned.peer, source, planned.acceptedPeers)
+    const source = workloadIdentity(workload)
+    if (sameNode === undefined || planned.kind !== 'tunnel' || planned.hop !== 'endpoint') return undefined
+    if (source === undefined) return undefined
+    const found = sameNode.pods.find(planned.destination.workload, planned.peer, source, planned.acceptedPeers)
     if (found === undefined) return undefined
     try {
       await certificateOf(source)
       await certificateOf(found.identity)
-      return found
+      return { planned, source, destination: found }
     } catch {
       // The tunnel fails for the same reason, and says so.
       return undefined
     }
   }
 
-  async #direct({ leaving, planned, source, traceparent }: Tunnelling, { pod }: LocalDestination): Promise<void> {
-    const { sameNode, hbonePort } = this.#options
-    const { captured, workload } = leaving
-    const connection = this.#open(leaving, planned, source, traceparent)
-    if (connection === undefined) return this.#refuse(captured, 'too many connections')
-    const headers = connectHeaders({
-      workload,
-      source: captured.source,
-      serviceHostname: planned.destination.service?.hostname,
-      traceparent,
-    })
+  async #direct(leaving: Leaving, { planned, source, destination }: DirectWay): Promise<void> {
+    const { captured } = leaving
+    const connection = this.#open(leaving, planned)
+    if (connection === undefined) return
+    const { headers } = this.#reach.requestOf(planned, leaving)
     const { authority: target, peer: acceptedOn } = planned
     const facts = { peer: source, source: captured.source, acceptedOn, target, headers }
     const request = new DirectRequest(facts, captured.accepted)
     connection.onCancelled = () => request.cancel()
     connection.follow(request.meter)
     if (connection.isCancelled) request.cancel()
-    sameNode?.deliver(pod, request)
+    this.#load?.enter(uidOf(planned))
+    this.#options.sameNode?.deliver(destination.pod, request)
     try {
       connection.ended(copyOutcome(await request.copied))
     } catch (error) {
-      turnAway(captured.accepted, connection)
-      connection.ended(outboundFailure(error, hbonePort))
+      this.#end(leaving, connection, error)
+    } finally {
+      this.#load?.leave(uidOf(planned))
     }
   }
 
-  async #passThrough(leaving: Leaving, planned: PassthroughPlan): Promise<void> {
-    const { dialer, hbonePort } = this.#options
-    const { captured } = leaving
-    const connection = this.#open(leaving, planned, undefined, undefined)
-    if (connection === undefined) return this.#refuse(captured, 'too many connections')
-    const pipe = new SocketPipe()
+  /** One endpoint after the other until one is there. Only the last one is told of, as if it had been the first. */
+  async #tryInTurn(leaving: Leaving, request: OutboundRequest, first: ReachingPlan): Promise<void> {
+    const { clock, connectRetries, logger } = this.#options
+    const { pod } = leaving.captured
+    const attempt = new Attempt()
+    const failed = new Set<string>()
+    let planned = first
+    pod.work.enter(attempt)
     try {
-      const dial = { target: planned.target, onread: pipe.targetOnread }
-      const target = await dialer.connect(captured.pod, dial, connection)
-      connection.onCancelled = () => pipe.abort()
-      connection.follow(pipe.meter)
-      const copied = pipe.bind(captured.accepted.adopt(pipe.openerOnread), target)
-      if (connection.isCancelled) pipe.abort()
-      connection.ended(copyOutcome(await copied))
-    } catch (error) {
-      turnAway(captured.accepted, connection)
-      connection.ended(outboundFailure(error, hbonePort))
+      for (let left = connectRetries; ; left--) {
+        const uid = uidOf(planned)
+        this.#load?.enter(uid)
+        const tried = await this.#reach.to(planned, leaving, attempt).then(
+          (reached) => ({ reached }),
+          (error: unknown) => ({ error }),
+        )
+        if ('reached' in tried) return this.#carryOn(leaving, planned, attempt, tried.reached)
+        this.#load?.leave(uid)
+        const { error } = tried
+        const isOver = left === 0 || clock.monotonicMs() - leaving.startedMs >= RETRY_WINDOW_MS
+        if (isOver || attempt.isCancelled || !maybeElsewhere(error)) {
+          return this.#failed(leaving, planned, attempt, error)
+        }
+        failed.add(uid)
+        const next = await this.#plan(request, failed)
+        if (!isAlternative(next, failed)) return this.#failed(leaving, planned, attempt, error)
+        logger.debug('endpoint cannot be reached, another one is tried', { error: reasonOf(error), left })
+        planned = next
+      }
+    } finally {
+      pod.work.leave(attempt)
     }
   }
 
-  /**
-   * @param identity the pod's own, when it is proven to the next hop
-   * @param trace what the next hop is told, when it is a tunnel
-   */
-  #open(
-    { captured, workload, startedMs }: Leaving,
-    planned: TunnelPlan | PassthroughPlan,
-    identity: SpiffeId | undefined,
-    trace: Traceparent | undefined,
-  ): OpenConnection | undefined {
-    const { source, originalDestination, pod } = captured
-    const { destination } = planned
-    const isTunnel = planned.kind === 'tunnel'
-    const nextHop: SocketAddress = isTunnel ? planned.peer : planned.target
-    const peer = destination.workload && workloadIdentity(destination.workload)
-    return this.#options.reporter.open({
-      pod,
-      startedMs,
-      record: {
-        direction: 'outbound',
-        podUid: pod.uid,
-        source,
-        originalDestination,
-        actualDestination: nextHop,
-        protocol: isTunnel ? 'HBONE' : 'TCP',
-        peer: isTunnel ? peer : undefined,
-      },
-      subject: {
-        source: partyOf(source, workload, identity),
-        destination: partyOf(nextHop, destination.workload, isTunnel ? peer : undefined),
-        hboneAddress: isTunnel ? formatConnectTarget(planned.authority) : undefined,
-        service: destination.service?.hostname,
-        direction: 'outbound',
-        traceId: trace?.traceId,
-      },
-      labels: {
-        reporter: 'source',
-        source: workload,
-        sourcePrincipal: identity,
-        destination: destination.workload,
-        destinationPrincipal: peer,
-        service: destination.service,
-        isMutualTls: isTunnel,
-      },
-    })
+  async #connect(leaving: Leaving, planned: ReachingPlan): Promise<void> {
+    const connection = this.#open(leaving, planned)
+    if (connection === undefined) return
+    this.#load?.enter(uidOf(planned))
+    try {
+      await join(leaving.captured.accepted, connection, await this.#reach.to(planned, leaving, connection))
+    } catch (error) {
+      this.#end(leaving, connection, error)
+    } finally {
+      this.#load?.leave(uidOf(planned))
+    }
   }
 
-  #poolOf(pod: LocalPod): TunnelPool {
-    const known = this.#pools.get(pod)
-    if (known !== undefined) return known
-    const pool = this.#options.createPool()
-    this.#pools.set(pod, pool)
-    pod.belongings.push(pool)
-    return pool
+  /** The books of a connection that is made already; its bytes flow from now on, and nobody waits for them. */
+  #carryOn(leaving: Leaving, planned: ReachingPlan, attempt: Attempt, reached: Reached): void {
+    const connection = this.#open(leaving, planned)
+    if (connection === undefined) {
+      this.#load?.leave(uidOf(planned))
+      reached.abort()
+      return
+    }
+    if (attempt.cutBy !== undefined) connection.cut(attempt.cutBy)
+    join(leaving.captured.accepted, connection, reached)
+      .catch((error: unknown) => this.#end(leaving, connection, error))
+      .finally(() => this.#load?.leave(uidOf(planned)))
   }
 
-  /** Before its request was built. */
+  #failed(leaving: Leaving, planned: ReachingPlan, attempt: Attempt, error: unknown): void {
+    const connection = this.#open(leaving, planned)
+    if (connection === undefined) return
+    if (attempt.cutBy !== undefined) connection.cut(attempt.cutBy)
+    this.#end(leaving, connection, error)
+  }
+
+  /** Undefined when there are too many connections: it has been turned away then. */
+  #open(leaving: Leaving, planned: ReachingPlan): OpenConnection | undefined {
+    const isTunnel = planned.kind !== 'passthrough'
+    const identity: SpiffeId | undefined = isTunnel ? workloadIdentity(leaving.workload) : undefined
+    const connection = this.#options.reporter.open(openingOf(leaving, planned, identity))
+    if (connection === undefined) this.#refuse(leaving.captured, 'too many connections')
+    return connection
+  }
+
+  /** A connection that was not made. */
+  #end({ captured }: Leaving, connection: OpenConnection, error: unknown): void {
+    turnAway(captured.accepted, connection)
+    connection.ended(outboundFailure(error, this.#options.hbonePort))
+  }
+
+  /** Before its request was built: one line, no counters. */
   #refuse({ accepted, source, originalDestination }: CapturedConnection, error: string): void {
     this.#options.reporter.failedEarly({ source, destination: originalDestination, direction: 'outbound', error })
     accepted.close()
   }
+}
+
+async function join(accepted: AcceptedSocket, connection: OpenConnection, reached: Reached): Promise<void> {
+  connection.onCancelled = () => reached.abort()
+  connection.follow(reached.meter)
+  const stopFollowing = reached.onRevoked(() => connection.cut('certificate-revoked'))
+  const copied = reached.carry(accepted)
+  if (connection.isCancelled) reached.abort()
+  const outcome = copyOutcome(await copied)
+  stopFollowing()
+  connection.ended(outcome)
+}
+
+function uidOf({ destination }: ReachingPlan): string {
+  return destination.workload?.uid ?? ''
 }
 
 /** What the application sees of a connection that was not made: refused; or closed, when it is we who ended it. */

@@ -9,8 +9,16 @@ import {
 } from '#shared/model'
 import { formatSocketAddress, type IpAddress, isLoopback, type SocketAddress } from '#shared/net'
 import { findGateway, gatewayIncludes, gatewayName, type MeshView } from '../state/index.ts'
-import { addressOf, drawWeighted, familiesFor, pick, targetPortOf } from './load-balance.ts'
-import type { DestinationFacts, OutboundPlan, OutboundRequest, SettledPlan, UnresolvedHop } from './types.ts'
+import { addressOf, drawWeighted, familiesFor, pick, type ResolutionMode, targetPortOf } from './load-balance.ts'
+import type {
+  BehindGateway,
+  Choice,
+  DestinationFacts,
+  OutboundPlan,
+  OutboundRequest,
+  SettledPlan,
+  UnresolvedHop,
+} from './types.ts'
 
 /** Where every workload that speaks HBONE takes tunnels: the tunnel's own inbound port, it is not in xDS. */
 const HBONE_PORT = 15_008
@@ -25,32 +33,31 @@ const UNKNOWN_DESTINATION: DestinationFacts = { service: undefined, servicePort:
  * 3. to a service that is passed through as is: straight to the original address
  * 4. to a service: one of its endpoints, or refuse when there is none
  * 5. to something unknown: straight to the original address
- * 6. to a workload's own address, when it has a waypoint that this pod is not part of: tunnel to the waypoint
- * 7. tunnel to an endpoint that speaks HBONE, else plain TCP to it
+ * 6. to an endpoint or waypoint of another network: double tunnel through its network gateway, or refuse
+ * 7. to a workload's own address, when it has a waypoint that this pod is not part of: tunnel to the waypoint
+ * 8. tunnel to an endpoint that speaks HBONE, else plain TCP to it
  *
  * Whether there is a service with a waypoint is asked in the node's own network, workloads first; everything else in
  * the pod's network, services first.
  *
- * @param random uniform in [0, 1); drawn for a weighted waypoint and for each choice of an endpoint
+ * @param choice drawn from for a weighted waypoint and for each choice of an endpoint
  */
-export function plan(view: MeshView, request: OutboundRequest, random: () => number): OutboundPlan {
+export function plan(view: MeshView, request: OutboundRequest, choice: Choice): OutboundPlan {
   const { workload: source, originalDestination: to } = request
   if (isLoopback(to.ip) && request.ownPorts.has(to.port)) return refuse('attempted recursive call to ourselves')
 
   const addressed = addressedService(view, request)
-  const serviceWaypoint = addressed && waypointOf(addressed, random)
+  const serviceWaypoint = addressed && waypointOf(addressed, choice.random)
   if (addressed !== undefined && serviceWaypoint !== undefined) {
-    return throughWaypoint(view, request, serviceWaypoint, { service: addressed, servicePort: to.port }, random)
+    return throughWaypoint(view, request, serviceWaypoint, { service: addressed, servicePort: to.port }, choice)
   }
 
-  const upstream = findUpstream(view, request, random)
+  const upstream = findUpstream(view, request, choice)
   switch (upstream.kind) {
     case 'as-is':
-      return { kind: 'passthrough', target: to, destination: UNKNOWN_DESTINATION }
+      return asIs(to)
     case 'none':
-      return addressed === undefined
-        ? { kind: 'passthrough', target: to, destination: UNKNOWN_DESTINATION }
-        : refuse(`no healthy upstream: ${formatSocketAddress(to)}`)
+      return addressed === undefined ? asIs(to) : refuse(`no healthy upstream: ${formatSocketAddress(to)}`)
     case 'no-port':
       return refuse(`no port ${to.port} of service ${serviceKey(upstream.service)} at ${upstream.workload.uid}`)
     case 'found':
@@ -58,9 +65,11 @@ export function plan(view: MeshView, request: OutboundRequest, random: () => num
   }
 
   const { workload, service, port } = upstream
-  if (workload.network !== source.network) return otherNetwork(workload)
+  if (workload.network !== source.network) {
+    return throughGateway(view, request, { service, servicePort: to.port, hopService: service, workload }, choice)
+  }
   if (addressed === undefined && workload.waypoint !== undefined && !isFromWaypoint(view, request, workload.waypoint)) {
-    return throughWaypoint(view, request, workload.waypoint, { service: undefined, servicePort: undefined }, random)
+    return throughWaypoint(view, request, workload.waypoint, { service: undefined, servicePort: undefined }, choice)
   }
   const servicePort = service === undefined ? undefined : to.port
   return toHop(
@@ -80,26 +89,25 @@ export function plan(view: MeshView, request: OutboundRequest, random: () => num
 export function planResolved(unresolved: UnresolvedHop, ip: IpAddress): SettledPlan {
   const { hop, workload, hopService, originalDestination, destination } = unresolved
   const socket: SocketAddress = { ip, port: unresolved.port }
-  if (hop === 'endpoint' && workload.protocol === 'TCP') return { kind: 'passthrough', target: socket, destination }
+  if (hop === 'endpoint' && workload.protocol === 'TCP')
+    return { kind: 'passthrough', target: socket, destination, hopService }
   const acceptedPeers = acceptedIdentities(hopService, workload)
   if (acceptedPeers.length === 0) return refuse(`no identity is known for workload ${workload.uid}`)
-  return hop === 'waypoint'
-    ? {
-        kind: 'tunnel',
-        hop,
-        peer: socket,
-        acceptedPeers,
-        authority: { kind: 'address', ...originalDestination },
-        destination,
-      }
-    : {
+  const facts = { acceptedPeers, destination, hopService }
+  switch (hop) {
+    case 'endpoint':
+      return {
         kind: 'tunnel',
         hop,
         peer: { ip, port: HBONE_PORT },
-        acceptedPeers,
         authority: { kind: 'address', ...socket },
-        destination,
+        ...facts,
       }
+    case 'waypoint':
+      return { kind: 'tunnel', hop, peer: socket, authority: { kind: 'address', ...originalDestination }, ...facts }
+    case 'gateway':
+      return { kind: 'double-tunnel', peer: socket, behind: unresolved.behind, ...facts }
+  }
 }
 
 type Upstream =
@@ -123,7 +131,7 @@ function addressedService(
 }
 
 /** A service's endpoint, or the workload of that address, as the pod's network sees them. */
-function findUpstream(view: MeshView, request: OutboundRequest, random: () => number): Upstream {
+function findUpstream(view: MeshView, request: OutboundRequest, choice: Choice): Upstream {
   const { workload: source, originalDestination: to } = request
   const service = view.serviceByVip(source.network, to.ip, source.namespace)
   if (service === undefined) {
@@ -132,7 +140,7 @@ function findUpstream(view: MeshView, request: OutboundRequest, random: () => nu
   }
   if (service.loadBalancer?.mode === 'Passthrough') return { kind: 'as-is' }
   const pickRequest = { source, service, servicePort: to.port, mode: 'standard' } as const
-  const endpoint = pick(view.endpoints(serviceKey(service)), pickRequest, random)
+  const endpoint = pick(view.endpoints(serviceKey(service)), pickRequest, choice)
   if (endpoint === undefined) return { kind: 'none' }
   const { workload } = endpoint
   const port = targetPortOf(endpoint, service, to.port)
@@ -151,42 +159,73 @@ function throughWaypoint(
   request: OutboundRequest,
   reference: GatewayAddress,
   asked: Pick<DestinationFacts, 'service' | 'servicePort'>,
-  random: () => number,
+  choice: Choice,
 ): OutboundPlan {
   const { workload: source, originalDestination: to } = request
-  const gateway = findGateway(view, reference, source.namespace)
-  const unknown = refuse(`unknown waypoint: ${gatewayName(reference)}`)
-  if (gateway === undefined) return unknown
-  const found =
-    gateway.kind === 'workload'
-      ? { workload: gateway.workload, port: reference.hboneMtlsPort }
-      : waypointEndpoint(view, gateway.service, reference.hboneMtlsPort, source, random)
-  if (found === undefined || found.port === 0) return unknown
-  if (found.workload.network !== source.network) return otherNetwork(found.workload)
+  const found = pickBehind(view, reference, source, 'waypoint', choice)
+  if (found === undefined) return refuse(`unknown waypoint: ${gatewayName(reference)}`)
+  const { workload, hopService, port } = found
+  if (workload.network !== source.network) {
+    return throughGateway(view, request, { ...asked, hopService, workload }, choice)
+  }
   return toHop(
-    {
-      hop: 'waypoint',
-      workload: found.workload,
-      hopService: gateway.kind === 'service' ? gateway.service : undefined,
-      port: found.port,
-      originalDestination: to,
-      destination: { ...asked, workload: found.workload },
-    },
-    reference.destination.kind === 'address' ? reference.destination.ip : to.ip,
+    { hop: 'waypoint', workload, hopService, port, originalDestination: to, destination: { ...asked, workload } },
+    familyHint(reference, to),
   )
 }
 
-function waypointEndpoint(
+/** What lies in another network: an endpoint, or a waypoint, of the service that was asked for. */
+interface Remote {
+  readonly service: Service | undefined
+  readonly servicePort: number | undefined
+  /** Whose names are accepted there: the service itself, or its waypoint. */
+  readonly hopService: Service | undefined
+  readonly workload: Workload
+}
+
+/** Only what has a name can be asked for in another network: straight to its address would reach someone else. */
+function throughGateway(view: MeshView, request: OutboundRequest, remote: Remote, choice: Choice): OutboundPlan {
+  const { workload: source, originalDestination: to } = request
+  const { service, servicePort, workload } = remote
+  const where = `workload ${workload.uid} is on network ${JSON.stringify(workload.network)}`
+  const reference = workload.networkGateway
+  if (reference === undefined) return refuse(`${where}, which has no network gateway`)
+  if (service === undefined || servicePort === undefined) return refuse(`${where} and was not addressed as a service`)
+  const found = pickBehind(view, reference, source, 'standard', choice)
+  if (found === undefined) return refuse(`unknown network gateway: ${gatewayName(reference)}`)
+  const behind: BehindGateway = {
+    acceptedPeers: spiffeNamesOf(remote.hopService),
+    authority: { kind: 'hostname', hostname: service.hostname, port: servicePort },
+  }
+  const destination = { service, servicePort, workload: found.workload }
+  return toHop({ hop: 'gateway', behind, ...found, originalDestination: to, destination }, familyHint(reference, to))
+}
+
+/** One of the workloads behind a reference, and its HBONE port. */
+function pickBehind(
   view: MeshView,
-  service: Service,
-  servicePort: number,
+  reference: GatewayAddress,
   source: Workload,
-  random: () => number,
-): { readonly workload: Workload; readonly port: number } | undefined {
-  const pickRequest = { source, service, servicePort, mode: 'waypoint' } as const
-  const endpoint = pick(view.endpoints(serviceKey(service)), pickRequest, random)
+  mode: ResolutionMode,
+  choice: Choice,
+): Pick<UnresolvedHop, 'workload' | 'hopService' | 'port'> | undefined {
+  const gateway = findGateway(view, reference, source.namespace)
+  if (gateway === undefined) return undefined
+  const servicePort = reference.hboneMtlsPort
+  if (gateway.kind === 'workload') {
+    return servicePort === 0 ? undefined : { workload: gateway.workload, hopService: undefined, port: servicePort }
+  }
+  const { service } = gateway
+  const endpoint = pick(view.endpoints(serviceKey(service)), { source, service, servicePort, mode }, choice)
   const port = endpoint && targetPortOf(endpoint, service, servicePort)
-  return endpoint === undefined || port === undefined ? undefined : { workload: endpoint.workload, port }
+  return endpoint === undefined || port === undefined
+    ? undefined
+    : { workload: endpoint.workload, hopService: service, port }
+}
+
+/** Whose family is preferred: that of the reference when it is an address, else what the client used. */
+function familyHint({ destination }: GatewayAddress, to: SocketAddress): IpAddress {
+  return destination.kind === 'address' ? destination.ip : to.ip
 }
 
 /** Whether the connecting pod is part of that waypoint: same identity, and an address of its own. */
@@ -215,17 +254,17 @@ function toHop(hop: UnresolvedHop, clientIp: IpAddress): OutboundPlan {
 
 /** SPIFFE names of the service that was asked for, then the workload's own (d.2). */
 function acceptedIdentities(service: Service | undefined, workload: Workload): readonly SpiffeId[] {
-  const names = service?.subjectAltNames.flatMap((name) => parseSpiffeId(name) ?? []) ?? []
+  const names = spiffeNamesOf(service)
   const own = workloadIdentity(workload)
   return [...new Set(own === undefined ? names : [...names, own])]
 }
 
-/** Double HBONE is refused by name: going straight to an address of another network would reach someone else. */
-function otherNetwork(workload: Workload): OutboundPlan {
-  const where = `workload ${workload.uid} is on network ${JSON.stringify(workload.network)}`
-  return workload.networkGateway === undefined
-    ? refuse(`${where}, which has no network gateway`)
-    : refuse(`${where}, behind gateway ${gatewayName(workload.networkGateway)}: no tunnels through gateways yet`)
+function spiffeNamesOf(service: Service | undefined): readonly SpiffeId[] {
+  return service?.subjectAltNames.flatMap((name) => parseSpiffeId(name) ?? []) ?? []
+}
+
+function asIs(target: SocketAddress): OutboundPlan {
+  return { kind: 'passthrough', target, destination: UNKNOWN_DESTINATION, hopService: undefined }
 }
 
 function refuse(reason: string): Extract<OutboundPlan, { kind: 'refuse' }> {

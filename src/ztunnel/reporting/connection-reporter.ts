@@ -114,7 +114,7 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
     this.#counted.follow(meter)
   }
 
-  cut(reason: 'drain' | 'pod-removed'): void {
+  cut(reason: ConnectionCloseReason): void {
     this.#entry.close(reason)
   }
 

@@ -55,6 +55,11 @@ export class DirectRequest implements TunnelRequest, StreamPump {
     return this.#pipe.targetOnread
   }
 
+  /** Its time-out is one of tunnels: here the kernel tells of each end. */
+  get isHalfOpen(): boolean {
+    return false
+  }
+
   get meter(): Readonly<ByteMeter> {
     return this.#pipe.meter
   }

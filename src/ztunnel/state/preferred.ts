@@ -12,18 +12,24 @@ export function isVisible(service: Service, clientNamespace: string): boolean {
 }
 
 /**
- * Among services that share an address or name: one in the client's namespace (the newest), else the newest canonical
- * one, else the oldest; invisible ones do not count (hbone-and-ztunnel e.1).
+ * Among services that share an address or name: one in the client's namespace, else the newest canonical one, else the
+ * oldest; invisible ones do not count. Of several in one namespace only the newest is looked at, in the place of the
+ * oldest (hbone-and-ztunnel e.1).
  */
 export function preferred(candidates: readonly StoredService[], clientNamespace: string): Service | undefined {
-  let first: StoredService | undefined
-  let canonical: StoredService | undefined
-  let own: StoredService | undefined
-  for (const candidate of candidates) {
-    if (!isVisible(candidate.service, clientNamespace)) continue
-    first ??= candidate
-    if (candidate.service.canonical) canonical = candidate
-    if (candidate.service.namespace === clientNamespace) own = candidate
+  let first: Service | undefined
+  let canonical: Service | undefined
+  for (const { service } of candidates.length > 1 ? newestOfEach(candidates) : candidates) {
+    if (!isVisible(service, clientNamespace)) continue
+    if (service.namespace === clientNamespace) return service
+    first ??= service
+    if (service.canonical) canonical = service
   }
-  return (own ?? canonical ?? first)?.service
+  return canonical ?? first
+}
+
+function newestOfEach(candidates: readonly StoredService[]): Iterable<StoredService> {
+  const kept = new Map<string, StoredService>()
+  for (const candidate of candidates) kept.set(candidate.service.namespace, candidate)
+  return kept.values()
 }

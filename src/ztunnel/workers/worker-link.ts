@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { SpiffeId } from '#shared/model'
-import type { WorkloadCertificate } from '#shared/pki'
+import type { TlsProfile, WorkloadCertificate } from '#shared/pki'
 import { type IdentityMaterial, identityOf } from '../identity/index.ts'
 import type { MeshState } from '../state/index.ts'
 import type { ToSupervisor, ToWorker, WorkerReport } from './messages.ts'
@@ -14,6 +14,8 @@ export interface SupervisorChannel {
 export interface WorkerLinkOptions {
   readonly channel: SupervisorChannel
   readonly clock: Clock
+  /** What of TLS the tunnels speak. */
+  readonly tlsProfile?: TlsProfile
   readonly state: Pick<MeshState, 'applyAddresses' | 'applyAuthorizations'>
   readonly report: () => WorkerReport
   readonly onLogFilter: (filter: string) => void
@@ -94,7 +96,7 @@ export class WorkerLink {
   }
 
   #keep(id: SpiffeId, material: IdentityMaterial): WorkloadCertificate {
-    const certificate = identityOf(id, material, this.#options.clock)
+    const certificate = identityOf(id, material, this.#options.clock, this.#options.tlsProfile)
     this.#certificates.set(id, certificate)
     return certificate
   }

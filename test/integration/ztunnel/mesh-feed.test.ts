@@ -172,7 +172,7 @@ describe('a view fed on demand', () => {
     })
     await learned
     expect(unknownNames(fed.mesh, request('10.9.0.1:80'))).toEqual([])
-    expect(plan(fed.mesh, request('10.9.0.1:80'), () => 0)).toMatchObject({
+    expect(plan(fed.mesh, request('10.9.0.1:80'), { random: () => 0 })).toMatchObject({
       kind: 'tunnel',
       peer: { ip: ip('10.0.2.1') },
     })
@@ -185,6 +185,6 @@ describe('a view fed on demand', () => {
     await fed.stream.next()
     fed.stream.send({ typeUrl: addressType.typeUrl, nonce: '1', removedResources: ['/192.0.2.1'] })
     await learned
-    expect(plan(fed.mesh, request('192.0.2.1:443'), () => 0)).toMatchObject({ kind: 'passthrough' })
+    expect(plan(fed.mesh, request('192.0.2.1:443'), { random: () => 0 })).toMatchObject({ kind: 'passthrough' })
   })
 })

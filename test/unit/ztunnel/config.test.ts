@@ -63,7 +63,7 @@ describe('readZtunnelConfig', () => {
     ],
     ['PROXY_MODE', 'dedicated', 'only the shared mode is there, one tunnel for all pods of a node'],
     ['FAKE_CA', 'true', 'there is no built-in certificate authority'],
-    ['CRL_PATH', '/crl', 'certificate revocation lists are not checked yet'],
+    ['UNSTABLE_ENABLE_SOCKS5', 'true', 'there is no SOCKS5 listener'],
     ['ISTIO_META_DNS_CAPTURE', 'true', 'there is no DNS proxy yet: names would not be resolved at all'],
     ['HTTP2_FRAME_SIZE', '16383', 'must be a whole number from 16384 to 16777215'],
   ])('refuses %s=%s by name', (name, value, reason) => {

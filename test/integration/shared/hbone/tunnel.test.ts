@@ -319,6 +319,37 @@ describe('connections of the pool', () => {
     expect(dialer.sockets).toHaveLength(2)
   })
 
+  it('that turn out to be dead when they are used again are replaced, and the request is repeated once', async () => {
+    const server = await nodeServer((stream) => stream.respond({ ':status': 200 }))
+    const dialer = new TestDialer(server.address, web)
+    const key = keyOf(web.id, server.address, cart.id)
+    const pool = poolOf()
+    await pool.connect(key, dialer, request)
+    // A peer that restarts: it answers nothing on the old connection, and resets it.
+    server.tls[0]?.pause()
+    const asked = pool.connect(key, dialer, request)
+    await until(() => dialer.sockets.length === 1 && server.accepted.length === 1)
+    server.accepted[0]?.resetAndDestroy()
+    await asked
+    expect(dialer.sockets).toHaveLength(2)
+  })
+
+  it('that are lost with a request are told of when repeating is off, or the connection was new', async () => {
+    const server = await nodeServer((stream) => {
+      if (server.tls.length > 1 || isFatal) stream.session?.destroy()
+      else stream.respond({ ':status': 200 })
+    })
+    let isFatal = false
+    const dialer = new TestDialer(server.address, web)
+    const key = keyOf(web.id, server.address, cart.id)
+    const pool = poolOf({ isLostRequestRepeated: false })
+    await pool.connect(key, dialer, request)
+    isFatal = true
+    await expect(pool.connect(key, dialer, request)).rejects.toMatchObject({ code: 'TUNNEL_LOST' })
+    await expect(poolOf().connect(key, dialer, request)).rejects.toMatchObject({ code: 'TUNNEL_LOST' })
+    expect(dialer.sockets).toHaveLength(2)
+  })
+
   it('make room by closing the longest unused idle one, and are refused when all are in use', async () => {
     const server = await tunnelServer((incoming) => incoming.accept())
     const dialer = new TestDialer(server.address, web)

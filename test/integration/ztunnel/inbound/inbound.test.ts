@@ -134,6 +134,8 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
       limits: {},
       network: '',
       ownPorts: new Set([15_008]),
+      revocation: undefined,
+      halfOpenTimeoutMs: 0,
       isAppTunnelOnLoopback: true,
       isBaggageUsed: true,
       ...change,
@@ -148,7 +150,13 @@ describe.runIf(requirePrivileges())('the way into a pod by tunnel', () => {
     open.push({ close: stop }, pool, { close: () => listener.close() })
     const source = ca.id('default', 'client')
     const dialer = new TestDialer(address, ca.issue(source))
-    const key = { source, acceptedPeers: [ca.id('default', 'server')], destination: address, sourceIp: LOOPBACK }
+    const key = {
+      source,
+      acceptedPeers: [ca.id('default', 'server')],
+      destination: address,
+      workloadUid: 'server',
+      sourceIp: LOOPBACK,
+    }
     return {
       mesh,
       lines,

@@ -35,6 +35,7 @@ describe('keys of pooled connections', () => {
     source: id('web'),
     acceptedPeers: [id('cart'), id('spare')],
     destination: { ip: '10.0.0.7' as IpAddress, port: 15008 },
+    workloadUid: 'Kubernetes//Pod/shop/cart',
     sourceIp: '10.0.0.1' as IpAddress,
   }
 
@@ -48,6 +49,7 @@ describe('keys of pooled connections', () => {
     ['the number of accepted peers', { acceptedPeers: [id('cart')] }],
     ['the destination address', { destination: { ip: '10.0.0.8' as IpAddress, port: 15008 } }],
     ['the destination port', { destination: { ip: '10.0.0.7' as IpAddress, port: 15009 } }],
+    ['the workload behind the address', { workloadUid: 'Kubernetes//Pod/shop/other' }],
     ['the source address', { sourceIp: '10.0.0.2' as IpAddress }],
   ])('differ by %s', (_title, change) => {
     expect(poolKeyText({ ...key, ...change })).not.toBe(poolKeyText(key))

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { LoadBalancer, LoadBalancingScope, Service, Workload } from '#shared/model'
+import { EndpointLoad } from '../../../../src/ztunnel/outbound/load.ts'
 import { addressOf, drawWeighted, pick, targetPortOf } from '../../../../src/ztunnel/outbound/load-balance.ts'
 import type { Endpoint } from '../../../../src/ztunnel/state/index.ts'
 import { gateway, ip, service, type WorkloadInput, workload } from '../../../support/mesh-builder.ts'
@@ -27,7 +28,10 @@ function pickable(
   options: { servicePort?: number; mode?: 'standard' | 'waypoint' } = {},
 ): readonly string[] {
   const request = { source, service: web, servicePort: options.servicePort ?? 80, mode: options.mode ?? 'standard' }
-  const draws = Array.from({ length: 101 }, (_, i) => pick(endpoints, request, () => i / 101)?.workload.name ?? '-')
+  const draws = Array.from(
+    { length: 101 },
+    (_, i) => pick(endpoints, request, { random: () => i / 101 })?.workload.name ?? '-',
+  )
   return [...new Set(draws)].sort()
 }
 
@@ -91,6 +95,78 @@ describe('which endpoints may be picked', () => {
     ['none when nobody has capacity', pickable([endpoint({ name: 'a', capacity: 0 })], plain), ['-']],
   ])('%s', (_, found, expected) => {
     expect(found).toEqual(expected)
+  })
+})
+
+describe('endpoints that have failed', () => {
+  const request = { source, service: service({ name: 'web' }), servicePort: 80, mode: 'standard' } as const
+  const avoiding = (endpoints: readonly Endpoint[], ...names: readonly string[]): string | undefined => {
+    const avoided = new Set(names.map((name) => `Kubernetes//Pod/default/${name}`))
+    return pick(endpoints, request, { random: () => 0, avoided })?.workload.name
+  }
+
+  it('are not picked again', () => {
+    const endpoints = [endpoint({ name: 'a' }), endpoint({ name: 'b' })]
+    expect(avoiding(endpoints, 'a')).toBe('b')
+    expect(avoiding(endpoints, 'a', 'b')).toBeUndefined()
+  })
+
+  it('leave their rank to the next one', () => {
+    const failover = balanced('Failover', 'Zone')
+    const far = { region: 'r1', zone: 'z2', subzone: 's1' }
+    const endpoints = [endpoint({ name: 'near' }), endpoint({ name: 'far', locality: far })]
+    const avoided = new Set(['Kubernetes//Pod/default/near'])
+    const picked = pick(endpoints, { ...request, service: failover }, { random: () => 0, avoided })
+    expect(picked?.workload.name).toBe('far')
+  })
+})
+
+describe('least request', () => {
+  const request = { source, service: service({ name: 'web' }), servicePort: 80, mode: 'standard' } as const
+  const draws =
+    (...points: readonly number[]) =>
+    (): number =>
+      points[at++ % points.length] ?? 0
+  let at = 0
+  const picked = (endpoints: readonly Endpoint[], loads: Readonly<Record<string, number>>): string | undefined => {
+    at = 0
+    const loadOf = (uid: string): number => loads[uid.split('/').at(-1) ?? ''] ?? 0
+    return pick(endpoints, request, { random: draws(0, 0.99), loadOf })?.workload.name
+  }
+
+  it.each<[string, readonly Endpoint[], Readonly<Record<string, number>>, string]>([
+    ['the less busy of two', [endpoint({ name: 'a' }), endpoint({ name: 'b' })], { a: 2, b: 1 }, 'b'],
+    ['the one drawn first among equals', [endpoint({ name: 'a' }), endpoint({ name: 'b' })], { a: 1, b: 1 }, 'a'],
+    ['busy for its capacity', [endpoint({ name: 'a', capacity: 4 }), endpoint({ name: 'b' })], { a: 3, b: 1 }, 'a'],
+    ['the only one', [endpoint({ name: 'a' })], { a: 9 }, 'a'],
+    [
+      'never one without capacity, however idle',
+      [endpoint({ name: 'a' }), endpoint({ name: 'b', capacity: 0 })],
+      { a: 9 },
+      'a',
+    ],
+  ])('picks %s', (_, endpoints, loads, expected) => {
+    expect(picked(endpoints, loads)).toBe(expected)
+  })
+
+  it('keeps connections nearly even where chance alone does not', () => {
+    const endpoints = Array.from({ length: 10 }, (_, i) => endpoint({ name: `e${i}` }))
+    const spread = (isLeast: boolean): number => {
+      const load = new EndpointLoad()
+      let seed = 7
+      const random = (): number => {
+        seed = (seed * 48_271) % 2_147_483_647
+        return seed / 2_147_483_647
+      }
+      for (let i = 0; i < 1000; i++) {
+        const one = pick(endpoints, request, { random, loadOf: isLeast ? load.of : undefined })
+        load.enter(one?.workload.uid ?? '')
+      }
+      const loads = endpoints.map(({ workload: { uid } }) => load.of(uid))
+      return Math.max(...loads) - Math.min(...loads)
+    }
+    expect(spread(true)).toBeLessThanOrEqual(4)
+    expect(spread(false)).toBeGreaterThan(8)
   })
 })
 

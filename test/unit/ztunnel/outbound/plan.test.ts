@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import type { Service, Workload } from '#shared/model'
+import { formatConnectTarget } from '#shared/hbone'
+import type { Service, SpiffeId, Workload } from '#shared/model'
 import { plan, planResolved } from '../../../../src/ztunnel/outbound/plan.ts'
-import type { OutboundPlan } from '../../../../src/ztunnel/outbound/types.ts'
+import type { OutboundPlan, ReachingPlan } from '../../../../src/ztunnel/outbound/types.ts'
 import { gateway, identity, ip, meshOf, service, socket, workload } from '../../../support/mesh-builder.ts'
 
 const OWN_PORTS = new Set([15_001, 15_006, 15_008])
@@ -48,7 +49,7 @@ function planFor({
     network,
     ownPorts: OWN_PORTS,
   }
-  return plan(view, request, () => random)
+  return plan(view, request, { random: () => random })
 }
 
 /** The plan in one line: kind, next hop, authority, accepted identities, and what it is about. */
@@ -58,18 +59,26 @@ function line(plan: OutboundPlan): string {
       return `refuse: ${plan.reason}`
     case 'resolve':
       return `resolve ${plan.hostname} ${plan.families.join(',')}`
+    case 'double-tunnel': {
+      const { peer, behind, acceptedPeers } = plan
+      const [outer, inner] = [acceptedPeers, behind.acceptedPeers].map(names)
+      return `gateway ${peer.ip}:${peer.port} as ${outer} for ${formatConnectTarget(behind.authority)} as ${inner || 'nobody'}${about(plan)}`
+    }
     case 'passthrough':
       return `plain to ${plan.target.ip}:${plan.target.port}${about(plan)}`
     case 'tunnel': {
       const { hop, peer, authority, acceptedPeers } = plan
-      const who = acceptedPeers.map((id) => id.replace('spiffe://cluster.local/ns/', '').replace('/sa/', '/')).join(' ')
       const asked = authority.kind === 'address' ? authority.ip : authority.hostname
-      return `${hop} ${peer.ip}:${peer.port} for ${asked}:${authority.port} as ${who}${about(plan)}`
+      return `${hop} ${peer.ip}:${peer.port} for ${asked}:${authority.port} as ${names(acceptedPeers)}${about(plan)}`
     }
   }
 }
 
-function about({ destination }: Extract<OutboundPlan, { kind: 'tunnel' | 'passthrough' }>): string {
+function names(ids: readonly SpiffeId[]): string {
+  return ids.map((id) => id.replace('spiffe://cluster.local/ns/', '').replace('/sa/', '/')).join(' ')
+}
+
+function about({ destination }: ReachingPlan): string {
   const { service, servicePort, workload } = destination
   return `${service ? ` (${service.name}:${servicePort})` : ''}${workload ? ` [${workload.name}]` : ''}`
 }
@@ -137,6 +146,11 @@ describe('where an outbound connection goes', () => {
         ],
         to: '10.9.0.1:80',
       },
+      'plain to 10.9.0.1:80',
+    ],
+    [
+      'to a service that this namespace may not see: as to something unknown',
+      { mesh: [server, { ...web, namespace: 'other', visibility: 'Namespace' }], to: '10.9.0.1:80' },
       'plain to 10.9.0.1:80',
     ],
     [
@@ -212,6 +226,32 @@ describe('waypoints', () => {
       'the waypoint may sit at a service’s address',
       { mesh: [server, { ...web, waypoint: gateway('/10.9.0.9') }, waypoint, waypointService], to: '10.9.0.1:80' },
       `${through} for 10.9.0.1:80 as default/waypoint (web:80) [waypoint]`,
+    ],
+    [
+      'at an IPv6 address: its IPv6 one, whatever the client used',
+      {
+        mesh: [
+          server,
+          { ...web, waypoint: gateway('/fd99::9') },
+          waypoint,
+          { ...waypointService, vips: [{ network: '', ip: ip('fd99::9') }] },
+        ],
+        to: '10.9.0.1:80',
+      },
+      'waypoint fd00::3:1:15008 for 10.9.0.1:80 as default/waypoint (web:80) [waypoint]',
+    ],
+    [
+      'by the address of a service that the client may not see: unknown',
+      {
+        mesh: [
+          server,
+          { ...web, waypoint: gateway('/10.9.0.9') },
+          { ...waypoint, namespace: 'elsewhere' },
+          { ...waypointService, namespace: 'elsewhere', visibility: 'Namespace' },
+        ],
+        to: '10.9.0.1:80',
+      },
+      'refuse: unknown waypoint: /10.9.0.9',
     ],
     [
       'the waypoint service’s identities are accepted too',
@@ -366,6 +406,153 @@ describe('an address that is both a service’s and a workload’s', () => {
   })
 })
 
+describe('network gateways', () => {
+  const id = (text: string): string => identity(text)
+  const gatewayPod = workload({
+    name: 'gw',
+    namespace: 'istio',
+    serviceAccount: 'gw',
+    network: 'far',
+    addresses: ['10.0.8.1', 'fd00::8:1'],
+    services: { 'istio/gw.istio.svc.cluster.local': {} },
+  })
+  const gatewayService = service({
+    name: 'gw',
+    namespace: 'istio',
+    vips: ['far/10.9.8.8'],
+    ports: { 15008: 15_108 },
+    subjectAltNames: [id('istio/gw-alias')],
+  })
+  const byName = gateway('istio/gw.istio.svc.cluster.local')
+  const far = { ...server, network: 'far', networkGateway: byName }
+  const named = { ...web, subjectAltNames: [id('default/web-sa')] }
+  const farWaypoint = { ...waypoint, network: 'far', networkGateway: byName }
+  const waypointNamed = { ...waypointService, subjectAltNames: [id('default/wp-sa')] }
+  const all = [far, named, gatewayPod, gatewayService]
+
+  it.each<[string, Case, string]>([
+    [
+      'an endpoint of another network, gateway by host name: a double tunnel that accepts inside only the names of the service',
+      { mesh: all, to: '10.9.0.1:80' },
+      'gateway 10.0.8.1:15108 as istio/gw-alias istio/gw for web.default.svc.cluster.local:80 as default/web-sa (web:80) [gw]',
+    ],
+    [
+      'a service without names of its own: nobody is accepted inside',
+      { mesh: [far, web, gatewayPod, gatewayService], to: '10.9.0.1:80' },
+      'gateway 10.0.8.1:15108 as istio/gw-alias istio/gw for web.default.svc.cluster.local:80 as nobody (web:80) [gw]',
+    ],
+    [
+      'the gateway’s address of the family that the client used',
+      { mesh: all, to: '[fd99::1]:80' },
+      'gateway fd00::8:1:15108 as istio/gw-alias istio/gw for web.default.svc.cluster.local:80 as default/web-sa (web:80) [gw]',
+    ],
+    [
+      'a gateway by the address of its service',
+      {
+        mesh: [{ ...far, networkGateway: gateway('far/10.9.8.8') }, named, gatewayPod, gatewayService],
+        to: '10.9.0.1:80',
+      },
+      'gateway 10.0.8.1:15108 as istio/gw-alias istio/gw for web.default.svc.cluster.local:80 as default/web-sa (web:80) [gw]',
+    ],
+    [
+      'a gateway by its own address: the port as it is, its own identity',
+      { mesh: [{ ...far, networkGateway: gateway('far/10.0.8.1') }, named, gatewayPod], to: '10.9.0.1:80' },
+      'gateway 10.0.8.1:15008 as istio/gw for web.default.svc.cluster.local:80 as default/web-sa (web:80) [gw]',
+    ],
+    [
+      'a gateway workload by host name when no service has it',
+      {
+        mesh: [
+          { ...far, networkGateway: gateway('istio/gw.example') },
+          named,
+          { ...gatewayPod, hostname: 'gw.example', services: new Map() },
+        ],
+        to: '10.9.0.1:80',
+      },
+      'gateway 10.0.8.1:15008 as istio/gw for web.default.svc.cluster.local:80 as default/web-sa (web:80) [gw]',
+    ],
+    [
+      'a gateway without an address: looked up by its host name',
+      {
+        mesh: [
+          { ...far, networkGateway: gateway('istio/gw.example') },
+          named,
+          { ...gatewayPod, addresses: [], hostname: 'gw.example', services: new Map() },
+        ],
+        to: '10.9.0.1:80',
+      },
+      'resolve gw.example 4,6',
+    ],
+    [
+      'an unknown gateway: refused in Istio’s words',
+      { mesh: [far, named], to: '10.9.0.1:80' },
+      'refuse: unknown network gateway: istio/gw.istio.svc.cluster.local',
+    ],
+    [
+      'a gateway service without endpoints: refused',
+      { mesh: [far, named, gatewayService], to: '10.9.0.1:80' },
+      'refuse: unknown network gateway: istio/gw.istio.svc.cluster.local',
+    ],
+    [
+      'a gateway service without that port: refused, even with an application tunnel',
+      {
+        mesh: [
+          far,
+          named,
+          { ...gatewayPod, applicationTunnel: { protocol: 'NONE', port: 7 } },
+          { ...gatewayService, ports: [{ servicePort: 80, targetPort: 80 }] },
+        ],
+        to: '10.9.0.1:80',
+      },
+      'refuse: unknown network gateway: istio/gw.istio.svc.cluster.local',
+    ],
+    [
+      'an endpoint that is a plain TCP one behind a gateway: the double tunnel all the same',
+      { mesh: [{ ...far, protocol: 'TCP' }, named, gatewayPod, gatewayService], to: '10.9.0.1:80' },
+      'gateway 10.0.8.1:15108 as istio/gw-alias istio/gw for web.default.svc.cluster.local:80 as default/web-sa (web:80) [gw]',
+    ],
+    [
+      'an endpoint with neither address nor host name behind a gateway',
+      { mesh: [{ ...far, addresses: [] }, named, gatewayPod, gatewayService], to: '10.9.0.1:80' },
+      'gateway 10.0.8.1:15108 as istio/gw-alias istio/gw for web.default.svc.cluster.local:80 as default/web-sa (web:80) [gw]',
+    ],
+    [
+      'a service’s waypoint of another network: the names of the waypoint’s service, the authority of the service asked for',
+      {
+        mesh: [server, { ...named, waypoint: viaWaypoint }, farWaypoint, waypointNamed, gatewayPod, gatewayService],
+        to: '10.9.0.1:80',
+      },
+      'gateway 10.0.8.1:15108 as istio/gw-alias istio/gw for web.default.svc.cluster.local:80 as default/wp-sa (web:80) [gw]',
+    ],
+    [
+      'a workload’s own waypoint of another network: refused, only services are known across networks',
+      {
+        mesh: [{ ...server, waypoint: viaWaypoint }, farWaypoint, waypointNamed, gatewayPod, gatewayService],
+        to: '10.0.2.1:80',
+      },
+      'refuse: workload Kubernetes//Pod/default/waypoint is on network "far" and was not addressed as a service',
+    ],
+    [
+      'an endpoint on the pod’s own network is preferred when the network comes first',
+      {
+        mesh: [
+          ...all,
+          {
+            ...named,
+            loadBalancer: { mode: 'Failover', routingPreferences: ['Network'], healthPolicy: 'OnlyHealthy' },
+          },
+          { ...server, uid: 'near', name: 'near', addresses: [ip('10.0.2.9')] },
+        ],
+        to: '10.9.0.1:80',
+        random: 0.99,
+      },
+      'endpoint 10.0.2.9:15008 for 10.0.2.9:8080 as default/web-sa default/server (web:80) [near]',
+    ],
+  ])('%s', (_, input, expected) => {
+    expect(line(planFor(input))).toBe(expected)
+  })
+})
+
 describe('networks', () => {
   const far = { ...server, network: 'far' }
   const abroad = { ...client, network: 'near' }
@@ -374,11 +561,6 @@ describe('networks', () => {
       'an endpoint on another network without gateway: refused',
       { mesh: [far, web], to: '10.9.0.1:80' },
       'refuse: workload Kubernetes//Pod/default/server is on network "far", which has no network gateway',
-    ],
-    [
-      'an endpoint behind a network gateway: refused by name, never dialled directly',
-      { mesh: [{ ...far, networkGateway: gateway('istio/gw.istio') }, web], to: '10.9.0.1:80' },
-      'refuse: workload Kubernetes//Pod/default/server is on network "far", behind gateway istio/gw.istio: no tunnels through gateways yet',
     ],
     [
       'a waypoint on another network: refused',
@@ -485,6 +667,7 @@ describe('ports and addresses of the picked endpoint', () => {
       acceptedPeers: [identity('default/server')],
       authority: { kind: 'address', ...socket('192.0.2.7:9000') },
       destination: { service: web, servicePort: 80, workload: named },
+      hopService: web,
     } satisfies OutboundPlan)
   })
 })

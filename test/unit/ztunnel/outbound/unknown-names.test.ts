@@ -6,6 +6,7 @@ import { gateway, meshOf, service, socket, workload } from '../../../support/mes
 const client = workload({ name: 'client', addresses: ['10.0.1.1'] })
 const server = workload({ name: 'server', addresses: ['10.0.2.1'] })
 const web = service({ name: 'web', vips: ['10.9.0.1'] })
+const WEB = 'default/web.default.svc.cluster.local'
 const waypoint = gateway('default/waypoint.example')
 
 function asked(
@@ -54,6 +55,36 @@ describe('what has to be asked for before a connection can be planned', () => {
         },
       ]),
       ['default/waypoint.example', '/10.0.3.1'],
+    ],
+    [
+      'the unknown gateway of an endpoint in another network',
+      asked('10.9.0.1:80', [
+        web,
+        { ...server, network: 'far', networkGateway: gateway('istio/gw.example'), services: new Map([[WEB, []]]) },
+      ]),
+      ['istio/gw.example'],
+    ],
+    [
+      'not the gateway of an endpoint in the pod’s own network',
+      asked('10.9.0.1:80', [
+        web,
+        { ...server, networkGateway: gateway('istio/gw.example'), services: new Map([[WEB, []]]) },
+      ]),
+      [],
+    ],
+    [
+      'the unknown gateway in front of a waypoint in another network',
+      asked('10.9.0.1:80', [
+        { ...web, waypoint },
+        {
+          ...server,
+          name: 'wp',
+          hostname: 'waypoint.example',
+          network: 'far',
+          networkGateway: gateway('far/10.7.0.1'),
+        },
+      ]),
+      ['far/10.7.0.1'],
     ],
     [
       'not a known waypoint',

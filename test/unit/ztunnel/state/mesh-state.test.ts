@@ -173,6 +173,15 @@ describe('services by address', () => {
       [named('a', { namespace: 'x', visibility: 'Namespace' }), named('b', { namespace: 'y' })],
       'b',
     ],
+    [
+      'the newest of one namespace, in the place of its oldest',
+      [
+        named('a', { namespace: 'x' }),
+        named('b', { namespace: 'y' }),
+        named('c', { namespace: 'x', hostname: 'c.example' }),
+      ],
+      'c',
+    ],
     ['its own hidden one', [named('a', { namespace: 'client', visibility: 'Namespace' })], 'a'],
     ['nothing when all are hidden', [named('a', { namespace: 'x', visibility: 'Namespace' })], undefined],
   ])('of several on one address: %s', (_, services, expected) => {
