@@ -29,6 +29,7 @@ export const TOOLS: Readonly<Record<string, string>> = {
   setpriv: 'util-linux',
   setsid: 'util-linux',
   mount: 'mount',
+  umount: 'mount',
   hostname: 'hostname',
   sh: 'dash',
 }

@@ -43,8 +43,9 @@ async function* recordsOf(files: RunFiles, query: LogQuery, signal: AbortSignal)
     const { sequence }: LogPart = position.part
     // Parts may have been dropped since, when the reader is slower than the writer.
     const next: LogPart | undefined = files.parts.find((part) => part.sequence > sequence)
-    if (next === undefined) return
-    position = { part: next, offset: 0 }
+    if (next !== undefined) position = { part: next, offset: 0 }
+    else if (query.follow && files.isOpen) await files.change(signal)
+    else return
   }
 }
 

@@ -159,6 +159,8 @@ export class RunFiles {
       if (existsSync(this.#path(age))) renameSync(this.#path(age), this.#path(age + 1))
     }
     if (this.#limits.olderFiles === 0) rmSync(this.#path(0), { force: true })
+    // A reader that finds the new part must find its file, too.
+    closeSync(openSync(this.#path(0), 'a', 0o600))
     this.#parts = [...this.#parts, { sequence, bytes: 0 }].slice(-(this.#limits.olderFiles + 1))
   }
 

@@ -27,7 +27,7 @@ describe('a pod that cannot run on one machine', () => {
     [
       'a probe without port',
       '  containers: [{ name: c, command: [a], readinessProbe: { httpGet: { path: / } } }]',
-      'readinessProbe httpGet.port',
+      'readinessProbe.httpGet.port',
     ],
   ])('for %s is refused by line and field', (_what, spec, problem) => {
     expect(problemsOf(pod(spec)).join('\n')).toContain(problem)
