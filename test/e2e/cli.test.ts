@@ -8,7 +8,6 @@ import { Ambit, type Ended, ended } from '../support/ambit.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 
 /** What a machine says that runs no pods which end. */
-const ALWAYS_ONLY = 'restartPolicy must be Always on one machine'
 
 describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
   let dir = ''
@@ -104,7 +103,7 @@ describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
     expect(await run('kubectl delete pod,service server -n shop --wait=false')).toMatchObject({ code: 0 })
   })
 
-  it('runs a command in the foreground: its output, its exit status, and then its pod is gone', async ({ skip }) => {
+  it('runs a command in the foreground: its output, its exit status, and then its pod is gone', async () => {
     const ran = await ambit.run([
       'run',
       '-n',
@@ -118,12 +117,11 @@ describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
       '-c',
       'echo $A; exit 3',
     ])
-    skip(ran.stderr.includes(ALWAYS_ONLY), ALWAYS_ONLY)
     expect(ran).toEqual({ code: 3, signal: null, stdout: 'b\n', stderr: '' })
     await ambit.until(({ pods }) => pods.every(({ name }) => name !== 'short'))
   })
 
-  it('takes the pod of a command in the foreground away when it is interrupted', async ({ skip }) => {
+  it('takes the pod of a command in the foreground away when it is interrupted', async () => {
     const child = ambit.start([
       'run',
       '-n',
@@ -137,8 +135,7 @@ describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
     ])
     const end = ended(child)
     const begun = once(child.stdout ?? child, 'data').then(() => child.kill('SIGINT'))
-    const { code, stderr } = await end
-    skip(stderr.includes(ALWAYS_ONLY), ALWAYS_ONLY)
+    const { code } = await end
     expect(code).toBe(130)
     await begun
     await ambit.until(({ pods }) => pods.every(({ name }) => name !== 'endless'))

@@ -291,7 +291,10 @@ describe.runIf(requirePrivileges()).each([
     await ambit.run(['down'])
     expect(await ambit.run(['up', '--detach', '--no-demo', '-f', join(dir, 'yaml')])).toMatchObject({ code: 0 })
     expect(portOpenersOf(stateDir)).toHaveLength(1)
-    expect(await ambit.run(['down'])).toMatchObject({ code: 0, stdout: 'the mesh is down\n' })
+    expect(await ambit.run(['down'])).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('the mesh is down\n'),
+    })
     expect([portOpenersOf(stateDir), tracesOf(namespace)]).toEqual([[], before])
   })
 })

@@ -3,9 +3,8 @@ import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { MeshStatus, ProgramStatus } from '#shared/control'
 import { MeshError } from '#shared/errors'
-import { isStatus } from '#shared/kube-client'
 import { ControlClient, showFile } from '../client/index.ts'
-import { type LogOrder, showLog } from '../cluster/index.ts'
+import { showLog } from '../cluster/index.ts'
 import { withNamespaceFlag, withTargetFlags } from '../flags/index.ts'
 import { type LogFlags, logOrder, withLogFlags } from '../kubectl/index.ts'
 import { withTarget } from '../target/index.ts'
@@ -36,25 +35,8 @@ async function logs(name: string, flags: LogsFlags, installation: Installation):
   }
   const target = targetOf(installation, flags)
   await withTarget(target, flags.namespace, async ({ connection, namespace }) => {
-    const order = logOrder({ namespace, name }, flags)
-    try {
-      await showLog(connection, order, installation.terminal)
-    } catch (error) {
-      // 503: a mesh on one machine whose API does not reach into pods; then the log is a file here.
-      if (target.stateDir === undefined || !isStatus(error, 503)) throw error
-      const given = POD_FLAGS.find((flag) => flags[flag] !== undefined)
-      if (given !== undefined) throw error
-      const { pods } = await new ControlClient(target.stateDir).status()
-      await showFile(containerLog(pods, order), order.follow, installation.terminal)
-    }
+    await showLog(connection, logOrder({ namespace, name }, flags), installation.terminal)
   })
-}
-
-function containerLog(pods: MeshStatus['pods'], { pod: { namespace, name }, container }: LogOrder): string {
-  const pod = pods.find((each) => each.name === name && each.namespace === namespace)
-  const found = pod?.containers.find((each) => container === '' || each.name === container)
-  if (found !== undefined) return found.log
-  throw new MeshError('NOT_FOUND', `pod ${namespace}/${name} has no container that was started; see "ambit status"`)
 }
 
 /** The supervisor's own log can be read without it, too: it says why a mesh did not come up. */

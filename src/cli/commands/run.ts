@@ -100,6 +100,9 @@ async function run(session: Session, target: OpenTarget, command: readonly strin
   }
 }
 
+/** What every pod waits for at first, which is nothing to tell. */
+const ORDINARY: ReadonlySet<string> = new Set(['it has not been started', 'ContainerCreating', 'PodInitializing'])
+
 class Interrupted extends Error {
   readonly signal: NodeJS.Signals
 
@@ -115,8 +118,10 @@ async function follow(session: Session, pod: ApiObjectId, signal: AbortSignal): 
   let told = ''
   const look: typeof startLook = (object) => {
     const seen = startLook(object)
-    if (seen.kind === 'wait' && seen.reason !== told && told !== '') terminal.stderr.write(`ambit: ${seen.reason}\n`)
-    if (seen.kind === 'wait') told = seen.reason
+    if (seen.kind === 'wait' && seen.reason !== told && !ORDINARY.has(seen.reason)) {
+      terminal.stderr.write(`ambit: ${seen.reason}\n`)
+      told = seen.reason
+    }
     return seen
   }
   await untilObject(connection, POD, pod, look, { clock, timeoutMs: DAY_MS, signal })

@@ -15,11 +15,7 @@ describe('a pod that cannot run on one machine is refused by field', () => {
     ['hostUsers: false', 'spec.hostUsers must be'],
     ['shareProcessNamespace: true', 'spec.shareProcessNamespace is not supported'],
     ['ephemeralContainers: [{ name: e }]', 'spec.ephemeralContainers is not supported'],
-    ['hostAliases: [{ ip: 1.2.3.4 }]', 'spec.hostAliases is not supported'],
-    ['dnsConfig: { nameservers: [1.1.1.1] }', 'spec.dnsConfig is not supported'],
-    ['dnsPolicy: None', 'spec.dnsPolicy must be ClusterFirst'],
     ['runtimeClassName: gvisor', 'spec.runtimeClassName is not supported'],
-    ['readinessGates: [{ conditionType: x }]', 'spec.readinessGates is not supported'],
     ['securityContext: { sysctls: [{ name: a, value: b }] }', 'spec.securityContext.sysctls is not supported'],
     ['os: { name: windows }', 'spec.os.name must be linux'],
     ['restartPolicy: Sometimes', 'spec.restartPolicy must be one of'],
@@ -152,7 +148,7 @@ describe('a pod that can run has no problem', () => {
       'initContainers: [{ name: i, command: [a] }, { name: s, command: [a], restartPolicy: Always, readinessProbe: { exec: { command: [x] } } }]',
     ],
     [
-      '{ hostNetwork: false, hostPID: null, dnsPolicy: ClusterFirst, hostUsers: true, os: { name: linux }, imagePullSecrets: [{ name: s }] }',
+      '{ hostNetwork: false, hostPID: null, dnsPolicy: None, dnsConfig: { nameservers: [1.1.1.1] }, hostAliases: [{ ip: 1.2.3.4 }], readinessGates: [{ conditionType: a }], hostUsers: true, os: { name: linux }, imagePullSecrets: [{ name: s }] }',
     ],
     ['securityContext: { runAsUser: 0, fsGroup: 0, seccompProfile: { type: RuntimeDefault } }'],
     [
