@@ -18,6 +18,7 @@ import { registerBuild, registerRuntime } from './metrics.ts'
 import { prefetchCertificates } from './prefetch.ts'
 import { shownConfig } from './shown-config.ts'
 import { applyLocalConfig, MeshState } from './state/index.ts'
+import { Succession } from './succession/index.ts'
 import { versionFacts } from './version.ts'
 
 export interface ZtunnelParts {
@@ -64,18 +65,17 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
   prefetchCertificates(state, certificates, config.nodeName)
 
   const source = openMeshSource(config, state, parts)
-  const {
-    pods,
-    connections,
-    verdicts,
-    close: closeDataPlane,
-  } = makeDataPlane(config, {
+  const plane = makeDataPlane(config, {
     ...parts,
     readiness,
     state,
     certificateOf: (id) => certificates.certificate(id),
     askFor: source.askFor,
   })
+  const { pods, connections, verdicts } = plane
+  const { inpodUds } = config
+  const succession = new Succession({ inpodUds, clock, log: log.logger('succession'), take: plane.inherit })
+  void readiness.whenReady().then(() => succession.begin())
   const servers = await openAdminServers(config, {
     clock,
     log,
@@ -121,11 +121,13 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
       isStopping = true
       await Promise.all(servers.map((server) => server.close()))
       await zds?.close()
-      await pods.drain(order)
+      const successor = await succession.end()
+      await plane.drain(order, successor)
+      await successor?.close()
     },
     async close() {
-      closeDataPlane()
-      await Promise.all([source.close(), certificates.close(), ca.close(), trims.close()])
+      plane.close()
+      await Promise.all([succession.close(), source.close(), certificates.close(), ca.close(), trims.close()])
     },
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/clock'
 import { createTunnelPool } from '#shared/hbone'
 import type { H2Limits } from '#shared/http2'
-import type { Readiness } from '#shared/lifecycle'
+import type { DrainOrder, Readiness } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { RevocationList, WorkloadCertificate } from '#shared/pki'
 import type { KeepAlive } from '#shared/sys'
@@ -9,7 +9,7 @@ import { AccessLog, type Log, type Metrics } from '#shared/telemetry'
 import { Authorizer, Verdicts, watchPolicies } from './authz/index.ts'
 import { type CaptureSettings, type LocalPod, PodListeners, PodRegistry } from './capture/index.ts'
 import type { ZtunnelConfig } from './config.ts'
-import { ConnectionTable } from './connections/index.ts'
+import { ConnectionTable, tellOpen } from './connections/index.ts'
 import { PodDialer } from './dial/index.ts'
 import { Inbound, type InboundOptions, PlaintextInbound } from './inbound/index.ts'
 import { HostnameResolver, Outbound } from './outbound/index.ts'
@@ -17,6 +17,7 @@ import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
 import { CrlFile, RevocationWatch } from './revocation/index.ts'
 import { SameNode } from './same-node/index.ts'
 import type { MeshState } from './state/index.ts'
+import type { HeirOptions, Successor } from './succession/index.ts'
 
 /** The tunnel's ports in each pod: the node agent's redirect rules name them, so they are no settings. */
 const OUTBOUND_PORT = 15_001
@@ -39,10 +40,14 @@ export interface DataPlaneParts {
 
 /** The part that carries bytes: pods, their listeners, both ways. */
 export interface DataPlane {
-  /** Takes pods from a node agent; drains them all. */
+  /** Takes pods from a node agent. */
   readonly pods: PodRegistry
   readonly connections: ConnectionTable
   readonly verdicts: Verdicts
+  /** Goes on with a connection of the tunnel that was here before; false = it cannot. */
+  readonly inherit: HeirOptions['take']
+  /** Drains all pods. @param next goes on with what can be left to it */
+  drain(order: DrainOrder, next: Successor | undefined): Promise<void>
   /** Stops looking at files. */
   close(): void
 }
@@ -60,11 +65,13 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     policyLogLevel: config.isPolicyLoggedAtInfo ? 'info' : 'debug',
   })
   watchPolicies(state, connections, authorizer)
+  let successor: Successor | undefined
   const reporter = new ConnectionReporter({
     clock,
     accessLog: new AccessLog(log),
     metrics: new ConnectionMetrics(metrics, config.metricsProfile),
     table: connections,
+    successor: () => successor,
   })
   const keepAlive = keepAliveOf(config)
   const { network, packetMark, sourceKeeping } = config
@@ -146,7 +153,22 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     log: captureLog,
     start: (pod) => new PodListeners(pod, { settings, handlers, log: captureLog, overflows }),
   })
-  return { pods, connections, verdicts, close: () => crlFile?.close() }
+  return {
+    pods,
+    connections,
+    verdicts,
+    inherit: (estate, opener, target) => {
+      const pod = pods.served(estate.podUid)
+      const way = estate.way === 'outbound' ? outbound : plaintext
+      return pod?.work.isDraining === false && way.resume(pod, estate, { opener, target })
+    },
+    async drain(order, next) {
+      successor = next
+      tellOpen(connections, log.logger('drain'))
+      await pods.drain(order)
+    },
+    close: () => crlFile?.close(),
+  }
 }
 
 function watchCrlFile(path: string, revocations: RevocationWatch, { clock, log }: DataPlaneParts): CrlFile {

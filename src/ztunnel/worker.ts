@@ -52,6 +52,7 @@ export async function startWorker(
     pods,
     connections,
     verdicts,
+    drain: drainDataPlane,
     close: closeDataPlane,
   } = makeDataPlane(config, {
     ...parts,
@@ -82,7 +83,8 @@ export async function startWorker(
     async drain(order) {
       isStopping = true
       await zds?.close()
-      await pods.drain(order)
+      // Which worker of the next tunnel has the pod is not known here.
+      await drainDataPlane(order, undefined)
     },
     async close() {
       closeDataPlane()

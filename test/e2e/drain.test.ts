@@ -80,7 +80,7 @@ describe.runIf(requirePrivileges())('a tunnel that ends, or leaves a pod', () =>
     tunnel.process.kill('SIGTERM')
     await once(socket, 'end')
     expect(await tunnel.exited).toBe(0)
-    const line = tunnel.lines.find((one) => one.includes('direction="outbound"'))
+    const line = tunnel.lines.find((one) => one.includes('connection complete') && one.includes('direction="outbound"'))
     expect(line).toMatch(
       /^[^\t]+\terror\taccess\tconnection complete\t.*error="connection closed due to connection drain"$/,
     )

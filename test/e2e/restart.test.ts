@@ -22,6 +22,33 @@ describe.runIf(requirePrivileges())('a tunnel that is exchanged for its successo
     expect(restarts.answered).toBeGreaterThan(500)
   })
 
+  it('goes on with plain connections of the one before, which ends at once, and tells of them whole', async () => {
+    await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '60s' })
+    const { client, server, outsider } = restarts
+    const out = Array.from({ length: 50 }, () => restarts.connect(client, outsider))
+    const into = Array.from({ length: 50 }, () => restarts.connect(outsider, server))
+    for (const socket of [...out, ...into]) await restarts.echo(socket, 'first')
+    const old = restarts.tunnel
+    await restarts.restart()
+    // Its deadline is a minute away: it has nothing left to wait for.
+    expect(await old?.exited).toBe(0)
+    for (const socket of [...out, ...into]) await restarts.echo(socket, 'second')
+    expect(await restarts.dumped()).toEqual({ client: 50, server: 50 })
+    for (const socket of [...out, ...into]) socket.end()
+    const { tunnel } = restarts
+    const lines = Array.from({ length: 100 }, () => tunnel?.nextAccessLine())
+    const told = (await Promise.all(lines)).map(
+      (line) => /direction=\S+ bytes_sent=\d+ bytes_recv=\d+/.exec(line ?? '')?.[0],
+    )
+    expect(Object.fromEntries([...Map.groupBy(told, (line) => line)].map(([line, all]) => [line, all.length]))).toEqual(
+      {
+        'direction="outbound" bytes_sent=11 bytes_recv=11': 50,
+        'direction="inbound" bytes_sent=11 bytes_recv=11': 50,
+      },
+    )
+    expect(old?.lines.filter((line) => line.includes('connection complete'))).toEqual([])
+  })
+
   it('cuts none of 1,000 connections that go on', async () => {
     await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '20s' })
     const old = restarts.tunnel

@@ -15,6 +15,8 @@ export class Restarts {
   readonly network: PodNetwork = new PodNetwork()
   readonly client: TestPod = this.network.pod('client')
   readonly server: TestPod = this.network.pod('server')
+  /** Not of the mesh. */
+  readonly outsider: TestPod = this.network.pod('outsider')
   /** Why connections failed. */
   readonly failures: string[] = []
   /** Connections that were answered. */
@@ -28,7 +30,7 @@ export class Restarts {
     const pods = [this.client, this.server]
     this.#ca = await startTestCa()
     for (const pod of pods) applyRedirect(pod.netns, CAPTURE)
-    await this.server.serve(ECHO_PORT, (socket) => socket.pipe(socket))
+    for (const pod of [this.server, this.outsider]) await pod.serve(ECHO_PORT, (socket) => socket.pipe(socket))
     this.tunnel = await ZtunnelProcess.start({
       localXds: localMeshOf(pods),
       caAddress: this.#ca.address,
@@ -81,8 +83,9 @@ export class Restarts {
     return this.answered > answered ? 'answered' : (this.failures.at(-1) ?? '')
   }
 
-  connect(): Socket {
-    return this.client.connect(this.server.ip, ECHO_PORT).setEncoding('utf8')
+  /** From the client to the server, unless told otherwise. */
+  connect(from: TestPod = this.client, to: TestPod = this.server): Socket {
+    return from.connect(to.ip, ECHO_PORT).setEncoding('utf8')
   }
 
   /** @throws Error when it is not answered with the same */
@@ -93,6 +96,15 @@ export class Restarts {
       once(socket, 'close').then(() => ['closed']),
     ])) as [string]
     if (said !== text) throw new Error(said)
+  }
+
+  /** Open connections of each pod, as the tunnel shows them. */
+  async dumped(): Promise<Readonly<Record<string, number>>> {
+    const { workloadState } = (await (await fetch(`${this.tunnel?.adminUrl}/config_dump`)).json()) as {
+      readonly workloadState: Readonly<Record<string, { readonly connections: Readonly<Record<string, unknown[]>> }>>
+    }
+    const count = ({ connections }: (typeof workloadState)[string]): number => Object.values(connections).flat().length
+    return Object.fromEntries(Object.entries(workloadState).map(([pod, state]) => [pod, count(state)]))
   }
 
   async close(): Promise<void> {

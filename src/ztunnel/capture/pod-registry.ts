@@ -121,6 +121,12 @@ export class PodRegistry implements ZdsHandler, Drainable {
     }
   }
 
+  /** The served pod of that uid. */
+  served(uid: string): LocalPod | undefined {
+    const entry = this.#entries.get(uid)
+    return entry?.state === 'Up' ? entry.pod : undefined
+  }
+
   async drain(order: DrainOrder): Promise<void> {
     this.#isDraining = true
     this.#retry?.cancel()

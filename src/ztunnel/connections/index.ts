@@ -1,4 +1,5 @@
 export { ConnectionTable } from './connection-table.ts'
+export { tellOpen } from './tell-open.ts'
 export type {
   Connection,
   ConnectionCloseReason,

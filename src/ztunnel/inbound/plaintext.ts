@@ -1,9 +1,11 @@
+import type { Socket } from 'node:net'
 import { reasonOf } from '#shared/errors'
 import { type Workload, workloadIdentity } from '#shared/model'
-import { SocketPipe } from '#shared/net'
-import type { CapturedConnection } from '../capture/index.ts'
+import { type ByteMeter, SocketPipe, socketOfDescriptor } from '#shared/net'
+import type { CapturedConnection, LocalPod } from '../capture/index.ts'
 import type { InboundConnectionRecord } from '../connections/index.ts'
 import { copyOutcome, type OpenConnection, partyOf } from '../reporting/index.ts'
+import { type Estate, InheritedSocket, leavePipe } from '../succession/index.ts'
 import type { InboundOptions } from './inbound.ts'
 import { localWorkload } from './local-workload.ts'
 import { planPlaintext } from './plan.ts'
@@ -43,19 +45,66 @@ export class PlaintextInbound {
     return this.#deliver(captured, planned, connection)
   }
 
-  async #deliver(
-    { pod, accepted }: CapturedConnection,
-    planned: DeliverPlan,
+  /**
+   * Goes on with a connection that was taken by the tunnel that was here before, if policy still has nothing against it.
+   *
+   * @param fds of the captured socket and of the one to the application, taken over
+   * @returns false, and leaves both alone, when it cannot
+   */
+  resume(pod: LocalPod, estate: Estate, fds: { readonly opener: number; readonly target: number }): boolean {
+    const { view, clock, ownPorts, authorizer } = this.#options
+    const workload = view.localWorkload(pod.info)
+    if (workload === undefined) return false
+    const { source, originalDestination, elapsedMs, sentBytes, receivedBytes } = estate
+    const planned = planPlaintext(view, { workload, source, originalDestination, ownPorts })
+    if (planned.kind === 'refuse') return false
+    const captured = { pod, source, originalDestination, accepted: new InheritedSocket(fds.opener) }
+    const startedMs = clock.monotonicMs() - elapsedMs
+    const connection = this.#open(captured, workload, planned, startedMs, { sentBytes, receivedBytes })
+    if (connection === undefined) return false
+    const pipe = new SocketPipe()
+    const target = socketOfDescriptor(fds.target, pipe.targetOnread)
+    const verdict = authorizer.authorize(workload, connection.record.facts)
+    if (verdict.kind === 'denied') connection.cut('policy-change')
+    void this.#copy(captured, pipe, target, connection, { sentBytes, receivedBytes })
+    return true
+  }
+
+  /** Until both ways are done, or until the tunnel that takes this one's place goes on with it. */
+  async #copy(
+    { pod, source, originalDestination, accepted }: CapturedConnection,
+    pipe: SocketPipe,
+    target: Socket,
     connection: OpenConnection,
+    earlier?: Readonly<ByteMeter>,
   ): Promise<void> {
+    const { clock } = this.#options
+    connection.onCancelled = () => pipe.abort()
+    connection.onLeave = (successor, elapsedMs) => {
+      const addresses = { source, originalDestination, target: connection.record.actualDestination }
+      const facts = {
+        way: 'plaintext',
+        podUid: pod.uid,
+        ...addresses,
+        workloadUid: undefined,
+        serviceKey: undefined,
+      } as const
+      void leavePipe(pipe, { successor, clock }, { ...facts, elapsedMs, earlier })
+    }
+    if (connection.isCancelled) pipe.abort()
+    connection.follow(pipe.meter)
+    const result = await pipe.bind(accepted.adopt(pipe.openerOnread), target)
+    if (result.endedBy === 'detached') connection.left()
+    else connection.ended(copyOutcome(result))
+  }
+
+  async #deliver(captured: CapturedConnection, planned: DeliverPlan, connection: OpenConnection): Promise<void> {
+    const { pod, accepted } = captured
     const pipe = new SocketPipe()
     const dial = { target: planned.dial, source: planned.sourceIp, onread: pipe.targetOnread }
     try {
       const target = await this.#options.dialer.connect(pod, dial, connection)
-      connection.onCancelled = () => pipe.abort()
-      if (connection.isCancelled) pipe.abort()
-      connection.follow(pipe.meter)
-      connection.ended(copyOutcome(await pipe.bind(accepted.adopt(pipe.openerOnread), target)))
+      await this.#copy(captured, pipe, target, connection)
     } catch (error) {
       // The application's own refusal is passed on as one; what we cut ends in good order.
       if (connection.closedBy === undefined) accepted.reset()
@@ -69,6 +118,7 @@ export class PlaintextInbound {
     workload: Workload,
     planned: DeliverPlan,
     startedMs: number,
+    earlier?: Readonly<ByteMeter>,
   ): OpenConnection<InboundConnectionRecord> | undefined {
     const { pod, source, originalDestination } = captured
     const { view, network, reporter } = this.#options
@@ -77,6 +127,7 @@ export class PlaintextInbound {
     return reporter.open({
       pod,
       startedMs,
+      earlier,
       record: {
         direction: 'inbound',
         podUid: pod.uid,

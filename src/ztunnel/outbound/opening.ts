@@ -1,5 +1,6 @@
 import { formatConnectTarget, type Traceparent } from '#shared/hbone'
 import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
+import type { ByteMeter } from '#shared/net'
 import type { CapturedConnection } from '../capture/index.ts'
 import type { OutboundConnectionRecord } from '../connections/index.ts'
 import { type Opening, partyOf } from '../reporting/index.ts'
@@ -12,6 +13,8 @@ export interface Leaving {
   readonly startedMs: number
   /** What the next hop is told, when it is a tunnel. */
   readonly traceparent: Traceparent
+  /** Bytes that an earlier process has carried. */
+  readonly earlier?: Readonly<ByteMeter>
 }
 
 /**
@@ -20,7 +23,7 @@ export interface Leaving {
  * @param identity the pod's own, when it is proven to the next hop
  */
 export function openingOf(
-  { captured, workload, startedMs, traceparent }: Leaving,
+  { captured, workload, startedMs, traceparent, earlier }: Leaving,
   planned: ReachingPlan,
   identity: SpiffeId | undefined,
 ): Opening<OutboundConnectionRecord> {
@@ -32,6 +35,7 @@ export function openingOf(
   return {
     pod,
     startedMs,
+    earlier,
     record: {
       direction: 'outbound',
       podUid: pod.uid,

@@ -1,12 +1,13 @@
 import type { Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
 import { newTraceparent } from '#shared/hbone'
-import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
+import { type SpiffeId, serviceKey, type Workload, workloadIdentity } from '#shared/model'
 import type { Logger } from '#shared/telemetry'
 import type { AcceptedSocket, CapturedConnection, LocalPod } from '../capture/index.ts'
 import { type ConnectionReporter, copyOutcome, type OpenConnection } from '../reporting/index.ts'
 import { DirectRequest, type LocalDestination, type SameNode } from '../same-node/index.ts'
 import type { MeshView } from '../state/index.ts'
+import { type Estate, InheritedSocket, leavePipe } from '../succession/index.ts'
 import { Attempt, hasAlternatives, isAlternative, maybeElsewhere, RETRY_WINDOW_MS } from './attempt.ts'
 import { outboundFailure } from './failure.ts'
 import type { HostnameResolver } from './hostname-resolver.ts'
@@ -214,11 +215,62 @@ export class Outbound {
     if (connection === undefined) return
     this.#load?.enter(uidOf(planned))
     try {
-      await join(leaving.captured.accepted, connection, await this.#reach.to(planned, leaving, connection))
+      const reached = await this.#reach.to(planned, leaving, connection)
+      this.#letLeave(leaving, planned, connection, reached)
+      await join(leaving.captured.accepted, connection, reached)
     } catch (error) {
       this.#end(leaving, connection, error)
     } finally {
       this.#load?.leave(uidOf(planned))
+    }
+  }
+
+  /**
+   * Goes on with a connection that was passed through by the tunnel that was here before.
+   *
+   * @param fds of the captured socket and of the one to its target, taken over
+   * @returns false, and leaves both alone, when it cannot
+   */
+  resume(pod: LocalPod, estate: Estate, fds: { readonly opener: number; readonly target: number }): boolean {
+    const { view, clock } = this.#options
+    const workload = view.localWorkload(pod.info)
+    if (workload === undefined) return false
+    const { source, originalDestination, target, elapsedMs, sentBytes, receivedBytes } = estate
+    const service = estate.serviceKey === undefined ? undefined : view.serviceByKey(estate.serviceKey)
+    const destination = {
+      service,
+      servicePort: service === undefined ? undefined : originalDestination.port,
+      workload: estate.workloadUid === undefined ? undefined : view.workloadByUid(estate.workloadUid),
+    }
+    const leaving: Leaving = {
+      captured: { pod, source, originalDestination, accepted: new InheritedSocket(fds.opener) },
+      workload,
+      startedMs: clock.monotonicMs() - elapsedMs,
+      traceparent: newTraceparent(clock),
+      earlier: { sentBytes, receivedBytes },
+    }
+    const planned: ReachingPlan = { kind: 'passthrough', target, destination, hopService: undefined }
+    const connection = this.#options.reporter.open(openingOf(leaving, planned, undefined))
+    if (connection === undefined) return false
+    const reached = this.#reach.inherited(fds.target)
+    this.#letLeave(leaving, planned, connection, reached)
+    void join(leaving.captured.accepted, connection, reached)
+    return true
+  }
+
+  /** Plain sockets can go on in the tunnel that takes this one's place. */
+  #letLeave(leaving: Leaving, planned: ReachingPlan, connection: OpenConnection, { pipe }: Reached): void {
+    if (pipe === undefined || planned.kind !== 'passthrough') return
+    const { captured, earlier } = leaving
+    const { pod, source, originalDestination } = captured
+    const { target, destination } = planned
+    const { clock } = this.#options
+    connection.onLeave = (successor, elapsedMs) => {
+      const workloadUid = destination.workload?.uid
+      const key = destination.service && serviceKey(destination.service)
+      const addresses = { source, originalDestination, target }
+      const facts = { way: 'outbound', podUid: pod.uid, ...addresses, workloadUid, serviceKey: key } as const
+      void leavePipe(pipe, { successor, clock }, { ...facts, elapsedMs, earlier })
     }
   }
 
@@ -231,6 +283,7 @@ export class Outbound {
       return
     }
     if (attempt.cutBy !== undefined) connection.cut(attempt.cutBy)
+    this.#letLeave(leaving, planned, connection, reached)
     join(leaving.captured.accepted, connection, reached)
       .catch((error: unknown) => this.#end(leaving, connection, error))
       .finally(() => this.#load?.leave(uidOf(planned)))
@@ -271,9 +324,10 @@ async function join(accepted: AcceptedSocket, connection: OpenConnection, reache
   const stopFollowing = reached.onRevoked(() => connection.cut('certificate-revoked'))
   const copied = reached.carry(accepted)
   if (connection.isCancelled) reached.abort()
-  const outcome = copyOutcome(await copied)
+  const result = await copied
   stopFollowing()
-  connection.ended(outcome)
+  if (result.endedBy === 'detached') connection.left()
+  else connection.ended(copyOutcome(result))
 }
 
 function uidOf({ destination }: ReachingPlan): string {

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import {
@@ -12,7 +13,7 @@ import {
 } from '#shared/hbone'
 import type { Cancellation } from '#shared/lifecycle'
 import { type SpiffeId, workloadIdentity } from '#shared/model'
-import { type ByteMeter, type CopyResult, SocketPipe } from '#shared/net'
+import { type ByteMeter, type CopyResult, SocketPipe, socketOfDescriptor } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
 import type { AcceptedSocket, LocalPod } from '../capture/index.ts'
 import type { PodDialer } from '../dial/index.ts'
@@ -43,6 +44,8 @@ export interface Reached {
   abort(): void
   /** Tells when a certificate of a peer on the way is revoked; the returned function ends that. */
   onRevoked(tell: () => void): () => void
+  /** Of two plain sockets: what another process can go on with. */
+  readonly pipe?: SocketPipe
 }
 
 const NOTHING_TO_STOP = (): void => {}
@@ -135,16 +138,13 @@ export class Reach {
   ): Promise<Reached> {
     const pipe = new SocketPipe()
     const dial = { target, onread: pipe.targetOnread }
-    const socket = await this.#options.dialer.connect(captured.pod, dial, cancellation)
-    return {
-      meter: pipe.meter,
-      carry: (accepted) => pipe.bind(accepted.adopt(pipe.openerOnread), socket),
-      abort: () => {
-        pipe.abort()
-        socket.destroy()
-      },
-      onRevoked: () => NOTHING_TO_STOP,
-    }
+    return reachedPlainly(pipe, await this.#options.dialer.connect(captured.pod, dial, cancellation))
+  }
+
+  /** The next hop of a connection that another process has made. */
+  inherited(fd: number): Reached {
+    const pipe = new SocketPipe()
+    return reachedPlainly(pipe, socketOfDescriptor(fd, pipe.targetOnread))
   }
 
   #follow(chains: TunnelStream['chains'], tell: () => void): () => void {
@@ -167,3 +167,16 @@ export class Reach {
 }
 
 const FORWARDED_NETWORK = 'x-forwarded-network'
+
+function reachedPlainly(pipe: SocketPipe, socket: Socket): Reached {
+  return {
+    meter: pipe.meter,
+    carry: (accepted) => pipe.bind(accepted.adopt(pipe.openerOnread), socket),
+    abort: () => {
+      pipe.abort()
+      socket.destroy()
+    },
+    onRevoked: () => NOTHING_TO_STOP,
+    pipe,
+  }
+}

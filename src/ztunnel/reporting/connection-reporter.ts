@@ -11,6 +11,7 @@ import type {
   ConnectionTable,
   DeniedBy,
 } from '../connections/index.ts'
+import type { Successor } from '../succession/index.ts'
 import type { ConnectionLabels, ConnectionMetrics, CountedConnection } from './connection-metrics.ts'
 import { earlyCause } from './early-cause.ts'
 
@@ -33,6 +34,8 @@ export interface Opening<R extends ConnectionRecord> {
   readonly labels: ConnectionLabels
   /** When it was accepted, on the steady clock. */
   readonly startedMs: number
+  /** Bytes that an earlier process has carried and counted. */
+  readonly earlier?: Readonly<ByteMeter> | undefined
 }
 
 export interface ConnectionReporterOptions {
@@ -40,6 +43,8 @@ export interface ConnectionReporterOptions {
   readonly accessLog: AccessLog
   readonly metrics: ConnectionMetrics
   readonly table: ConnectionTable
+  /** The tunnel that takes this one's place, once this one drains; undefined while it does not, or alone. */
+  readonly successor?: () => Successor | undefined
 }
 
 const NO_BYTES: Readonly<ByteMeter> = { sentBytes: 0, receivedBytes: 0 }
@@ -83,6 +88,8 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
   readonly #entry: Connection<R>
   readonly #counted: CountedConnection
   onCancelled: (() => void) | undefined
+  /** Set by whoever can leave it to another process; that calls `left` when it is done. */
+  onLeave: ((successor: Successor, elapsedMs: number) => void) | undefined
   #meter = NO_BYTES
   #isEnded = false
 
@@ -114,6 +121,20 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
     this.#counted.follow(meter)
   }
 
+  drain(): void {
+    const successor = this.#options.successor?.()
+    if (successor !== undefined) this.onLeave?.(successor, this.#options.clock.monotonicMs() - this.#opening.startedMs)
+  }
+
+  /** It goes on in another process, which will tell of its end. */
+  left(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#entry.remove()
+    this.#counted.closed('-')
+    this.#opening.pod.work.leave(this)
+  }
+
   cut(reason: ConnectionCloseReason): void {
     this.#entry.close(reason)
   }
@@ -124,8 +145,9 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
     this.#isEnded = true
     const { error, flag, deniedBy } =
       this.closedBy === undefined ? seen : { ...outcomeOf(this.closedBy), deniedBy: this.#entry.deniedBy }
-    const { subject, startedMs, pod } = this.#opening
-    const { sentBytes, receivedBytes } = this.#meter
+    const { subject, startedMs, pod, earlier = NO_BYTES } = this.#opening
+    const sentBytes = earlier.sentBytes + this.#meter.sentBytes
+    const receivedBytes = earlier.receivedBytes + this.#meter.receivedBytes
     // The application of this side is the one that opened when going out, the one that answers when coming in.
     const [sent, received] = subject.direction === 'outbound' ? [sentBytes, receivedBytes] : [receivedBytes, sentBytes]
     this.#entry.remove()

@@ -1,5 +1,6 @@
 import { readdirSync, statSync, unlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import type { Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
 import { connectSeqPacket, type SeqPacketConnection } from '#shared/sys'
@@ -25,7 +26,7 @@ const ANSWER_TIMEOUT_MS = 5_000
  *
  * @param ownPath where connections can be left to this tunnel itself
  */
-export function findSuccessor(ownPath: string, log: Logger): Successor | undefined {
+export function findSuccessor(ownPath: string, clock: Clock, log: Logger): Successor | undefined {
   const folder = dirname(ownPath)
   const ownMs = statSync(ownPath, { throwIfNoEntry: false })?.mtimeMs
   if (ownMs === undefined) return undefined
@@ -39,7 +40,7 @@ export function findSuccessor(ownPath: string, log: Logger): Successor | undefin
     .sort((a, b) => b.mtimeMs - a.mtimeMs)
   for (const { path } of newer) {
     try {
-      return new ConnectedSuccessor(connectSeqPacket(path))
+      return new ConnectedSuccessor(connectSeqPacket(path), clock)
     } catch (error) {
       log.debug('nobody is there any more', { path, reason: reasonOf(error) })
       unlinkSync(path)
@@ -50,12 +51,14 @@ export function findSuccessor(ownPath: string, log: Logger): Successor | undefin
 
 class ConnectedSuccessor implements Successor {
   readonly #connection: SeqPacketConnection
+  readonly #clock: Clock
   /** One question at a time; each begins when the answer to the last has come. */
   #last: Promise<unknown> = Promise.resolve()
   #isLost = false
 
-  constructor(connection: SeqPacketConnection) {
+  constructor(connection: SeqPacketConnection, clock: Clock) {
     this.#connection = connection
+    this.#clock = clock
   }
 
   leave(estate: Estate, opener: number, target: number): Promise<boolean> {
@@ -77,7 +80,10 @@ class ConnectedSuccessor implements Successor {
       this.#isLost = true
       return false
     }
-    const answer = await this.#connection.receive(AbortSignal.timeout(ANSWER_TIMEOUT_MS)).catch(() => undefined)
+    const late = new AbortController()
+    const timer = this.#clock.setTimer(ANSWER_TIMEOUT_MS, () => late.abort(), true)
+    const answer = await this.#connection.receive(late.signal).catch(() => undefined)
+    timer.cancel()
     // One that is late could be taken for that to the next question.
     this.#isLost = answer === undefined
     return answer === undefined || Buffer.from(answer.bytes).equals(TAKEN)

@@ -1,3 +1,5 @@
 export { findSuccessor, type Successor } from './bequest.ts'
 export { decodeEstate, type Estate, encodeEstate } from './estate.ts'
 export { becomeHeir, type Heir, type HeirOptions } from './heir.ts'
+export { InheritedSocket, leavePipe } from './passing-on.ts'
+export { Succession } from './succession.ts'

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '#shared/clock'
 import { acceptRaw, type CopyResult, descriptorOf, SocketPipe, socketOfDescriptor } from '#shared/net'
 import { becomeHeir, type Estate, findSuccessor, type Successor } from '../../../../src/ztunnel/succession/index.ts'
 import { socket as address } from '../../../support/mesh-builder.ts'
@@ -49,7 +50,7 @@ describe('a connection whose sockets another process goes on with', () => {
         return true
       },
     })
-    const found = findSuccessor(own.path, quietLogger)
+    const found = findSuccessor(own.path, systemClock, quietLogger)
     if (found === undefined) throw new Error('there is no successor')
     successor = found
     open.push(own, heir, successor)

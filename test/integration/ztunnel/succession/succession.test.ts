@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '#shared/clock'
 import { connectSeqPacket } from '#shared/sys'
 import { becomeHeir, type Estate, findSuccessor, type Heir } from '../../../../src/ztunnel/succession/index.ts'
 import { socket } from '../../../support/mesh-builder.ts'
@@ -48,19 +49,19 @@ describe('a tunnel that leaves its connections to the next', () => {
 
   it('finds the newest of those that began after it, and not itself', async () => {
     const first = heir(closing('first'))
-    expect(findSuccessor(first.path, quietLogger)).toBeUndefined()
+    expect(findSuccessor(first.path, systemClock, quietLogger)).toBeUndefined()
     await laterTick()
     const second = heir(closing('second'))
     await laterTick()
     const third = heir(closing('third'))
     const fds = [openSync(folder, 'r'), openSync(folder, 'r')] as const
-    const successor = findSuccessor(first.path, quietLogger)
+    const successor = findSuccessor(first.path, systemClock, quietLogger)
     expect(
       await Promise.all([successor?.leave(ESTATE, ...fds), successor?.leave({ ...ESTATE, podUid: 'b' }, ...fds)]),
     ).toEqual([true, true])
     expect(taken).toEqual(['third pod', 'third b'])
-    expect(findSuccessor(third.path, quietLogger)).toBeUndefined()
-    expect(findSuccessor(second.path, quietLogger)).toBeDefined()
+    expect(findSuccessor(third.path, systemClock, quietLogger)).toBeUndefined()
+    expect(findSuccessor(second.path, systemClock, quietLogger)).toBeDefined()
     for (const fd of fds) closeSync(fd)
     await successor?.close()
   })
@@ -73,7 +74,7 @@ describe('a tunnel that leaves its connections to the next', () => {
       if (wants) for (const fd of [opener, target]) closeSync(fd)
       return wants
     })
-    const successor = findSuccessor(first.path, quietLogger)
+    const successor = findSuccessor(first.path, systemClock, quietLogger)
     const fds = [openSync(folder, 'r'), openSync(folder, 'r')] as const
     expect(await successor?.leave(ESTATE, ...fds)).toBe(false)
     wants = true
@@ -89,7 +90,7 @@ describe('a tunnel that leaves its connections to the next', () => {
     await gone.close()
     writeFileSync(join(folder, 'ztunnel-heir-0123456789abcdef.sock'), '')
     writeFileSync(join(folder, 'other'), '')
-    expect(findSuccessor(first.path, quietLogger)).toBeUndefined()
+    expect(findSuccessor(first.path, systemClock, quietLogger)).toBeUndefined()
     expect(readdirSync(folder).sort()).toEqual(['other', first.path.slice(folder.length + 1)].sort())
   })
 

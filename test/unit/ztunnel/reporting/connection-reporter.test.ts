@@ -218,4 +218,32 @@ describe('ConnectionReporter', () => {
     expect(reporter.open(opening('outbound'))).toBeUndefined()
     expect(counted()).toContain('istio_tcp_connections_opened_total - 1')
   })
+
+  it('tells nothing of a connection that goes on in another process, and counts it as over here', () => {
+    const { reporter, opening, lines, table, work, counted } = reporterOf()
+    const connection = reporter.open(opening('outbound'))
+    connection?.left()
+    connection?.ended({ error: 'late', flag: 'CONNECT' })
+    expect([lines, table.size, work.size]).toEqual([[], 0, 0])
+    expect(counted()).toContain('istio_tcp_sockets_open 0')
+  })
+
+  it('tells of all bytes of a connection that began in another process, and counts its own', () => {
+    const { reporter, opening, lines, counted } = reporterOf()
+    const earlier = { sentBytes: 1_000, receivedBytes: 2_000 }
+    const connection = reporter.open({ ...opening('outbound'), earlier })
+    connection?.follow({ sentBytes: 1, receivedBytes: 2 })
+    connection?.ended(SUCCESS)
+    expect(lines.join('')).toContain('bytes_sent=1001 bytes_recv=2002')
+    expect(counted()).toContain('istio_tcp_received_bytes_total - 1')
+  })
+
+  it('offers a connection to the successor when it drains, if there is one and the connection can be left', () => {
+    const { reporter, opening } = reporterOf()
+    const connection = reporter.open(opening('outbound'))
+    let offered = 0
+    if (connection !== undefined) connection.onLeave = () => offered++
+    connection?.drain()
+    expect(offered).toBe(0)
+  })
 })
