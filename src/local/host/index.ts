@@ -1,5 +1,5 @@
 export { BoundedLog } from './bounded-log.ts'
-export { ancestorsOf, areNeighbours, killNeighbours, killSession, MachinePids } from './machine-pids.ts'
+export { ancestorsOf, areNeighbours, killNeighbours, MachinePids } from './machine-pids.ts'
 export { type Command, describeEnd, type ProcessEnd, ProcessGroup } from './process-group.ts'
 export { type ProcessState, RestartingProcess } from './restarting-process.ts'
 export { runTool } from './run-tool.ts'
