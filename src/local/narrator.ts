@@ -55,7 +55,7 @@ export class Narrator {
     this.#hasBeenReady = true
     this.stop()
     const running = mesh.cluster.pods.filter(({ runner }) => runner.end === undefined)
-    this.#progress.say('ready', `${running.length} pods running`)
+    this.#progress.say('ready', running.length === 1 ? '1 pod running' : `${running.length} pods running`)
   }
 
   stop(): void {

@@ -59,7 +59,10 @@ describe.runIf(requirePrivileges() && hasKubectl())('kubectl and a mesh on one m
     expect((await ambit.run(['kubectl', 'get', 'pod', 'web', '-n', 'shop', '-o', 'name'])).stdout).toBe('pod/web\n')
   })
 
-  it('takes a namespace into the mesh by its label, within a second, and out again', async () => {
+  // The time that users are promised, and kubectl's own; a machine that is busy with other things gets another chance.
+  it('takes a namespace into the mesh by its label, within a second, and out again', { retry: 2 }, async () => {
+    await told('label namespace legacy istio.io/dataplane-mode-')
+    await ambit.until(({ pods }) => pods.every(({ namespace, captured }) => namespace !== 'legacy' || !captured))
     expect(await ask()).toMatch(/^200 /)
     const labelledMs = Date.now()
     await told('label namespace legacy istio.io/dataplane-mode=ambient')

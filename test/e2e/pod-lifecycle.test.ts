@@ -6,6 +6,9 @@ import { Ambit } from '../support/ambit.ts'
 import { hasKubectl, kubectl } from '../support/kube-api.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 
+/** A grace that nobody waits for: longer than any test may run. */
+const AN_HOUR = 3_600
+
 const NAMESPACES = `
 apiVersion: v1
 kind: Namespace
@@ -252,15 +255,13 @@ spec:
   it.each(['--grace-period=0 --force', '--now'])('with a preStop that never ends goes at once with %s', async (how) => {
     await pod(
       'stuck',
-      `{ containers: [{ name: c, image: x, command: [sleep, infinity], lifecycle: { preStop: { exec: { command: [sleep, infinity] } } } }] }`,
+      `{ terminationGracePeriodSeconds: ${AN_HOUR}, containers: [{ name: c, image: x, command: [sleep, infinity], lifecycle: { preStop: { exec: { command: [sleep, infinity] } } } }] }`,
     )
     await untilWords('stuck', '1/1 Running 0')
     await told('delete pod stuck -n plain --wait=false')
     await untilWords('stuck', 'Terminating')
-    const startedMs = Date.now()
     await told(`delete pod stuck -n plain ${how}`)
     await ambit.until(({ pods }) => pods.every(({ name }) => name !== 'stuck'))
-    expect(Date.now() - startedMs).toBeLessThan(10_000)
   })
 
   it('fails at its deadline', async () => {
@@ -320,11 +321,9 @@ spec: { selector: { app: server }, ports: [{ port: 80, targetPort: 8080 }] }`,
   it('does not hold the end of the mesh, whatever its preStop does', async () => {
     await pod(
       'holder',
-      `{ containers: [{ name: c, image: x, command: [sleep, infinity], lifecycle: { preStop: { exec: { command: [sleep, infinity] } } } }] }`,
+      `{ terminationGracePeriodSeconds: ${AN_HOUR}, containers: [{ name: c, image: x, command: [sleep, infinity], lifecycle: { preStop: { exec: { command: [sleep, infinity] } } } }] }`,
     )
     await untilWords('holder', '1/1 Running 0')
-    const startedMs = Date.now()
     expect(await ambit.run(['down'])).toMatchObject({ code: 0 })
-    expect(Date.now() - startedMs).toBeLessThan(10_000)
   })
 })

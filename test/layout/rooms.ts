@@ -71,11 +71,11 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     images: [],
     'pod-plan': ['images', 'apiserver'],
     volumes: ['host', 'pod-plan', 'apiserver'],
-    logs: ['host'],
+    logs: [],
     'pod-streams': ['host', 'logs', 'apiserver'],
     kubelet: ['host', 'network', 'pod-plan', 'logs'],
     'cluster-api': ['host', 'network', 'services', 'store', 'apiserver', 'controllers'],
-    objects: ['host', 'network', 'services', 'pod-plan', 'kubelet', 'apiserver'],
+    objects: ['network', 'services', 'pod-plan', 'apiserver'],
     programs: ['host', 'kubelet'],
     runtime: [
       'host',
@@ -89,7 +89,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
       'apiserver',
       'controllers',
     ],
-    control: ['host', 'kubelet'],
+    control: ['host'],
   },
   'port-opener': {},
   cli: {
@@ -100,8 +100,8 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     client: ['print', 'target'],
     cluster: ['print'],
     kubectl: ['cluster', 'flags', 'manifests', 'print'],
-    checks: ['client', 'cluster', 'print', 'target'],
-    commands: ['client', 'print', 'flags', 'target', 'cluster', 'manifests', 'kubectl', 'checks'],
+    checks: ['client', 'cluster', 'print'],
+    commands: ['client', 'print', 'flags', 'target', 'cluster', 'kubectl', 'checks'],
   },
 }
 

@@ -94,7 +94,7 @@ export function machineFacts(path: string): MachineFacts {
     nodeVersion: process.versions.node,
     missingTools: Object.keys(TOOLS).filter((name) => !isThere(name)),
     namespaceProblem: isThere('unshare') ? namespaceProblem(folders) : 'The program unshare is missing.',
-    hasNfTables: hasModule('nf_tables'),
+    hasNfTables: hasModule('nf_tables') ?? hasSymbol('nft_do_chain'),
     hasIpv6: existsSync('/proc/sys/net/ipv6'),
     hasOverlay: /\boverlay$/m.test(readOr('/proc/filesystems')) || hasModule('overlay'),
     hasKubectl: path.split(':').some((folder) => folder.startsWith('/') && isProgram(join(folder, 'kubectl'))),
@@ -118,6 +118,11 @@ function hasModule(name: string): boolean | undefined {
   const lists = ['modules.builtin', 'modules.dep'].map((list) => readOr(join(folder, list)))
   if (lists.every((list) => list === '')) return undefined
   return lists.some((list) => new RegExp(`/${name}\\.ko`, 'm').test(list))
+}
+
+/** Whether the running kernel has a function; true or unknown, as a kernel may keep no list of these either. */
+function hasSymbol(name: string): true | undefined {
+  return new RegExp(` ${name}\\s`).test(readOr('/proc/kallsyms')) ? true : undefined
 }
 
 function readOr(file: string): string {

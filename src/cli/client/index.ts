@@ -8,7 +8,6 @@ export {
   launchSupervisor,
   listenOnLoopback,
   namespaceFlags,
-  supervisorEnv,
 } from './launch.ts'
 export { showFile } from './show-file.ts'
 export {

@@ -164,7 +164,7 @@ export function namespaceFlags(env: Readonly<Record<string, string>>): readonly 
 }
 
 /** An ordinary user's PATH may lack the folders of ip and its like. */
-export function supervisorEnv({
+function supervisorEnv({
   path,
   logFilter,
 }: Pick<LaunchSettings, 'path' | 'logFilter'>): Readonly<Record<string, string>> {

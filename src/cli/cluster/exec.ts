@@ -68,7 +68,7 @@ async function receive(channels: ChannelStream, { stdout, stderr }: Terminal): P
 }
 
 /** 0, or the command's own status. @throws MeshError when the server says anything else, or nothing */
-export function exitCodeOf(status: unknown): number {
+function exitCodeOf(status: unknown): number {
   if (!isRecord(status))
     throw new MeshError('COMMAND_FAILED', 'the stream ended without the status of the command; it may still run')
   if (status.status === 'Success') return 0

@@ -1,6 +1,6 @@
 export { acceptance, conditionsOf, type StatusCondition } from './conditions.ts'
 export { discover, findResource, findResources, objectName, readDiscovery, type ServedResource } from './discovery.ts'
-export { type ExecOrder, execThroughApi, exitCodeOf } from './exec.ts'
+export { execThroughApi } from './exec.ts'
 export { podPage } from './forward.ts'
 export { type PathStep, parseJsonPath, valuesAt, valueText } from './json-path.ts'
 export { MESH_NAMESPACE, type MeshPod, meshPods, podCalled } from './mesh-pods.ts'

@@ -3,6 +3,7 @@ import { table } from '../print/index.ts'
 
 /** Pods with node, address, identity, and whether they are in the mesh. */
 export function podTable(pods: readonly PodStatus[]): string {
+  if (pods.length === 0) return 'No pods.\n'
   const rows = pods.map((pod) => [
     pod.namespace,
     pod.name,
@@ -11,10 +12,15 @@ export function podTable(pods: readonly PodStatus[]): string {
     pod.addresses[0] ?? '-',
     pod.enrolled ? pod.identity : '-',
     enrolledWord(pod),
-    pod.restarts === 0 ? '' : `${pod.restarts} restarts`,
+    restartsText(pod.restarts),
     pod.ready ? '' : pod.reason || pod.phase,
   ])
   return table(['NAMESPACE', 'POD', 'READY', 'NODE', 'ADDRESS', 'IDENTITY', 'ENROLLED', '', ''], rows)
+}
+
+function restartsText(restarts: number): string {
+  if (restarts === 0) return ''
+  return restarts === 1 ? '1 restart' : `${restarts} restarts`
 }
 
 function enrolledWord({ enrolled, captured }: PodStatus): string {

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml'
 
 /** The two forms for machines; both with the same keys. */
-export const DOCUMENT_FORMATS = ['json', 'yaml'] as const
+const DOCUMENT_FORMATS = ['json', 'yaml'] as const
 export type DocumentFormat = (typeof DOCUMENT_FORMATS)[number]
 
 export function documentText(format: DocumentFormat, value: unknown): string {

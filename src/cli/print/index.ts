@@ -1,7 +1,7 @@
 export { type CompletedCommand, completionScript, SHELLS, type Shell } from './completion.ts'
 export { type ConfigDump, type ConfigKind, configTable, configValues, KINDS } from './config-dump.ts'
 export { type ConfigFilter, filterDump, readConfigDump } from './config-filter.ts'
-export { DOCUMENT_FORMATS, type DocumentFormat, documentText } from './documents.ts'
+export { type DocumentFormat, documentText } from './documents.ts'
 export { type ProxySync, type ProxyType, proxyTable, readSyncz } from './proxy-status.ts'
 export { table } from './table.ts'
 export { flushed, type Terminal } from './terminal.ts'

@@ -18,7 +18,7 @@ export interface KubeconfigContents {
 const CLUSTER = 'ambit'
 
 /** A kubeconfig with everything in it, so that it can be copied. */
-export function kubeconfigText({ server, caPem, user, credential }: KubeconfigContents): string {
+function kubeconfigText({ server, caPem, user, credential }: KubeconfigContents): string {
   const base64 = (text: string): string => Buffer.from(text).toString('base64')
   const identity =
     credential.kind === 'token-file'

@@ -3,7 +3,7 @@ import type { Duplex, Readable, Writable } from 'node:stream'
 import type { Clock } from '#shared/clock'
 import type { ApiObject, ManagedFieldsEntry } from '../store/index.ts'
 import type { FieldProblem, ResourceDefinition, ResourceRegistry, VersionDefinition } from './definition-types.ts'
-import type { ObjectAccess, PatchKind, RequestAttributes, RequestContext, UserInfo } from './request-types.ts'
+import type { PatchKind, RequestAttributes, RequestContext, UserInfo } from './request-types.ts'
 
 export type * from '../store/index.ts'
 export type * from './definition-types.ts'
@@ -276,6 +276,3 @@ export interface ServerParts {
   readonly createCrdDefinition: CreateCrdDefinition
   readonly createStreams: (backend: PodBackend, clock: Clock) => StreamHandler
 }
-
-/** Something that reconciles inside the process (garbage collection, namespaces) gets this and returns its end. */
-export type Attachment = (access: ObjectAccess, registry: ResourceRegistry) => { close(): Promise<void> }

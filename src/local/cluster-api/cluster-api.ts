@@ -1,4 +1,4 @@
-import { arch, release } from 'node:os'
+import { arch, availableParallelism, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
@@ -190,6 +190,8 @@ function apiPlaceOf({ fabricAddresses }: Nodes): { readonly address: IpAddress; 
   return { address: API_ADDRESSES[ipFamily(endpoint)], endpoint }
 }
 
+const KIB = 1024
+
 function factsOf({ name, addresses, podCidrs }: Nodes['list'][number]): Parameters<typeof registerNode>[1] {
   const machine = { 'kubernetes.io/os': 'linux', 'kubernetes.io/arch': goArch() }
   return {
@@ -200,7 +202,7 @@ function factsOf({ name, addresses, podCidrs }: Nodes['list'][number]): Paramete
     podCidrs,
     isReady: true,
     message: 'the node is a network namespace of this machine',
-    capacity: { pods: '253' },
+    capacity: { cpu: `${availableParallelism()}`, memory: `${Math.floor(totalmem() / KIB)}Ki`, pods: '253' },
     nodeInfo: {
       machineID: '',
       systemUUID: '',

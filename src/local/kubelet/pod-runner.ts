@@ -43,7 +43,6 @@ export interface PodMachine {
 export interface PodOrder {
   readonly namespace: string
   readonly name: string
-  readonly hostname: string
   readonly uid: string
   readonly plan: PodPlan
   readonly volumes: PodVolumes

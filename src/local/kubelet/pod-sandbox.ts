@@ -32,13 +32,13 @@ export class PodSandbox {
   /** @throws MeshError `COMMAND_FAILED`; what was made until then stays for `close` */
   async open(): Promise<NamespaceHolder> {
     const { tools, network, netnsDir, hidden } = this.#machine
-    const { uid, hostname, hosts, resolv, volumesDir, addresses } = this.#order
+    const { uid, plan, hosts, resolv, volumesDir, addresses } = this.#order
     const hostsFile = join(this.#dir, 'hosts')
     const resolvFile = join(this.#dir, 'resolv.conf')
     mkdirSync(this.#dir, { recursive: true, mode: 0o700 })
     writeFileSync(hostsFile, hosts, { mode: 0o644 })
     writeFileSync(resolvFile, resolv, { mode: 0o644 })
-    const holder = await openSandbox(tools, { hostname, hostsFile, resolvFile, volumesDir, hidden })
+    const holder = await openSandbox(tools, { hostname: plan.hostname, hostsFile, resolvFile, volumesDir, hidden })
     this.#holder = holder
     await network.connect(holder.netnsPath, addresses)
     symlinkSync(holder.netnsPath, join(netnsDir, uid))

@@ -17,7 +17,7 @@ export interface ContainerLogSettings {
 }
 
 /** 8 MiB and two older files for each of the last two runs: 48 MiB a container at most. */
-export const logDefaults: LogLimits = { fileBytes: 8 << 20, olderFiles: 2 }
+const logDefaults: LogLimits = { fileBytes: 8 << 20, olderFiles: 2 }
 /** Runs of which files are kept: the last one and the one before. */
 const KEPT_RUNS = 2
 

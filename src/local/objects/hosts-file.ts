@@ -1,7 +1,9 @@
 import { isRecord, list, oneOf, optional, record, type Shape, text } from '#shared/document'
 import type { ApiObject } from '../apiserver/index.ts'
 import { CLUSTER_DOMAIN } from '../network/index.ts'
+import { hostNames } from '../pod-plan/index.ts'
 
+const name = text('')
 const aliases = list(record({ ip: text(''), hostnames: list(text()) }))
 const resolver = record({
   nameservers: list(text()),
@@ -13,7 +15,6 @@ const policy = oneOf(['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'Non
 /** Linux's own bounds (resolv.conf(5)); what is over them would be read by nobody. */
 const MAX_NAME_SERVERS = 3
 const MAX_SEARCHES = 32
-const MAX_HOSTNAME = 63
 
 /** Where names are asked for. */
 export interface NameServers {
@@ -23,17 +24,11 @@ export interface NameServers {
   readonly node: string
 }
 
-/** What a pod calls itself: `spec.hostname`, else its name, as far as a host name may be long. */
-export function hostnameOf({ metadata, spec }: ApiObject): string {
-  const given = isRecord(spec) && typeof spec.hostname === 'string' ? spec.hostname : ''
-  return given || metadata.name.slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '')
-}
-
 /** /etc/hosts of a pod, as a kubelet writes it; every other name is the DNS's. */
 export function hostsFile(pod: ApiObject, addresses: readonly string[]): string {
-  const { hostAliases, subdomain } = fieldsOf(pod)
-  const hostname = hostnameOf(pod)
-  const full = subdomain === '' ? [] : [`${hostname}.${subdomain}.${pod.metadata.namespace}.svc.${CLUSTER_DOMAIN}`]
+  const { hostAliases, hostname, subdomain } = fieldsOf(pod)
+  const { short, full } = hostNames(pod, { hostname, subdomain })
+  const own = full === '' ? [short] : [full, short]
   const added = read(aliases, hostAliases).filter(({ hostnames }) => hostnames.length > 0)
   const lines = [
     '# Kubernetes-managed hosts file.',
@@ -43,7 +38,7 @@ export function hostsFile(pod: ApiObject, addresses: readonly string[]): string 
     'fe00::0\tip6-mcastprefix',
     'fe00::1\tip6-allnodes',
     'fe00::2\tip6-allrouters',
-    ...addresses.map((address) => [address, ...full, hostname].join('\t')),
+    ...addresses.map((address) => [address, ...own].join('\t')),
     ...(added.length === 0 ? [] : ['', '# Entries added by HostAliases.']),
     ...added.map(({ ip, hostnames }) => [ip, ...hostnames].join('\t')),
   ]
@@ -82,12 +77,13 @@ function ofPolicy(dnsPolicy: ReturnType<typeof policy>, namespace: string, serve
 
 function fieldsOf({ spec }: ApiObject): {
   readonly hostAliases: unknown
+  readonly hostname: string
   readonly subdomain: string
   readonly dnsPolicy: unknown
   readonly dnsConfig: unknown
 } {
-  const { hostAliases, subdomain, dnsPolicy, dnsConfig } = isRecord(spec) ? spec : {}
-  return { hostAliases, subdomain: typeof subdomain === 'string' ? subdomain : '', dnsPolicy, dnsConfig }
+  const { hostAliases, hostname, subdomain, dnsPolicy, dnsConfig } = isRecord(spec) ? spec : {}
+  return { hostAliases, hostname: read(name, hostname), subdomain: read(name, subdomain), dnsPolicy, dnsConfig }
 }
 
 function unique(items: readonly string[]): readonly string[] {

@@ -1,5 +1,5 @@
 export { ApiObjects, type ApiPod } from './api-objects.ts'
 export { type Desired, DesiredObjects, type DesiredSource } from './desired.ts'
 export { FolderApply, POD_FOLDER } from './folder-apply.ts'
-export { hostnameOf, hostsFile, type NameServers, resolvFile } from './hosts-file.ts'
+export { hostsFile, type NameServers, resolvFile } from './hosts-file.ts'
 export { localKinds } from './kinds.ts'

@@ -2,6 +2,7 @@ export { type ConfigData, ConfigSource, type Followed } from './config-source.ts
 export { fieldValue, type MachineSize, type PodAddressFacts, resourceValue } from './downward.ts'
 export { labelOf, missing } from './environment.ts'
 export type { ConfigRef } from './environment-spec.ts'
+export { type HostNames, hostNames } from './host-names.ts'
 export { type KnownIds, readKnownIds } from './id-maps.ts'
 export { followedBy, type PlanSettings, planPod, readSpec } from './plan-pod.ts'
 export { type PodRules, podProblems } from './problems.ts'

@@ -5,6 +5,7 @@ import type { ConfigSource, Followed } from './config-source.ts'
 import { fieldValue, type MachineSize, type PodAddressFacts, resourceValue } from './downward.ts'
 import { environmentOf } from './environment.ts'
 import { expand } from './expand.ts'
+import { hostNames } from './host-names.ts'
 import { planMounts } from './mounts.ts'
 import { serviceLinks } from './service-links.ts'
 import { type ContainerSpec, type PodSpec, podSpec } from './spec.ts'
@@ -26,7 +27,6 @@ export interface PlanSettings {
   readonly baseEnv: Readonly<Record<string, string>>
 }
 
-const CLUSTER_DOMAIN = 'cluster.local'
 /** Linux takes no more. */
 const MAX_HOSTNAME = 64
 const NO_IMAGE: ImageCommand = { command: [], args: [], env: {}, workingDir: undefined }
@@ -34,7 +34,8 @@ const NO_IMAGE: ImageCommand = { command: [], args: [], env: {}, workingDir: und
 /** What a pod without problems runs on this machine. There are no images here: a container is a command of this machine. */
 export function planPod(settings: PlanSettings): PodPlan {
   const spec = readSpec(settings.pod)
-  const hostname = hostnameOf(settings.pod, spec)
+  const { short, full } = hostNames(settings.pod, spec)
+  const hostname = spec.setHostnameAsFQDN && full !== '' ? full.slice(0, MAX_HOSTNAME) : short
   const plan = (container: ContainerSpec, restart: ContainerPlan['restart']): ContainerPlan => ({
     name: container.name,
     image: container.image,
@@ -77,12 +78,6 @@ export function readSpec({ metadata, spec }: ApiObject): PodSpec {
   return podSpec(spec, ['spec'], (path, problem) => {
     throw new TypeError(`${path.join('.')} of pod ${metadata.namespace}/${metadata.name} ${problem}`)
   })
-}
-
-function hostnameOf({ metadata }: ApiObject, { hostname, subdomain, setHostnameAsFQDN }: PodSpec): string {
-  const short = hostname === '' ? metadata.name.slice(0, MAX_HOSTNAME).replace(/[-.]+$/, '') : hostname
-  const full = `${short}.${subdomain}.${metadata.namespace}.svc.${CLUSTER_DOMAIN}`
-  return setHostnameAsFQDN && subdomain !== '' ? full.slice(0, MAX_HOSTNAME) : short
 }
 
 function runOf(container: ContainerSpec, spec: PodSpec, hostname: string, settings: PlanSettings): ContainerRun {

@@ -8,7 +8,7 @@ import { EventRecorder } from '../controllers/index.ts'
 import { type PodEvent, PodRunner } from '../kubelet/index.ts'
 import { removeLeftoverLogs, removePodLogs } from '../logs/index.ts'
 import type { PodAddresses } from '../network/index.ts'
-import { ApiObjects, type ApiPod, hostnameOf, hostsFile, resolvFile } from '../objects/index.ts'
+import { ApiObjects, type ApiPod, hostsFile, resolvFile } from '../objects/index.ts'
 import { earlierRuns, earlierStartMs } from './earlier-life.ts'
 import { Enrolment, isEnrolled } from './enrolment.ts'
 import type { MadePod } from './pod-maker.ts'
@@ -191,7 +191,6 @@ export class Cluster implements Closer {
       uid,
       ...made,
       addresses,
-      hostname: hostnameOf(raw),
       hosts: hostsFile(raw, addresses.ips),
       resolv: resolvFile(raw, nameServers),
       startedAtMs,

@@ -186,6 +186,8 @@ const session: readonly Step[] = [
   { run: 'scale wd w -n shop --replicas=4', stdout: 'widget.demo.dev/w scaled' },
   { run: 'patch wd w -n shop --type=merge -p {"spec":{"size":7}}', stdout: 'widget.demo.dev/w patched' },
   { run: 'explain wd.spec.size', stdout: /FIELD: size <integer>/ },
+  // kubectl learns from a 404 of no object that nobody has ephemeral containers.
+  { run: 'debug cart -n shop --image=any', code: 1, stderr: /ephemeral containers are disabled for this cluster/ },
   { run: 'delete pod cart -n shop', stdout: 'pod "cart" deleted' },
   { run: 'wait --for=delete pod/cart -n shop --timeout=5s' },
   { run: 'get pod cart -n shop', code: 1, stderr: 'Error from server (NotFound): pods "cart" not found' },

@@ -211,7 +211,7 @@ describe('discovery', () => {
     })
     const { resources } = (await client.get('/api/v1')).json
     expect(resources).toContainEqual(expect.objectContaining({ name: 'pods/exec', verbs: ['create', 'get'] }))
-    expect((await client.get('/apis/none')).json.reason).toBe('NotFound')
+    expect((await client.get('/apis/none')).json).toMatchObject({ reason: 'NotFound', details: {} })
     expect((await client.get('/apis/apps/v9')).json.reason).toBe('NotFound')
   })
 })

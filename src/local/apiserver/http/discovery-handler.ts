@@ -51,6 +51,7 @@ export function answerOpenApi(response: ServerResponse, path: string, query: URL
   sendBytes(response, 200, answer.contentType, answer.body)
 }
 
+/** Of no object: clients tell by the empty details that it is the resource that is missing. */
 export function notServed(): ApiError {
-  return new ApiError('NotFound', 'the server could not find the requested resource')
+  return new ApiError('NotFound', 'the server could not find the requested resource', {})
 }

@@ -3,6 +3,7 @@ import { listObjects, readObject } from '../objects/index.ts'
 import type { ApiObject, ServerParts, Subresource } from '../types.ts'
 import { readBody } from './body.ts'
 import { decodeBody } from './decode-body.ts'
+import { notServed } from './discovery-handler.ts'
 import { answerList, answerObject, type Exchange } from './exchange.ts'
 import { patchObject } from './patch-handler.ts'
 import { deleteOptionsOf, listOptionsOf } from './query.ts'
@@ -95,7 +96,7 @@ function handleSubresource(exchange: Exchange, services: ResourceServices): Prom
   const { definition, context } = scope
   const subresource = definition.subresources.get(context.subresource)
   const isKnown = subresource !== undefined && context.name !== ''
-  if (!isKnown) throw new ApiError('NotFound', 'the server could not find the requested resource')
+  if (!isKnown) throw notServed()
   if (subresource.kind === 'scale') return answerScale(exchange, services, subresource.paths)
   if (subresource.kind === 'action') return act(exchange, services, subresource)
   if (subresource.kind === 'stream') throw badRequest('an upgrade of the connection is needed')

@@ -1,1 +1,1 @@
-export { WEBHOOK_GROUP, Webhooks, type WebhooksSettings } from './webhooks.ts'
+export { Webhooks, type WebhooksSettings } from './webhooks.ts'

@@ -16,7 +16,7 @@ import { versionFor } from './match.ts'
 import { readVerdict, reviewOf, type Verdict } from './review.ts'
 import type { Webhook, WebhookConfiguration } from './types.ts'
 
-export const WEBHOOK_GROUP = 'admissionregistration.k8s.io'
+const WEBHOOK_GROUP = 'admissionregistration.k8s.io'
 
 export interface WebhooksSettings {
   readonly access: ObjectAccess

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { ObjectAccess } from '../../apiserver/index.ts'
 import { withCondition } from '../core/conditions.ts'
 import type { Environment } from '../core/controller.ts'
-import { listOf, NODES, refOf, refTo, typeOf } from '../core/kinds.ts'
+import { listOf, NODES, refOf, refTo, timeText, typeOf } from '../core/kinds.ts'
 import type { Condition, NodeObject } from '../core/shapes.ts'
 
 /** A node as the runtime knows it. */
@@ -81,5 +81,9 @@ function readyCondition(
   nowMs: number,
 ): readonly Condition[] {
   const reason = isReady ? 'KubeletReady' : 'KubeletNotReady'
-  return withCondition(old, { type: 'Ready', status: isReady ? 'True' : 'False', reason, message }, nowMs)
+  const wanted = { type: 'Ready', status: isReady ? 'True' : 'False', reason, message } as const
+  const lastHeartbeatTime = timeText(nowMs)
+  return withCondition(old, wanted, nowMs).map((each) =>
+    each.type === 'Ready' ? { ...each, lastHeartbeatTime } : each,
+  )
 }

@@ -1,18 +1,8 @@
-import {
-  chmodSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { BoundedLog, findTools, replaceFile, writeInPlace } from '../../../../src/local/host/index.ts'
+import { BoundedLog, findTools, replaceFile } from '../../../../src/local/host/index.ts'
 
 let dir = ''
 beforeEach(() => {
@@ -31,14 +21,6 @@ describe('files', () => {
       0o600,
       false,
     ])
-  })
-
-  it.each(['longer than before', 'short'])('that are written in place (%s) stay what others have opened', (text) => {
-    const path = join(dir, 'hosts')
-    writeFileSync(path, 'before')
-    linkSync(path, join(dir, 'mounted'))
-    writeInPlace(path, text)
-    expect(readFileSync(join(dir, 'mounted'), 'utf8')).toBe(text)
   })
 })
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { ApiObject } from '../../../../src/local/apiserver/index.ts'
-import { hostnameOf, hostsFile, resolvFile } from '../../../../src/local/objects/index.ts'
+import { hostsFile, resolvFile } from '../../../../src/local/objects/index.ts'
 
 const servers = { cluster: '10.96.0.10', node: '10.243.0.1' }
 const pod = (spec: object = {}, name = 'client'): ApiObject => ({
@@ -8,16 +8,6 @@ const pod = (spec: object = {}, name = 'client'): ApiObject => ({
   kind: 'Pod',
   metadata: { name, namespace: 'shop' },
   spec: { ...spec },
-})
-
-describe("a pod's host name", () => {
-  it.each([
-    ['its name', pod(), 'client'],
-    ['what it asks for', pod({ hostname: 'db-0' }), 'db-0'],
-    ['as long as a host name may be', pod({}, `${'a'.repeat(62)}-bcd`), 'a'.repeat(62)],
-  ])('is %s', (_, given, hostname) => {
-    expect(hostnameOf(given)).toBe(hostname)
-  })
 })
 
 describe('/etc/hosts of a pod', () => {
@@ -30,6 +20,13 @@ describe('/etc/hosts of a pod', () => {
       '::1\tlocalhost ip6-localhost ip6-loopback',
     ])
     expect(own(pod())).toEqual(['10.0.0.9\tclient', 'fd00::9\tclient', ''])
+  })
+
+  it.each([
+    ['what it asks for', pod({ hostname: 'db-0' }), 'db-0'],
+    ['as long as a host name may be', pod({}, `${'a'.repeat(62)}-bcd`), 'a'.repeat(62)],
+  ])('calls the pod %s', (_, given, hostname) => {
+    expect(own(given)[0]).toBe(`10.0.0.9\t${hostname}`)
   })
 
   it('has the full name too where the pod has a subdomain', () => {

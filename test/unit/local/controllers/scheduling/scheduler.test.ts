@@ -156,6 +156,13 @@ describe('the scheduler', () => {
     expect(access.writes.length).toBe(before)
   })
 
+  it('says of a node when it was last heard of, and since when it is ready', async () => {
+    await registerNode(environment(), facts)
+    const { status } = access.get({ group: '', resource: 'nodes', namespace: '', name: facts.name }) as NodeObject
+    const now = new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z')
+    expect(status?.conditions).toMatchObject([{ type: 'Ready', lastHeartbeatTime: now, lastTransitionTime: now }])
+  })
+
   it('deletes pods of a node that is gone, and no others', async () => {
     await registerNode(environment(), facts)
     await registerNode(environment(), { ...facts, name: 'b' })
