@@ -12,10 +12,11 @@ import {
   text,
 } from '#shared/config'
 import type { LogFormat } from '#shared/telemetry'
+import { dnsSettings, type GivenDnsSettings, isDnsCaptured } from './dns-settings.ts'
 import { NO_PROXY_CONFIG, type ProxyConfig, readProxyConfig } from './proxy-config.ts'
 
 /** What is given; `undefined` = not given. Times are in ms, sizes in bytes. */
-interface GivenSettings {
+interface GivenSettings extends GivenDnsSettings {
   readonly xdsAddress: string | undefined
   readonly xdsRootCa: string | undefined
   readonly altXdsHostname: string | undefined
@@ -71,10 +72,12 @@ interface GivenSettings {
 }
 
 /** Settings of the tunnel, every default filled in. */
-export interface ZtunnelConfig extends Omit<GivenSettings, 'xdsAddress' | 'caAddress' | 'adminPort' | 'statsPort'> {
+export interface ZtunnelConfig
+  extends Omit<GivenSettings, 'xdsAddress' | 'caAddress' | 'isDnsCaptured' | 'adminPort' | 'statsPort'> {
   /** Undefined = no control plane: `XDS_ADDRESS` is set and empty. */
   readonly xdsAddress: string | undefined
   readonly caAddress: string
+  readonly isDnsCaptured: boolean
   readonly adminPort: number
   readonly statsPort: number
 }
@@ -222,6 +225,7 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       'unset',
     ),
     isIpv6Enabled: setting(boolean, 'IPV6_ENABLED', true, 'Listen on `[::]` too; `false` = IPv4 only.'),
+    ...dnsSettings,
     poolMaxStreamsPerConnection: setting(
       integer(1, 1_000_000),
       'POOL_MAX_STREAMS_PER_CONNECTION',
@@ -338,9 +342,9 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
     { env: 'PROXY_WORKLOAD_INFO', harmless: [], reason: 'belongs to the dedicated mode, which is not there' },
     { env: 'ENABLE_PROXY', harmless: ['true'], reason: 'a tunnel without its listeners has nothing to do' },
     {
-      env: 'ISTIO_META_DNS_CAPTURE',
-      harmless: ['false'],
-      reason: 'there is no DNS proxy yet: names would not be resolved at all',
+      env: 'ISTIO_META_DNS_PROXY_ADDR',
+      harmless: ['localhost:15053'],
+      reason: "DNS is answered where the pods' redirect leads, on port 15053 of their loopback",
     },
     { env: 'FAKE_CA', harmless: ['false'], reason: 'there is no built-in certificate authority' },
     { env: 'CRL_PATH', harmless: [], reason: 'certificate revocation lists are not checked yet' },
@@ -362,6 +366,7 @@ export function readZtunnelConfig(
   const xdsAddress = given.xdsAddress ?? proxyConfig.discoveryAddress ?? istiod
   return Object.freeze({
     ...given,
+    isDnsCaptured: isDnsCaptured(given, proxyConfig),
     xdsAddress: xdsAddress === '' ? undefined : withScheme(xdsAddress),
     caAddress: withScheme(given.caAddress ?? istiod),
     adminPort: given.adminPort ?? proxyConfig.proxyAdminPort ?? ADMIN_PORT,

@@ -37,6 +37,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     dial: ['capture'],
     reporting: ['capture', 'connections'],
     'same-node': ['capture', 'state'],
+    dns: ['capture', 'state', 'reporting'],
     outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting', 'same-node'],
     inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting'],
     admin: ['state', 'identity', 'authz', 'connections'],
