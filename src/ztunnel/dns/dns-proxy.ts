@@ -15,7 +15,7 @@ import { errorReply, meshReply } from './wire.ts'
 export interface DnsProxyOptions extends Omit<AnswerSettings, 'view' | 'random'> {
   readonly view: MeshView
   readonly clock: Clock
-  readonly upstream: Upstream
+  readonly upstream: Pick<Upstream, 'forward'>
   readonly metrics: DnsMetrics
   /** Of scope `dns`: one line for each question, at debug. */
   readonly log: Logger
