@@ -45,7 +45,7 @@ export class PodDns implements Drainable, Closer {
   readonly #datagrams: DatagramSocket[] = []
   readonly #servers: Server[] = []
   #connections = 0
-  /** Questions by UDP that are being answered. */
+  /** Questions by UDP whose answer has not left. */
   #unanswered = 0
   #answered: (() => void) | undefined
 
@@ -109,9 +109,12 @@ export class PodDns implements Drainable, Closer {
     return socket.on('message', async (packet, { address, port }) => {
       this.#unanswered++
       const reply = await proxy.ask(this.#asker, packet, 'udp')
-      // A client that is not there any more is its own loss.
-      if (reply !== undefined && this.#datagrams.includes(socket)) socket.send(reply, port, address, () => {})
-      if (--this.#unanswered === 0) this.#answered?.()
+      const done = (): void => {
+        if (--this.#unanswered === 0) this.#answered?.()
+      }
+      // A client that is not there any more is its own loss. It is not sent before this returns.
+      if (reply !== undefined && this.#datagrams.includes(socket)) socket.send(reply, port, address, done)
+      else done()
     })
   }
 
