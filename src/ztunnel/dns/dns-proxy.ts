@@ -52,7 +52,7 @@ export class DnsProxy {
 
   /** Undefined: it is not answered. Never rejects. */
   async ask(asker: Asker, packet: Uint8Array, transport: Transport): Promise<Uint8Array | undefined> {
-    const asked = readPodQuery(packet)
+    const asked = readPodQuery(packet, transport)
     switch (asked.kind) {
       case 'ignored':
         return undefined

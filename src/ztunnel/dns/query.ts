@@ -7,6 +7,7 @@ import {
   readMessage,
   readQuery,
   recordTypes,
+  type Transport,
 } from '#shared/dns'
 import { errorReply, HEADER_BYTES, opcodeOf } from './wire.ts'
 
@@ -28,10 +29,10 @@ export interface Named {
 }
 
 /**
- * Sorts what a pod sends. Only what cannot be read as a query is refused; every operation but QUERY, every class and
- * every number of questions is for the upstream to judge.
+ * Sorts what a pod sends. Only what cannot be read as a query is refused, and transfers of whole zones; every type,
+ * operation, class and number of questions is for the upstream to judge.
  */
-export function readPodQuery(packet: Uint8Array): PodQuery {
+export function readPodQuery(packet: Uint8Array, transport: Transport): PodQuery {
   if (packet.length >= HEADER_BYTES && ((packet[2] ?? 0) & 0x80) === 0 && opcodeOf(packet) !== OPCODE_QUERY)
     return { kind: 'other', type: `OPCODE${opcodeOf(packet)}`, domain: '' }
   const asked = readQuery(packet)
@@ -40,6 +41,9 @@ export function readPodQuery(packet: Uint8Array): PodQuery {
       return asked
     case 'question': {
       const { query, question } = asked
+      // By TCP its answer is many messages, and the first alone would look like a small zone.
+      if (transport === 'tcp' && ZONE_TRANSFERS.has(question.type))
+        return { kind: 'refused', reply: errorReply(packet, rcodes.NOTIMP) }
       const isAddress = question.type === recordTypes.A || question.type === recordTypes.AAAA
       return isAddress
         ? { kind: 'address', query, question, ...named(question) }
@@ -57,6 +61,9 @@ export function readPodQuery(packet: Uint8Array): PodQuery {
 function named({ type, name }: Question): Named {
   return { type: TYPE_NAMES.get(type) ?? UNKNOWN_TYPE, domain: formatName(name) }
 }
+
+/** IXFR and AXFR. */
+const ZONE_TRANSFERS: ReadonlySet<number> = new Set([251, 252])
 
 /** One name for all the rest, so that no pod can make series of metrics by asking. */
 const UNKNOWN_TYPE = 'UNKNOWN'

@@ -55,7 +55,7 @@ describe('readPodQuery', () => {
     ['a query that breaks off', bytes().subarray(0, 20), { kind: 'refused' }],
     ['a query with something behind it', Buffer.concat([bytes(), Buffer.of(0)]), { kind: 'refused' }],
   ])('sorts %s', (_, packet, expected) => {
-    expect(readPodQuery(packet)).toMatchObject(expected)
+    expect(readPodQuery(packet, 'udp')).toMatchObject(expected)
   })
 
   it.each([
@@ -64,7 +64,7 @@ describe('readPodQuery', () => {
     ['counts without records', '0007010000 01ffffffffffff 0000010001'],
     ['a count of questions without questions', '00070100ffff000000000000'],
   ])('refuses %s with FORMERR and nothing else', (_, hex) => {
-    const asked = readPodQuery(Buffer.from(hex.replaceAll(' ', ''), 'hex'))
+    const asked = readPodQuery(Buffer.from(hex.replaceAll(' ', ''), 'hex'), 'udp')
     if (asked.kind !== 'refused') throw new Error(asked.kind)
     const { rcode, answers, isAuthoritative, offersRecursion } = read(asked.reply)
     expect({ rcode, answers, isAuthoritative, offersRecursion }).toEqual({
@@ -75,10 +75,20 @@ describe('readPodQuery', () => {
     })
   })
 
+  it.each([
+    ['AXFR', 252],
+    ['IXFR', 251],
+  ])('refuses %s by TCP, whose many messages would not all arrive, and forwards it by UDP', (type, number) => {
+    const packet = bytes(question(number))
+    const asked = readPodQuery(packet, 'tcp')
+    expect(read(asked.kind === 'refused' ? asked.reply : new Uint8Array())).toMatchObject({ rcode: rcodes.NOTIMP })
+    expect(readPodQuery(packet, 'udp')).toMatchObject({ kind: 'other', type })
+  })
+
   it('takes any bytes, and what it refuses is answered with a message that can be read', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 600 }), (packet) => {
-        const asked = readPodQuery(packet)
+        const asked = readPodQuery(packet, 'udp')
         if (asked.kind !== 'refused') return
         expect(read(asked.reply)).toMatchObject({ isResponse: true, rcode: rcodes.FORMERR, answers: [] })
         expect(asked.reply.length).toBeLessThanOrEqual(Math.max(packet.length, 12))
