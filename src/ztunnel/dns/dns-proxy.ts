@@ -7,7 +7,7 @@ import type { Logger } from '#shared/telemetry'
 import type { LocalPod } from '../capture/index.ts'
 import type { DnsMetrics, DnsQuery } from '../reporting/index.ts'
 import type { MeshView } from '../state/index.ts'
-import { type AnswerSettings, answerFromMesh, type MeshAnswer } from './answer.ts'
+import { type AnswerSettings, answerFromMesh } from './answer.ts'
 import { type Named, type PodQuery, readPodQuery } from './query.ts'
 import type { Upstream } from './upstream.ts'
 import { errorReply, meshReply } from './wire.ts'
@@ -43,11 +43,13 @@ const MAX_POD_WAITING = 512
 /** What becomes of a question: the mesh's own answer, or the upstream's (hbone-and-ztunnel j). */
 export class DnsProxy {
   readonly #options: DnsProxyOptions
+  readonly #answers: AnswerSettings
   #waiting = 0
   #hasWarnedOfLoop = false
 
   constructor(options: DnsProxyOptions) {
     this.#options = options
+    this.#answers = { ...options, random: () => options.clock.random() }
   }
 
   /** Undefined: it is not answered. Never rejects. */
@@ -85,19 +87,15 @@ export class DnsProxy {
       this.#tell(asked, client, 'unknown source', 0)
       return errorReply(packet, rcodes.SERVFAIL)
     }
-    const answer = this.#fromMesh(asked, client)
-    if (answer.kind === 'known' && asked.kind === 'address') {
-      const aliases = answer.records.filter(({ type }) => type === 'CNAME').length
-      this.#tell(asked, client, answer.result, aliases)
-      return meshReply(asked.query, answer.records, transport)
+    if (asked.kind === 'address') {
+      const answer = answerFromMesh({ client, question: asked.question }, this.#answers)
+      if (answer.kind === 'known') {
+        const aliases = answer.records.filter(({ type }) => type === 'CNAME').length
+        this.#tell(asked, client, answer.result, aliases)
+        return meshReply(asked.query, answer.records, transport)
+      }
     }
     return this.#forward({ asker, asked, client, packet, transport, counted })
-  }
-
-  #fromMesh(asked: PodQuery, client: Workload): MeshAnswer {
-    if (asked.kind !== 'address') return { kind: 'unknown' }
-    const { clock } = this.#options
-    return answerFromMesh({ client, question: asked.question }, { ...this.#options, random: () => clock.random() })
   }
 
   async #forward(question: {

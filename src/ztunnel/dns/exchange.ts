@@ -31,13 +31,14 @@ export function askByUdp(exchange: Exchange): Promise<Uint8Array> {
     socket.on('message', (packet) => {
       if (isAnswerTo(message, packet)) answered(packet)
     })
-    // With `connect` also that nobody listens there: the kernel hears of it.
+    // Also that there is no way to it, or that nobody listens there: of a connected socket the kernel hears of it.
     socket.on('error', failed)
-    socket.connect(server.port, server.ip, () => {
+    socket.once('connect', () => {
       socket.send(message, (error) => {
         if (error !== null) failed(error)
       })
     })
+    socket.connect(server.port, server.ip)
     return () => socket.close()
   })
 }
@@ -84,7 +85,9 @@ function settled(exchange: Exchange, begin: Begin): Promise<Uint8Array> {
     const timer = clock.setTimer(timeoutMs, () => failed(new Error(`no answer within ${timeoutMs} ms`)))
     signal.addEventListener('abort', aborted, { once: true })
     try {
-      end = begin((packet) => settle(() => resolve(packet)), failed)
+      const begun = begin((packet) => settle(() => resolve(packet)), failed)
+      if (isSettled) begun()
+      else end = begun
     } catch (error) {
       failed(error instanceof Error ? error : new Error(String(error)))
     }

@@ -40,7 +40,7 @@ const MAX_DRAIN_MS = 2000
 /** Where the questions of one pod arrive: UDP and TCP on its loopback addresses, to which the redirect leads. */
 export class PodDns implements Drainable, Closer {
   readonly #options: PodDnsOptions
-  readonly #asker: Asker & { readonly pod: LocalPod }
+  readonly #asker: Asker
   readonly #end = new AbortController()
   readonly #datagrams: DatagramSocket[] = []
   readonly #servers: Server[] = []

@@ -34,6 +34,9 @@ export type Forwarded =
 /** Codes by which a server says that another one may do better; resolvers go on with the next one then. */
 const UNHELPFUL: ReadonlySet<number> = new Set([rcodes.SERVFAIL, rcodes.NOTIMP, rcodes.REFUSED])
 
+/** However many servers and rounds there are: no resolver of a pod waits longer, and each question holds a place. */
+const MAX_FORWARD_MS = 30_000
+
 /**
  * The servers behind this one. A question reaches them byte by byte as the pod sent it, but for its id, by the transport
  * that the pod chose; so does the answer come back. What does not fit into UDP comes back cut, as it is, and the pod asks
@@ -53,8 +56,10 @@ export class Upstream {
     const servers = this.#inTurn().filter((server) => !isBarred(server))
     if (servers.length === 0) return { kind: 'failed', reason: 'no server can be asked' }
     let unhelpful: Extract<Forwarded, { kind: 'answered' }> | undefined
-    let reason = ''
-    for (let i = 0; i < attempts * servers.length && !signal.aborted; i++) {
+    let reason = 'no time to ask'
+    const untilMs = clock.monotonicMs() + MAX_FORWARD_MS
+    for (let i = 0; i < attempts * servers.length; i++) {
+      if (signal.aborted || clock.monotonicMs() >= untilMs) break
       const server = servers[i % servers.length] as SocketAddress
       // One that was answered needs no second round: the servers would only say it again.
       if (unhelpful !== undefined && i >= servers.length) break

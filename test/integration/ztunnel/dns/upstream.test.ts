@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
 import { CLASS_IN, parseName, rcodes, recordTypes, writeMessage } from '#shared/dns'
 import type { SocketAddress } from '#shared/net'
-import { receiveIn } from '#shared/sys'
+import { createNetns, receiveIn } from '#shared/sys'
 import { type Forwarded, Upstream } from '../../../../src/ztunnel/dns/upstream.ts'
 import { NameServer } from '../../../support/name-server.ts'
 import { PodNetwork, type TestPod } from '../../../support/pod-network.ts'
@@ -152,6 +152,14 @@ describe.runIf(requirePrivileges())('forwarding', () => {
   it.each(['udp', 'tcp'] as const)('asks the next one at once when nobody listens at the first by %s', async (by) => {
     serve(far, (asked) => [echo(asked)])
     expect(await forward(query(), by)).toMatchObject({ kind: 'answered' })
+  })
+
+  it.each(['udp', 'tcp'] as const)('fails at once when there is no way to any server by %s', async (transport) => {
+    const netns = createNetns()
+    const { signal } = abort
+    const asking = upstream().forward({ netns, packet: query(), transport, isBarred: () => false, signal })
+    expect(await asking).toMatchObject({ kind: 'failed', reason: expect.stringContaining('ENETUNREACH') })
+    netns.close()
   })
 
   it.each([rcodes.SERVFAIL, rcodes.NOTIMP, rcodes.REFUSED])('asks the next one after code %i', async (rcode) => {
