@@ -45,7 +45,7 @@ export class PodDns implements Drainable, Closer {
   readonly #datagrams: DatagramSocket[] = []
   readonly #servers: Server[] = []
   #connections = 0
-  /** Questions by UDP whose answer has not left. */
+  /** Questions whose answer has not left. */
   #unanswered = 0
   #answered: (() => void) | undefined
 
@@ -109,13 +109,15 @@ export class PodDns implements Drainable, Closer {
     return socket.on('message', async (packet, { address, port }) => {
       this.#unanswered++
       const reply = await proxy.ask(this.#asker, packet, 'udp')
-      const done = (): void => {
-        if (--this.#unanswered === 0) this.#answered?.()
-      }
+      const done = (): void => this.#done()
       // A client that is not there any more is its own loss. It is not sent before this returns.
       if (reply !== undefined && this.#datagrams.includes(socket)) socket.send(reply, port, address, done)
       else done()
     })
+  }
+
+  #done(): void {
+    if (--this.#unanswered === 0) this.#answered?.()
   }
 
   #serveConnections(fd: number): Server {
@@ -127,7 +129,7 @@ export class PodDns implements Drainable, Closer {
   }
 
   #serve(socket: Socket): void {
-    const { connections, clock, proxy } = this.#options
+    const { connections, clock } = this.#options
     const { work } = this.#asker.pod
     if (this.#connections >= MAX_POD_CONNECTIONS || connections.open >= MAX_CONNECTIONS)
       return void socket.on('error', () => {}).resetAndDestroy()
@@ -136,7 +138,7 @@ export class PodDns implements Drainable, Closer {
     const client = new TcpClient({
       socket,
       clock,
-      ask: (packet) => proxy.ask(this.#asker, packet, 'tcp'),
+      ask: (packet) => this.#askByTcp(packet),
       onClosed: () => {
         this.#connections--
         connections.open--
@@ -144,5 +146,13 @@ export class PodDns implements Drainable, Closer {
       },
     })
     work.enter(client)
+  }
+  async #askByTcp(packet: Uint8Array): Promise<Uint8Array | undefined> {
+    this.#unanswered++
+    try {
+      return await this.#options.proxy.ask(this.#asker, packet, 'tcp')
+    } finally {
+      this.#done()
+    }
   }
 }

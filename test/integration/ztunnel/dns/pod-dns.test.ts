@@ -166,6 +166,20 @@ describe.runIf(requirePrivileges())('the DNS listeners of a pod', () => {
     await expect.poll(() => listeners(pod.netns)).toEqual([])
   })
 
+  it('do not give up what a connection has asked while they drain', async () => {
+    const dns = open()
+    const socket = await connected()
+    socket.write(toTcpFrame(Buffer.from('tcp')))
+    await expect.poll(() => pending.length).toBe(1)
+    const drained = dns.drain({ mode: 'graceful', deadlineMs: 60_000 })
+    expect(pending[0]?.signal.aborted).toBe(false)
+    const received = once(socket, 'data')
+    pending[0]?.answer('re: tcp')
+    expect(String((await received)[0]).slice(2)).toBe('re: tcp')
+    await drained
+    socket.destroy()
+  })
+
   it('wait no longer than 2 s for answers when they drain', async () => {
     const clock = new FakeClock()
     const dns = open(localPod(pod.netns), { clock })
