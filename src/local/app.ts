@@ -341,6 +341,7 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
         const ip = node.addresses[0]?.ip ?? ''
         return [{ name: node.name, netns, netnsPath: node.holder.netnsPath, ip, pod, tokenFile }]
       }),
+      nameServers: nodes.fabricAddresses.map(({ ip }) => DNS_SERVICE_IPS[ipFamily(ip)]),
       kubeconfigs: { istiod, nodeAgent },
       folders,
     })

@@ -61,7 +61,7 @@ export const nodeAgentSettings: ConfigSpec<NodeAgentConfig> = {
       boolean,
       'AMBIT_DNS_CAPTURE',
       false,
-      'Redirect DNS queries to the tunnel; only for a tunnel that answers them. A pod can opt out.',
+      'Redirect DNS queries to the tunnel; only for a tunnel that answers them. A pod can say otherwise by annotation.',
     ),
     verifyIntervalMs: setting(
       duration,

@@ -50,6 +50,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
   registerRuntime(metrics, '0')
   const readiness = new Readiness()
   readiness.add('proxy')
+  if (config.isDnsCaptured) readiness.add('dns proxy')
   readiness.add('state manager')
 
   const state = new MeshState({ clock, nodeName: config.nodeName })
@@ -113,6 +114,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     () => {}, // closed before it was in sync
   )
   readiness.done('proxy')
+  readiness.done('dns proxy')
   const trims = keepHeapTrimmed(clock)
   logger.info('started', { node: config.nodeName, control_plane: config.xdsAddress ?? 'none' })
 

@@ -12,11 +12,13 @@ import {
   text,
 } from '#shared/config'
 import type { LogFormat } from '#shared/telemetry'
+import { dnsSettings, type GivenDnsSettings, isDnsCaptured } from './dns-settings.ts'
+import { type Http2Settings, http2Settings } from './http2-settings.ts'
 import { NO_PROXY_CONFIG, type ProxyConfig, readProxyConfig } from './proxy-config.ts'
 import { refusedSettings } from './refused-settings.ts'
 
 /** What is given; `undefined` = not given. Times are in ms, sizes in bytes. */
-interface GivenSettings {
+interface GivenSettings extends GivenDnsSettings, Http2Settings {
   readonly xdsAddress: string | undefined
   readonly xdsRootCa: string | undefined
   readonly altXdsHostname: string | undefined
@@ -48,9 +50,6 @@ interface GivenSettings {
   readonly isIpv6Enabled: boolean
   readonly poolMaxStreamsPerConnection: number
   readonly poolUnusedReleaseTimeoutMs: number
-  readonly http2StreamWindowBytes: number
-  readonly http2ConnectionWindowBytes: number
-  readonly http2FrameBytes: number
   readonly isKeepAliveEnabled: boolean
   readonly keepAliveTimeMs: number
   readonly keepAliveIntervalMs: number
@@ -78,19 +77,15 @@ interface GivenSettings {
 }
 
 /** Settings of the tunnel, every default filled in. */
-export interface ZtunnelConfig extends Omit<GivenSettings, 'xdsAddress' | 'caAddress' | 'adminPort' | 'statsPort'> {
+export interface ZtunnelConfig
+  extends Omit<GivenSettings, 'xdsAddress' | 'caAddress' | 'isDnsCaptured' | 'adminPort' | 'statsPort'> {
   /** Undefined = no control plane: `XDS_ADDRESS` is set and empty. */
   readonly xdsAddress: string | undefined
   readonly caAddress: string
+  readonly isDnsCaptured: boolean
   readonly adminPort: number
   readonly statsPort: number
 }
-
-const MIB = 1_048_576
-/** RFC 9113 §6.9.1. */
-const MAX_WINDOW_BYTES = 2 ** 31 - 1
-/** RFC 9113 §6.5.2. */
-const MAX_FRAME_BYTES = 2 ** 24 - 1
 
 const ISTIOD = 'https://istiod.istio-system.svc:15012'
 const LOCAL_ISTIOD = 'https://localhost:15012'
@@ -229,6 +224,7 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       'unset',
     ),
     isIpv6Enabled: setting(boolean, 'IPV6_ENABLED', true, 'Listen on `[::]` too; `false` = IPv4 only.'),
+    ...dnsSettings,
     poolMaxStreamsPerConnection: setting(
       integer(1, 1_000_000),
       'POOL_MAX_STREAMS_PER_CONNECTION',
@@ -242,24 +238,7 @@ export const ztunnelSettings: ConfigSpec<GivenSettings> = {
       'A tunnel that no new stream used for this long leaves the pool.',
       '5m',
     ),
-    http2StreamWindowBytes: setting(
-      integer(65_535, MAX_WINDOW_BYTES),
-      'HTTP2_STREAM_WINDOW_SIZE',
-      4 * MIB,
-      'Flow-control window of a stream, bytes.',
-    ),
-    http2ConnectionWindowBytes: setting(
-      integer(65_535, MAX_WINDOW_BYTES),
-      'HTTP2_CONNECTION_WINDOW_SIZE',
-      16 * MIB,
-      'Flow-control window of a tunnel, bytes.',
-    ),
-    http2FrameBytes: setting(
-      integer(16_384, MAX_FRAME_BYTES),
-      'HTTP2_FRAME_SIZE',
-      MIB,
-      'Largest frame that is taken, bytes.',
-    ),
+    ...http2Settings,
     isKeepAliveEnabled: setting(boolean, 'KEEPALIVE_ENABLED', true, 'TCP keepalive on captured and dialled sockets.'),
     keepAliveTimeMs: setting(duration, 'KEEPALIVE_TIME', 180_000, 'Silence before the first keepalive probe.', '180s'),
     keepAliveIntervalMs: setting(duration, 'KEEPALIVE_INTERVAL', 180_000, 'Time between keepalive probes.', '180s'),
@@ -387,6 +366,7 @@ export function readZtunnelConfig(
   const xdsAddress = given.xdsAddress ?? proxyConfig.discoveryAddress ?? istiod
   return Object.freeze({
     ...given,
+    isDnsCaptured: isDnsCaptured(given, proxyConfig),
     xdsAddress: xdsAddress === '' ? undefined : withScheme(xdsAddress),
     caAddress: withScheme(given.caAddress ?? istiod),
     adminPort: given.adminPort ?? proxyConfig.proxyAdminPort ?? ADMIN_PORT,

@@ -11,6 +11,7 @@ import { type CaptureSettings, type LocalPod, PodListeners, PodRegistry } from '
 import type { ZtunnelConfig } from './config.ts'
 import { ConnectionTable, tellOpen } from './connections/index.ts'
 import { PodDialer } from './dial/index.ts'
+import { makeDns } from './dns-plane.ts'
 import { Inbound, type InboundOptions, PlaintextInbound } from './inbound/index.ts'
 import { HostnameResolver, Outbound } from './outbound/index.ts'
 import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
@@ -145,13 +146,14 @@ export function makeDataPlane(config: ZtunnelConfig, parts: DataPlaneParts): Dat
     'ambit_pod_connection_overflows',
     'Connections reset because their pod had too many',
   )
+  const openDns = makeDns(config, { clock, log, metrics, view: state })
   const handlers = { outbound: outbound.handle, plaintext: plaintext.handle, tunnel: inbound.handle }
   const pods: PodRegistry = new PodRegistry({
     clock,
     readiness,
     metrics,
     log: captureLog,
-    start: (pod) => new PodListeners(pod, { settings, handlers, log: captureLog, overflows }),
+    start: (pod) => new PodListeners(pod, { settings, handlers, log: captureLog, overflows, openDns }),
   })
   return {
     pods,

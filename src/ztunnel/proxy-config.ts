@@ -25,9 +25,6 @@ export function readProxyConfig(given: string): ProxyConfig {
   if (typeof document !== 'object' || Array.isArray(document)) throw new Error('must be a YAML object')
   const { discoveryAddress, proxyAdminPort, statsPort, proxyMetadata = {} } = document as Record<string, unknown>
   if (typeof proxyMetadata !== 'object' || proxyMetadata === null) throw new Error('proxyMetadata must be an object')
-  if (String((proxyMetadata as Record<string, unknown>).ISTIO_META_DNS_CAPTURE) === 'true') {
-    throw new Error('asks for ISTIO_META_DNS_CAPTURE: there is no DNS proxy yet')
-  }
   return {
     discoveryAddress: discoveryAddress === undefined ? undefined : String(discoveryAddress),
     proxyAdminPort: portOf('proxyAdminPort', proxyAdminPort),

@@ -45,6 +45,7 @@ export async function startSupervisor(
   registerBuild(metrics, config.istioVersion)
   const readiness = new Readiness()
   readiness.add('proxy')
+  if (config.isDnsCaptured) readiness.add('dns proxy')
   readiness.add('state manager')
 
   const state = new MeshState({ clock, nodeName: config.nodeName })
@@ -145,6 +146,7 @@ export async function startSupervisor(
     () => {}, // closed before it was in sync
   )
   readiness.done('proxy')
+  readiness.done('dns proxy')
   const logger = log.logger('app')
   logger.info('started', {
     node: config.nodeName,

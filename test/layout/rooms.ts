@@ -38,6 +38,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     revocation: [],
     reporting: ['capture', 'connections', 'succession'],
     'same-node': ['capture', 'state'],
+    dns: ['capture', 'state', 'reporting'],
     outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting', 'same-node', 'succession'],
     inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting', 'succession'],
     admin: ['state', 'identity', 'authz', 'connections'],

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Closer } from '#shared/lifecycle'
 import type { Netns } from '#shared/sys'
@@ -30,6 +30,8 @@ export interface MeshProgramsSettings {
   readonly machine: ProgramMachine
   readonly fabric: { readonly netns: Netns; readonly netnsPath: string; readonly addresses: readonly string[] }
   readonly nodes: readonly ProgramNode[]
+  /** The cluster's DNS, as pods reach it. */
+  readonly nameServers: readonly string[]
   readonly kubeconfigs: { readonly istiod: string; readonly nodeAgent: string }
   readonly folders: { readonly netns: string; readonly nodes: string }
 }
@@ -96,10 +98,15 @@ function inFabric({ netns, netnsPath }: MeshProgramsSettings['fabric']): {
   return { netns, netnsPath }
 }
 
-function placeOf({ place, fabric, folders, kubeconfigs }: MeshProgramsSettings, node: ProgramNode): NodePlace {
+function placeOf(
+  { place, fabric, folders, kubeconfigs, nameServers }: MeshProgramsSettings,
+  node: ProgramNode,
+): NodePlace {
   const [address = ''] = fabric.addresses
   const runDir = join(folders.nodes, node.name)
   mkdirSync(runDir, { recursive: true, mode: 0o700 })
+  const resolvConf = join(runDir, 'resolv.conf')
+  writeFileSync(resolvConf, nameServers.map((server) => `nameserver ${server}\n`).join(''))
   return {
     node: node.name,
     netnsPath: node.netnsPath,
@@ -109,6 +116,7 @@ function placeOf({ place, fabric, folders, kubeconfigs }: MeshProgramsSettings, 
     controlPlane: `https://${address}:${CONTROL_PLANE_PORT}`,
     rootCertFile: rootCertFile(place.stateDir),
     tokenFile: node.tokenFile,
+    resolvConf,
     pod: node.pod,
     instanceIp: node.ip,
   }

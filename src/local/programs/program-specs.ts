@@ -38,6 +38,8 @@ export interface NodePlace {
   readonly controlPlane: string
   readonly rootCertFile: string
   readonly tokenFile: string
+  /** Names the servers that the tunnel forwards its pods' DNS queries to. */
+  readonly resolvConf: string
   readonly pod: { readonly name: string; readonly namespace: string; readonly serviceAccount: string }
   readonly instanceIp: string
 }
@@ -94,6 +96,7 @@ export function ztunnelCommand(place: ProgramPlace, node: NodePlace): Command {
       INSTANCE_IP: node.instanceIp,
       INPOD_UDS: zdsSocket(node),
       CLUSTER_ID: 'Kubernetes',
+      AMBIT_RESOLV_CONF: node.resolvConf,
     }),
   )
 }

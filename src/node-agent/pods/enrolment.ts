@@ -5,7 +5,7 @@ import type { WorkloadInfo } from '#shared/zds'
 export interface EnrolmentSettings {
   readonly nodeName: string
   readonly excludedNamespaces: ReadonlySet<string>
-  /** The tunnel answers DNS; a pod can opt out, but not in. */
+  /** DNS goes to the tunnel, unless a pod says otherwise. */
   readonly isDnsCaptured: boolean
 }
 
@@ -74,7 +74,7 @@ export function planPod(
       info: { name, namespace, serviceAccount: spec.serviceAccountName },
       ips: status.podIPs,
       inbound: parseGoBool(annotations[BYPASS_INBOUND]) === true ? 'bypassed' : 'captured',
-      isDnsCaptured: settings.isDnsCaptured && parseGoBool(annotations[DNS_CAPTURE]) !== false,
+      isDnsCaptured: parseGoBool(annotations[DNS_CAPTURE]) ?? settings.isDnsCaptured,
       virtualInterfaces: listOf(annotations[VIRTUAL_INTERFACES]),
     },
   }

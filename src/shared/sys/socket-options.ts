@@ -1,4 +1,4 @@
-import { type IpAddress, ipFamily } from '#shared/net'
+import { type IpAddress, type IpFamily, ipFamily } from '#shared/net'
 import { check, libc } from './libc.ts'
 import { AF_INET, AF_INET6 } from './sockaddr.ts'
 import type { KeepAlive, Netns } from './types.ts'
@@ -9,6 +9,7 @@ const SOL_TCP = 6
 export const SOL_IPV6 = 41
 
 const SOCK_STREAM = 1
+const SOCK_DGRAM = 2
 const SOCK_NONBLOCK = 0o4000
 const SOCK_CLOEXEC = 0o2000000
 
@@ -52,6 +53,12 @@ export function tcpSocketIn(netns: Netns, ip: IpAddress): number {
 export function tcpSocket(ip: IpAddress): number {
   const family = ipFamily(ip) === 6 ? AF_INET6 : AF_INET
   return check(libc.socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket')
+}
+
+/** A non-blocking UDP socket, made in `netns`: it stays there for life. */
+export function udpSocketIn(netns: Netns, family: IpFamily): number {
+  const domain = family === 6 ? AF_INET6 : AF_INET
+  return netns.run(() => check(libc.socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), 'socket'))
 }
 
 /** Read within the call: memory of its own for each would be moved out of the heap for the kernel. */

@@ -45,6 +45,19 @@ export interface DialOptions {
   readonly keepAlive?: KeepAlive
 }
 
+/** Options of a UDP socket made in a namespace. */
+export interface DatagramOptions {
+  /** SO_MARK; ztunnel's is 0x539. Needs CAP_NET_ADMIN. */
+  readonly mark?: number
+}
+
+/** Of one that receives at an address. */
+export interface DatagramListenOptions extends DatagramOptions {
+  readonly ip: IpAddress
+  readonly port: number
+  readonly reusePort?: boolean
+}
+
 /** One packet of a SOCK_SEQPACKET connection. */
 export interface SeqPacketMessage {
   readonly bytes: Uint8Array

@@ -23,13 +23,16 @@ export interface PodListenersOptions {
   readonly maxWork?: number
   /** Connections reset because their pod had too many. */
   readonly overflows: Counter
+  /** Opens what answers the pod's DNS queries; undefined = nothing does. @throws MeshError `SYSCALL_FAILED` */
+  readonly openDns?: ((pod: LocalPod) => Drainable) | undefined
 }
 
-/** The three listeners of one pod, in its namespace: 15001 outbound, 15006 plaintext in, 15008 tunnels in. */
+/** The listeners of one pod, in its namespace: 15001 outbound, 15006 plaintext in, 15008 tunnels in, and DNS. */
 export class PodListeners implements Closer, Drainable {
   readonly pod: LocalPod
   readonly #options: PodListenersOptions
   readonly #servers: readonly Server[]
+  readonly #dns: Drainable | undefined
 
   /** @throws MeshError `SYSCALL_FAILED` when a port is taken or a socket cannot be made; then nothing is left open */
   constructor(pod: LocalPod, options: PodListenersOptions) {
@@ -42,6 +45,7 @@ export class PodListeners implements Closer, Drainable {
       opened.push(this.#listen(settings.outboundPort, (accepted) => this.#captured(accepted, handlers.outbound)))
       opened.push(this.#listen(settings.plaintextPort, (accepted) => this.#captured(accepted, handlers.plaintext)))
       opened.push(this.#listen(settings.hbonePort, (accepted) => this.#tunnel(accepted)))
+      this.#dns = options.openDns?.(pod)
     } catch (error) {
       for (const server of opened) server.close()
       throw error
@@ -55,7 +59,7 @@ export class PodListeners implements Closer, Drainable {
    */
   async drain(order: DrainOrder): Promise<void> {
     for (const server of this.#servers) server.close()
-    await this.pod.work.drain(order)
+    await Promise.all([this.pod.work.drain(order), this.#dns?.drain(order)])
   }
 
   async close(): Promise<void> {

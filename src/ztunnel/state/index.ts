@@ -3,4 +3,5 @@ export { findGateway, type Gateway, gatewayIncludes, gatewayName } from './gatew
 export { applyLocalConfig, type LocalConfig, parseLocalConfig } from './local-config.ts'
 export { MeshState, type MeshStateOptions } from './mesh-state.ts'
 export { OnDemand, type OnDemandOptions } from './on-demand.ts'
+export { isVisible } from './preferred.ts'
 export type { ApplicablePolicies, Endpoint, MeshView } from './types.ts'

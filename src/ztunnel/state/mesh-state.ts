@@ -95,6 +95,10 @@ export class MeshState implements MeshView {
     return this.#services.byHostname(hostname, clientNamespace)
   }
 
+  servicesByHostname(hostname: string): readonly Service[] {
+    return this.#services.allByHostname(hostname)
+  }
+
   endpoints(key: string): readonly Endpoint[] {
     return this.#services.endpoints(key)
   }

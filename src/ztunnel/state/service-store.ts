@@ -62,6 +62,10 @@ export class ServiceStore {
     return preferred(this.#byHostname.of(hostname), clientNamespace)
   }
 
+  allByHostname(hostname: string): readonly Service[] {
+    return this.#byHostname.of(hostname).map(({ service }) => service)
+  }
+
   *all(): Iterable<Service> {
     for (const { service } of this.#byKey.values()) yield service
   }

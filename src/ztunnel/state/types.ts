@@ -31,6 +31,8 @@ export interface MeshView {
   serviceByKey(key: string): Service | undefined
   /** The best service of that host name for a client of `clientNamespace`. */
   serviceByHostname(hostname: string, clientNamespace: string): Service | undefined
+  /** Every service of that host name, whoever may know it, in the order in which they were put. */
+  servicesByHostname(hostname: string): readonly Service[]
   /** Those that the service's health policy lets through; none when the service is unknown. */
   endpoints(serviceKey: string): readonly Endpoint[]
   /** Endpoints that came before their service. */

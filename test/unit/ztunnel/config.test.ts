@@ -56,15 +56,15 @@ describe('readZtunnelConfig', () => {
     ['ENABLE_ORIG_SRC', 'maybe', 'must be true or false'],
     ['PROXY_CONFIG', 'proxyAdminPort: many', 'proxyAdminPort must be a port'],
     ['PROXY_CONFIG', '[]', 'must be a YAML object'],
-    [
-      'PROXY_CONFIG',
-      'proxyMetadata: { ISTIO_META_DNS_CAPTURE: true }',
-      'asks for ISTIO_META_DNS_CAPTURE: there is no DNS proxy yet',
-    ],
     ['PROXY_MODE', 'dedicated', 'only the shared mode is there, one tunnel for all pods of a node'],
     ['FAKE_CA', 'true', 'there is no built-in certificate authority'],
     ['UNSTABLE_ENABLE_SOCKS5', 'true', 'there is no SOCKS5 listener'],
-    ['ISTIO_META_DNS_CAPTURE', 'true', 'there is no DNS proxy yet: names would not be resolved at all'],
+    [
+      'ISTIO_META_DNS_PROXY_ADDR',
+      'localhost:53',
+      "DNS is answered where the pods' redirect leads, on port 15053 of their loopback",
+    ],
+    ['CLUSTER_DOMAIN', 'a..b', 'must be a domain name'],
     ['HTTP2_FRAME_SIZE', '16383', 'must be a whole number from 16384 to 16777215'],
   ])('refuses %s=%s by name', (name, value, reason) => {
     try {
@@ -73,5 +73,23 @@ describe('readZtunnelConfig', () => {
     } catch (error) {
       expect((error as ConfigError).problems).toEqual([{ name, value, reason }])
     }
+  })
+
+  it.each([
+    [{}, true],
+    [{ ISTIO_META_DNS_CAPTURE: 'TRUE' }, true],
+    [{ ISTIO_META_DNS_CAPTURE: 'false' }, false],
+    [{ ISTIO_META_DNS_CAPTURE: 'yes' }, false],
+    [{ PROXY_CONFIG: 'proxyMetadata: { ISTIO_META_DNS_CAPTURE: false }' }, false],
+    [{ PROXY_CONFIG: 'proxyMetadata: { ISTIO_META_DNS_CAPTURE: false }', ISTIO_META_DNS_CAPTURE: 'true' }, true],
+    [{ XDS_ON_DEMAND: 'true' }, false],
+    [{ XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'false' }, false],
+  ])('with %j answers DNS: %s', (env, isDnsCaptured) => {
+    expect(readZtunnelConfig(env, []).isDnsCaptured).toBe(isDnsCaptured)
+  })
+
+  it('refuses DNS for a mesh of which it knows only what connections asked for', () => {
+    const env = { XDS_ON_DEMAND: 'true', ISTIO_META_DNS_CAPTURE: 'true' }
+    expect(() => readZtunnelConfig(env, [])).toThrow('XDS_ON_DEMAND="true" excludes ISTIO_META_DNS_CAPTURE')
   })
 })

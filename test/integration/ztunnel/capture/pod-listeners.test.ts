@@ -3,7 +3,7 @@ import { closeSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
-import { Drain } from '#shared/lifecycle'
+import { Drain, type DrainOrder } from '#shared/lifecycle'
 import { formatSocketAddress, type OnRead } from '#shared/net'
 import { connectFrom, createNetns, listenIn, type Netns, Routes } from '#shared/sys'
 import {
@@ -12,6 +12,7 @@ import {
   type CaptureSettings,
   type LocalPod,
   PodListeners,
+  type PodListenersOptions,
 } from '../../../../src/ztunnel/capture/index.ts'
 import { ip } from '../../../support/mesh-builder.ts'
 import { requirePrivileges } from '../../../support/privileges.ts'
@@ -55,7 +56,11 @@ describe.runIf(requirePrivileges())('PodListeners', () => {
     netns.close()
   })
 
-  const listen = (change: Partial<CaptureSettings> = {}, maxWork?: number) => {
+  const listen = (
+    change: Partial<CaptureSettings> = {},
+    maxWork?: number,
+    openDns?: PodListenersOptions['openDns'],
+  ) => {
     const overflows = { value: 0 }
     const came = (way: string) => (connection: CapturedConnection) => {
       captured.push({ way, connection })
@@ -73,6 +78,7 @@ describe.runIf(requirePrivileges())('PodListeners', () => {
       },
       log: quietLogger,
       overflows,
+      openDns,
       ...(maxWork === undefined ? {} : { maxWork }),
     })
     open.push(listeners)
@@ -160,6 +166,23 @@ describe.runIf(requirePrivileges())('PodListeners', () => {
     own(15_008)
     expect(() => listen()).toThrow('EADDRINUSE')
     expect(() => own(15_001)).not.toThrow()
+  })
+
+  it('opens nothing when DNS cannot be served', async () => {
+    const openDns = (): never => {
+      throw new Error('port 15053 is taken')
+    }
+    expect(() => listen({}, undefined, openDns)).toThrow('port 15053 is taken')
+    const [error] = await once(connect(15_001), 'error')
+    expect(error).toMatchObject({ code: 'ECONNREFUSED' })
+  })
+
+  it('drains what serves DNS with the rest', async () => {
+    const orders: DrainOrder[] = []
+    const { listeners } = listen({}, undefined, () => ({ drain: async (order) => void orders.push(order) }))
+    const order: DrainOrder = { mode: 'graceful', deadlineMs: 1000 }
+    await listeners.drain(order)
+    expect(orders).toEqual([order])
   })
 
   it('listens beside another tunnel that shares its ports, and alone when it must not share', () => {

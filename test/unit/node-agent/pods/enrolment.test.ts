@@ -153,7 +153,9 @@ describe('the plan for a pod', () => {
     { node: true, text: undefined, isDnsCaptured: true },
     { node: true, text: 'false', isDnsCaptured: false },
     { node: true, text: 'nonsense', isDnsCaptured: true },
-    { node: false, text: 'true', isDnsCaptured: false },
+    { node: false, text: undefined, isDnsCaptured: false },
+    { node: false, text: 'true', isDnsCaptured: true },
+    { node: false, text: 'nonsense', isDnsCaptured: false },
   ])(
     'captures DNS ($isDnsCaptured) when the node does ($node) and the pod says $text',
     ({ node, text, isDnsCaptured }) => {
