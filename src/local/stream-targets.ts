@@ -4,26 +4,32 @@ import type { Logger } from '#shared/telemetry'
 import type { ApiObject } from './apiserver/index.ts'
 import type { SessionProcess, Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
-import { containerLogDir, openLeftLog } from './logs/index.ts'
+import { containerLogDir, openLeftLog, programLog } from './logs/index.ts'
 import {
+  type AbsentTarget,
   type ContainerConsoles,
   type ContainerSituation,
   type ContainerTarget,
   type PodTargets,
+  type ProgramTarget,
   startIn,
 } from './pod-streams/index.ts'
-import type { Cluster, PlacedPod } from './runtime/index.ts'
+import type { MeshProgram } from './programs/index.ts'
+import { type Cluster, isMirror, type PlacedPod } from './runtime/index.ts'
 
 export interface StreamTargetSettings {
   /** Undefined until the mesh is up. */
   readonly cluster: () => Pick<Cluster, 'pods'> | undefined
   readonly tools: Tools
+  /** What runs for the mesh itself; nothing until the mesh is up. */
+  readonly programs: () => readonly Pick<MeshProgram, 'key' | 'logFile' | 'spec'>[]
   readonly consoles: ContainerConsoles
   readonly podLogsDir: string
   readonly clock: Clock
   readonly logger: Logger
 }
 
+type MeshProgramView = ReturnType<StreamTargetSettings['programs']>[number]
 type Container = PlacedPod['runner']['containers'][number]
 
 /** The pods of the cluster as streams need them. */
@@ -34,7 +40,8 @@ export class StreamTargets implements PodTargets {
     this.#settings = settings
   }
 
-  container(pod: ApiObject, name: string): ContainerTarget | { readonly kind: 'absent'; readonly reason: string } {
+  container(pod: ApiObject, name: string): ContainerTarget | ProgramTarget | AbsentTarget {
+    if (isMirror(pod)) return this.#programTarget(pod)
     const placed = this.#placed(pod)
     const container = placed && containersOf(placed).find((each) => each.name === name)
     if (placed !== undefined && container !== undefined) {
@@ -47,9 +54,6 @@ export class StreamTargets implements PodTargets {
     }
     const left = this.#leftLog(pod, name)
     if (left !== undefined) return left
-    if (pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) {
-      return { kind: 'absent', reason: `pod ${pod.metadata.name} is a program of the mesh: see "ambit logs ztunnel"` }
-    }
     const why = placed?.runner.reason || placed?.runner.phase || 'it has not been started'
     return { kind: 'absent', reason: `container "${name}" in pod "${pod.metadata.name}" is waiting to start: ${why}` }
   }
@@ -69,7 +73,17 @@ export class StreamTargets implements PodTargets {
   }
 
   netnsPath(pod: ApiObject): string | undefined {
-    return this.#placed(pod)?.runner.netnsPath
+    return isMirror(pod) ? netnsOf(this.#program(pod)) : this.#placed(pod)?.runner.netnsPath
+  }
+
+  #programTarget(pod: ApiObject): ProgramTarget | AbsentTarget {
+    const program = this.#program(pod)
+    if (program !== undefined) return { kind: 'program', log: programLog(program.logFile, this.#settings.clock) }
+    return { kind: 'absent', reason: `pod ${pod.metadata.name} stands for a program that this mesh does not run` }
+  }
+
+  #program({ metadata: { name } }: ApiObject): MeshProgramView | undefined {
+    return this.#settings.programs().find(({ key }) => key === name)
   }
 
   #placed({ metadata: { uid } }: ApiObject): PlacedPod | undefined {
@@ -101,6 +115,11 @@ export class StreamTargets implements PodTargets {
     const left = openLeftLog({ dir, clock, logger })
     return left && { kind: 'present', situation: { kind: 'ended' }, ...left }
   }
+}
+
+/** The one of the whole mesh runs where this program does. */
+function netnsOf(program: MeshProgramView | undefined): string | undefined {
+  return program?.spec.node === undefined ? program && '/proc/self/ns/net' : program.spec.netnsPath
 }
 
 function containersOf({ runner }: PlacedPod): readonly Container[] {

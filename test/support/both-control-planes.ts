@@ -11,6 +11,7 @@ import { RealIstiod } from './real-istiod.ts'
 
 /** A namespace's own objects, which the test writes none of. */
 const SYSTEM = 'istio-system'
+const YOUNG = '2030-01-01T00:00:00Z'
 /** How long both may take to tell of the same objects. */
 const AGREE_MS = 6_000
 
@@ -60,7 +61,12 @@ export class IstioPlace {
     if (access.get(ref) === undefined) await access.create({ ...rest, metadata: withOwners(metadata) } as ApiObject)
     else await access.patch(ref, 'merge', { ...rest, metadata })
     if (status !== undefined) await access.patch(ref, 'merge', { status }, { subresource: 'status' })
-    const times = { ...(deletionTimestamp && { deletionTimestamp }), ...(creationTimestamp && { creationTimestamp }) }
+    const times = {
+      // Of those whose age decides none is older by the time that the test took.
+      ...(object.kind === 'PeerAuthentication' && { creationTimestamp: YOUNG }),
+      ...(creationTimestamp !== undefined && { creationTimestamp }),
+      ...(deletionTimestamp !== undefined && { deletionTimestamp }),
+    }
     // Nobody may write these; the store takes them.
     if (Object.keys(times).length > 0) this.#overwrite(ref, times)
     return ref
@@ -128,12 +134,14 @@ export class IstioPlace {
   #overwrite(ref: ObjectRef, metadata: object): void {
     const stored = this.api.store.get(keyOf(ref))
     if (stored === undefined) throw new Error(`${ref.resource} ${ref.name} is not there`)
-    this.api.store.update(stored.key, { ...stored.object, metadata: { ...stored.object.metadata, ...metadata } })
+    // Times of an object never change, so nobody looks for a change of them: it goes, and comes with other ones.
+    this.api.store.delete(stored.key)
+    this.api.store.create(stored.key, { ...stored.object, metadata: { ...stored.object.metadata, ...metadata } })
   }
 }
 
-/** Cases name owners by kind and name only. */
-function withOwners<T extends Pick<ApiObject['metadata'], 'ownerReferences'>>(metadata: T): T {
+/** Golden cases name owners by kind and name only. */
+function withOwners<T extends { readonly ownerReferences?: readonly object[] }>(metadata: T): T {
   const { ownerReferences } = metadata
   if (ownerReferences === undefined) return metadata
   return { ...metadata, ownerReferences: ownerReferences.map((each) => ({ apiVersion: 'apps/v1', uid: 'u', ...each })) }
@@ -272,7 +280,10 @@ type Held = ReadonlyMap<string, unknown>
 /** By `<type> <name>`, as plain JSON whose lists without an order are sorted. */
 function heldBy(mirror: MeshMirror): Held {
   const addresses = [...mirror.addresses].map(([name, each]): [string, unknown] => [`Address ${name}`, ordered(each)])
-  const policies = [...mirror.policies].map(([name, each]): [string, unknown] => [`Authorization ${name}`, plain(orderedPolicy(each))])
+  const policies = [...mirror.policies].map(([name, each]): [string, unknown] => [
+    `Authorization ${name}`,
+    plain(orderedPolicy(each)),
+  ])
   return new Map([...addresses, ...policies])
 }
 

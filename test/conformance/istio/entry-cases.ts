@@ -22,7 +22,9 @@ export const entryCases: Cases = {
       endpoints: [{ address: '198.51.100.1' }],
     }),
   ],
-  'an entry that is looked up': [serviceEntry('ext', { hosts: ['ext.example'], addresses: ['192.0.2.1'], ports, resolution: 'DNS' })],
+  'an entry that is looked up': [
+    serviceEntry('ext', { hosts: ['ext.example'], addresses: ['192.0.2.1'], ports, resolution: 'DNS' }),
+  ],
   'an entry that lets through': [
     serviceEntry('ext', { hosts: ['ext.example'], addresses: ['192.0.2.0/24'], ports, resolution: 'NONE' }),
   ],
@@ -37,7 +39,9 @@ export const entryCases: Cases = {
     }),
     pod('web-1', '10.0.1.1'),
   ],
-  'a workload entry alone': [workloadEntry('vm', { address: '198.51.100.2', labels: { app: 'vm' }, serviceAccount: 'vm' })],
+  'a workload entry alone': [
+    workloadEntry('vm', { address: '198.51.100.2', labels: { app: 'vm' }, serviceAccount: 'vm' }),
+  ],
   'a workload entry of a service': [
     service('web'),
     workloadEntry('vm', { address: '198.51.100.2', labels: { app: 'web' }, weight: 3, locality: 'eu/eu-1/rack-7' }),

@@ -34,26 +34,43 @@ export const policyCases: Cases = {
     policy('m', { selector, ...denying({}) }, system),
     web,
   ],
-  'a policy of another namespace': [namespace('other'), policy('p', { selector, ...denying({}) }, { namespace: 'other' }), web],
+  'a policy of another namespace': [
+    namespace('other'),
+    policy('p', { selector, ...denying({}) }, { namespace: 'other' }),
+    web,
+  ],
   'principals in every form': [
-    policy('p', allowing(from({ principals: ['*', '*/sa/web', 'cluster.local/*', 'cluster.local/ns/a/sa/b', 'spiffe://x/y'] }))),
+    policy(
+      'p',
+      allowing(from({ principals: ['*', '*/sa/web', 'cluster.local/*', 'cluster.local/ns/a/sa/b', 'spiffe://x/y'] })),
+    ),
   ],
   'principals that are excluded': [policy('p', denying(from({ notPrincipals: ['*', 'cluster.local/ns/a/sa/b'] })))],
-  'namespaces in every form': [policy('p', allowing(from({ namespaces: ['*', 'a*', '*b', 'c'], notNamespaces: ['d'] })))],
+  'namespaces in every form': [
+    policy('p', allowing(from({ namespaces: ['*', 'a*', '*b', 'c'], notNamespaces: ['d'] }))),
+  ],
   'service accounts': [
     policy('p', allowing(from({ serviceAccounts: ['web', 'other/web'], notServiceAccounts: ['bad'] }))),
   ],
   'blocks of addresses': [
-    policy('p', allowing(from({ ipBlocks: ['10.0.0.0/8', '10.1.2.3', 'fd00::/16', '10.1.2.3/24'], notIpBlocks: ['10.9.0.0/16'] }))),
+    policy(
+      'p',
+      allowing(
+        from({ ipBlocks: ['10.0.0.0/8', '10.1.2.3', 'fd00::/16', '10.1.2.3/24'], notIpBlocks: ['10.9.0.0/16'] }),
+      ),
+    ),
   ],
-  'ports': [policy('p', allowing(to({ ports: ['80', '443'], notPorts: ['81'] })))],
+  ports: [policy('p', allowing(to({ ports: ['80', '443'], notPorts: ['81'] })))],
   'a source and an operation': [policy('p', allowing({ ...from({ namespaces: ['a'] }), ...to({ ports: ['80'] }) }))],
   'several sources, operations and rules': [
     policy(
       'p',
       denying(
         { from: [{ source: { namespaces: ['a'] } }, { source: { ipBlocks: ['10.0.0.0/8'] } }] },
-        { to: [{ operation: { ports: ['80'] } }, { operation: { ports: ['81'] } }], ...when('source.namespace', ['b']) },
+        {
+          to: [{ operation: { ports: ['80'] } }, { operation: { ports: ['81'] } }],
+          ...when('source.namespace', ['b']),
+        },
       ),
     ),
   ],
@@ -80,7 +97,9 @@ export const policyCases: Cases = {
   'methods that are allowed': [policy('p', allowing(to({ methods: ['GET'] }), from({ namespaces: ['a'] })))],
   'methods that are denied': [policy('p', denying(to({ methods: ['GET'] })))],
   'methods and a port that are denied': [policy('p', denying(to({ methods: ['GET'], ports: ['80'] })))],
-  'paths and a source that are denied': [policy('p', denying({ ...from({ namespaces: ['a'] }), ...to({ paths: ['/x'] }) }))],
+  'paths and a source that are denied': [
+    policy('p', denying({ ...from({ namespaces: ['a'] }), ...to({ paths: ['/x'] }) })),
+  ],
   'hosts beside ports that are denied': [
     policy('p', denying({ to: [{ operation: { hosts: ['h'] } }, { operation: { ports: ['80'] } }] })),
   ],

@@ -24,16 +24,34 @@ export const serviceCases: Cases = {
   ],
   'ports that say their protocol by name': [
     service('web', {
-      ports: ['http', 'http2', 'grpc', 'tls', 'https', 'tcp', 'http-admin', 'grpc-web', 'mysql', 'redis', 'mongo', 'x'].map(
-        (name, index) => port(name, 8000 + index),
-      ),
+      ports: [
+        'http',
+        'http2',
+        'grpc',
+        'tls',
+        'https',
+        'tcp',
+        'http-admin',
+        'grpc-web',
+        'mysql',
+        'redis',
+        'mongo',
+        'x',
+      ].map((name, index) => port(name, 8000 + index)),
     }),
   ],
   'ports that say their protocol by appProtocol': [
     service('web', {
-      ports: ['http', 'kubernetes.io/h2c', 'kubernetes.io/ws', 'kubernetes.io/wss', 'grpc-web', 'HTTPS', 'tcp', 'other'].map(
-        (appProtocol, index) => port(`p${index}`, 8000 + index, { appProtocol }),
-      ),
+      ports: [
+        'http',
+        'kubernetes.io/h2c',
+        'kubernetes.io/ws',
+        'kubernetes.io/wss',
+        'grpc-web',
+        'HTTPS',
+        'tcp',
+        'other',
+      ].map((appProtocol, index) => port(`p${index}`, 8000 + index, { appProtocol })),
     }),
   ],
   'an appProtocol beats the name': [service('web', { ports: [port('http', 80, { appProtocol: 'tcp' })] })],
@@ -99,7 +117,11 @@ export const serviceCases: Cases = {
     web,
     pod('web-2', '10.0.1.2', { labels: { app: 'web', tier: 'a' } }),
   ],
-  'a service and a pod of another namespace': [namespace('other'), service('web'), pod('w', '10.0.2.1', { namespace: 'other' })],
+  'a service and a pod of another namespace': [
+    namespace('other'),
+    service('web'),
+    pod('w', '10.0.2.1', { namespace: 'other' }),
+  ],
   'a service that is exported to nobody': [
     service('web', {}, { annotations: { 'networking.istio.io/exportTo': '~' } }),
     web,

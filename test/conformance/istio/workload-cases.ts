@@ -1,7 +1,7 @@
 import { namespace, node, pod, service } from './case-objects.ts'
 import type { Cases } from './cases.ts'
 
-const owner = (kind: string, name: string): object => ({
+const owner = (kind: string, name: string): Readonly<Record<string, unknown>> => ({
   generateName: 'web-',
   ownerReferences: [{ apiVersion: 'apps/v1', kind, name, uid: 'u', controller: true }],
 })
@@ -41,7 +41,9 @@ export const workloadCases: Cases = {
   'a ready pod that is being deleted': [pod('web-1', '10.0.1.1', { deletionTimestamp: '2026-01-01T00:00:00Z' })],
   'a pod without a label': [pod('web-1', '10.0.1.1', { labels: {} })],
   'names by recommended labels': [
-    pod('web-1', '10.0.1.1', { labels: { 'app.kubernetes.io/name': 'n', 'app.kubernetes.io/version': 'v2', app: 'a' } }),
+    pod('web-1', '10.0.1.1', {
+      labels: { 'app.kubernetes.io/name': 'n', 'app.kubernetes.io/version': 'v2', app: 'a' },
+    }),
   ],
   'names by short labels': [pod('web-1', '10.0.1.1', { labels: { app: 'a', version: 'v3' } })],
   'names by Istio’s own labels': [
