@@ -30,6 +30,7 @@ import {
   makeProgramPod,
   type ProgramPod,
   removeProgramPods,
+  showTunnelSet,
 } from './mesh-accounts.ts'
 
 export interface ClusterApiSettings {
@@ -163,6 +164,7 @@ async function showPrograms(access: ObjectAccess, nodes: Nodes): Promise<readonl
     Promise.all(show('ztunnel')),
     Promise.all(show('node-agent')),
     makeProgramPod(access, 'istiod-lite', 'istiod-lite', istiod),
+    showTunnelSet(access, places.length),
   ])
   return tunnels
 }

@@ -140,6 +140,29 @@ export async function makeProgramPod(
   return { namespace: MESH_NAMESPACE, name, uid: made.metadata.uid ?? '', serviceAccount: program, node }
 }
 
+/** By this name Istio's tools find the tunnels' pods; they run already, so nobody makes any of it. */
+export async function showTunnelSet(access: ObjectAccess, nodes: number): Promise<void> {
+  const { labels, container } = SHOWN.ztunnel
+  const metadata = { name: 'ztunnel', namespace: MESH_NAMESPACE, labels, annotations: { [MIRROR]: 'all' } }
+  await makeIfMissing(access, 'apps', 'daemonsets', {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata,
+    spec: {
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: container, image: 'ambit/ztunnel' }] } },
+    },
+  })
+  const counts = ['currentNumberScheduled', 'desiredNumberScheduled', 'numberReady', 'numberAvailable']
+  const more = { numberMisscheduled: 0, updatedNumberScheduled: nodes }
+  await access.patch(
+    { group: 'apps', resource: 'daemonsets', namespace: MESH_NAMESPACE, name: metadata.name },
+    'merge',
+    { status: { ...Object.fromEntries(counts.map((count) => [count, nodes])), ...more } },
+    { subresource: 'status', fieldManager: 'kubelet' },
+  )
+}
+
 /** As on the API objects of a kubelet's static pods. */
 export const MIRROR = 'kubernetes.io/config.mirror'
 
