@@ -269,7 +269,9 @@ function readyRoutes(readiness: Readiness): Parameters<typeof AdminServer.listen
 
 /** For istioctl: version, revision of the source, state of the build. */
 function versionRoute(): Parameters<typeof AdminServer.listen>[0]['routes'] {
-  return { '/version': textRoute('text/plain; charset=utf-8', () => `${AMBIT_VERSION}-ambit-release`) }
+  const route = textRoute('text/plain; charset=utf-8', () => `${AMBIT_VERSION}-ambit-release`)
+  // istioctl asks with two slashes.
+  return { '/version': route, '//version': route }
 }
 
 async function listening(name: string, listen: () => Promise<AdminServer>): Promise<AdminServer> {

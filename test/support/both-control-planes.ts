@@ -247,6 +247,12 @@ export class BothControlPlanes {
     return [this.#theirs, this.#ours]
   }
 
+  /** A further client of istiod, which asks for each name. */
+  async askOnDemand(): Promise<MeshMirror> {
+    const endpoint = await endpointOf(this.istiod, this.place, await this.place.tunnelToken())
+    return new MeshMirror(endpoint, { mode: 'on-demand' })
+  }
+
   async close(): Promise<void> {
     await this.#theirs.client.close()
     await this.#lite.end()

@@ -6,7 +6,7 @@ import type { ApiObject } from '../../../src/local/apiserver/index.ts'
 import { BothControlPlanes } from '../../support/both-control-planes.ts'
 import { istioProgram } from '../../support/real-istiod.ts'
 import { acceptedDifferences } from './accepted-differences.ts'
-import { namespace } from './case-objects.ts'
+import { namespace, pod, service } from './case-objects.ts'
 import { cases } from './cases.ts'
 
 const GOLDEN = join(import.meta.dirname, '../../golden')
@@ -19,6 +19,7 @@ const golden = globSync('*/in.yaml', { cwd: GOLDEN })
   .map(dirname)
   .filter((name) => ![...forFolders, ...undecided].includes(name))
 const binary = istioProgram('AMBIT_ISTIOD')
+const ADDRESS = 'type.googleapis.com/istio.workload.Address'
 const shop = namespace('shop', { 'istio.io/dataplane-mode': 'ambient' })
 
 function goldenObjects(name: string): readonly ApiObject[] {
@@ -54,6 +55,18 @@ describe.runIf(binary !== undefined)('istiod-lite tells tunnels what istiod tell
     const known = new Set([...golden, ...Object.keys(cases)])
     const named = acceptedDifferences.flatMap(({ of }) => Object.keys(of))
     expect(named.filter((name) => !known.has(name))).toEqual([])
+  })
+
+  it('answers our client on demand too: by address, by host name, and for a name that nobody has', async () => {
+    for (const object of [shop, service('web'), pod('web-1', '10.0.1.1')]) await both.place.put(object)
+    const mirror = await both.askOnDemand()
+    try {
+      await both.differences()
+      for (const name of ['/10.0.1.1', '/10.96.0.1', '/10.99.99.99']) await mirror.client.demand(ADDRESS, name)
+      expect(mirror.names).toEqual(['Kubernetes//Pod/shop/web-1', 'shop/web.shop.svc.cluster.local'])
+    } finally {
+      await mirror.client.close()
+    }
   })
 
   it.each(golden)('golden case %s', (name) => compare(name, goldenObjects(name)))
