@@ -57,13 +57,18 @@ describe.runIf(binary !== undefined)('istiod-lite tells tunnels what istiod tell
     expect(named.filter((name) => !known.has(name))).toEqual([])
   })
 
-  it('answers our client on demand too: by address, by host name, and for a name that nobody has', async () => {
+  it('answers our client on demand too: by the address of a pod, of a service and of nobody', async () => {
     for (const object of [shop, service('web'), pod('web-1', '10.0.1.1')]) await both.place.put(object)
     const mirror = await both.askOnDemand()
     try {
       await both.differences()
       for (const name of ['/10.0.1.1', '/10.96.0.1', '/10.99.99.99']) await mirror.client.demand(ADDRESS, name)
-      expect(mirror.names).toEqual(['Kubernetes//Pod/shop/web-1', 'shop/web.shop.svc.cluster.local'])
+      // The pods of its own node come unasked.
+      expect(mirror.names).toEqual([
+        'Kubernetes//Pod/istio-system/ztunnel-a',
+        'Kubernetes//Pod/shop/web-1',
+        'shop/web.shop.svc.cluster.local',
+      ])
     } finally {
       await mirror.client.close()
     }

@@ -181,16 +181,6 @@ export const policyCases: Cases = {
     mtls('b', { mtls: { mode: 'STRICT' } }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
     web,
   ],
-  'two of one age, the strict one first in the alphabet': [
-    mtls('a', { mtls: { mode: 'STRICT' } }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
-    mtls('b', { mtls: { mode: 'PERMISSIVE' } }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
-    web,
-  ],
-  'two of one age, the strict one last in the alphabet': [
-    mtls('a', { mtls: { mode: 'PERMISSIVE' } }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
-    mtls('b', { mtls: { mode: 'STRICT' } }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
-    web,
-  ],
   'two workload policies of different ages': [
     mtls('a', { selector, mtls: { mode: 'PERMISSIVE' } }, { creationTimestamp: '2026-02-01T00:00:00Z' }),
     mtls('b', { selector, mtls: { mode: 'STRICT' } }, { creationTimestamp: '2026-01-01T00:00:00Z' }),
