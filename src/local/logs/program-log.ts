@@ -67,12 +67,14 @@ async function* blocksOf(
 
 async function startOfTail(file: FileHandle, lines: number, block: Buffer): Promise<number> {
   const { size } = await file.stat()
-  // The end of the last line ends none of those that are wanted before it.
-  let missing = lines + 1
+  if (lines === 0) return size
+  let missing = lines
   for (let end = size; end > 0; ) {
     const start = Math.max(0, end - BLOCK_BYTES)
     const { bytesRead } = await file.read(block, 0, end - start, start)
-    for (let index = bytesRead - 1; index >= 0; index--) {
+    // The end of the very last line begins no other one.
+    const last = end === size && block[bytesRead - 1] === NEWLINE ? bytesRead - 2 : bytesRead - 1
+    for (let index = last; index >= 0; index--) {
       if (block[index] === NEWLINE && --missing === 0) return start + index + 1
     }
     end = start
