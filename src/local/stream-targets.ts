@@ -2,6 +2,7 @@ import type { Clock } from '#shared/clock'
 import type { ExecRequest } from '#shared/control'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject } from './apiserver/index.ts'
+import { MESH_NAMESPACE } from './cluster-api/index.ts'
 import type { SessionProcess, Tools } from './host/index.ts'
 import { commandInSandbox } from './kubelet/index.ts'
 import { containerLogDir, openLeftLog, programLog } from './logs/index.ts'
@@ -82,8 +83,9 @@ export class StreamTargets implements PodTargets {
     return { kind: 'absent', reason: `pod ${pod.metadata.name} stands for a program that this mesh does not run` }
   }
 
-  #program({ metadata: { name } }: ApiObject): MeshProgramView | undefined {
-    return this.#settings.programs().find(({ key }) => key === name)
+  /** Anybody may write that annotation on a pod, but not in the mesh's own namespace. */
+  #program({ metadata: { namespace, name } }: ApiObject): MeshProgramView | undefined {
+    return namespace === MESH_NAMESPACE ? this.#settings.programs().find(({ key }) => key === name) : undefined
   }
 
   #placed({ metadata: { uid } }: ApiObject): PlacedPod | undefined {
@@ -117,9 +119,10 @@ export class StreamTargets implements PodTargets {
   }
 }
 
-/** The one of the whole mesh runs where this program does. */
 function netnsOf(program: MeshProgramView | undefined): string | undefined {
-  return program?.spec.node === undefined ? program && '/proc/self/ns/net' : program.spec.netnsPath
+  if (program === undefined) return undefined
+  // The one of the whole mesh runs where this program does.
+  return program.spec.node === undefined ? '/proc/self/ns/net' : program.spec.netnsPath
 }
 
 function containersOf({ runner }: PlacedPod): readonly Container[] {
