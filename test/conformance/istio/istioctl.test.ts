@@ -98,10 +98,6 @@ describe.runIf(canRun)('istioctl and a mesh on one machine', { timeout: 60_000 }
     expect((await k('logs -n istio-system ztunnel-node-a')).stdout).toContain('pod is served')
     expect((await k('logs -n istio-system istiod-lite --tail=1')).stdout.split('\n')).toHaveLength(2)
     expect((await k('logs -n istio-system ztunnel-node-a -p')).stderr).toContain('one log over all its starts')
-    const port =
-      '{"spec":{"automountServiceAccountToken":false},"metadata":{"annotations":{"kubernetes.io/config.mirror":"x"}}}'
-    await k(`run ztunnel-node-a -n legacy --image=ambit/node --overrides=${port}`)
-    expect((await k('logs -n legacy ztunnel-node-a')).stderr).toContain('that this mesh does not run')
     expect((await k('exec -n istio-system istiod-lite -- true')).stderr).toContain('is a program of the mesh')
   })
 })
