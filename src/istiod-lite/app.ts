@@ -1,5 +1,6 @@
-import { AdminServer, metricsRoutes, only } from '#shared/admin'
+import { AdminServer, metricsRoutes, only, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
+import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
@@ -248,7 +249,7 @@ class IstiodProgram implements Istiod {
         port: monitoringPort,
         bind: monitoringBind,
         isIpv6Enabled,
-        routes: { ...metricsRoutes(this.#metrics), ...dumps },
+        routes: { ...metricsRoutes(this.#metrics), ...versionRoute(), ...dumps },
         log,
       }),
     )
@@ -264,6 +265,13 @@ function readyRoutes(readiness: Readiness): Parameters<typeof AdminServer.listen
         : { status: 503, body: `not ready, pending: ${readiness.pending.join(', ')}\n` },
     ),
   }
+}
+
+/** For istioctl: version, revision of the source, state of the build. */
+function versionRoute(): Parameters<typeof AdminServer.listen>[0]['routes'] {
+  const route = textRoute('text/plain; charset=utf-8', () => `${AMBIT_VERSION}-ambit-release`)
+  // istioctl asks with two slashes.
+  return { '/version': route, '//version': route }
 }
 
 async function listening(name: string, listen: () => Promise<AdminServer>): Promise<AdminServer> {

@@ -203,7 +203,8 @@ export class LocalMesh implements RunningProgram, ControlledMesh {
     const { podLogs: podLogsDir } = this.#layout.folders
     // The cluster needs the API first: until it is there, streams find no pod.
     const cluster = (): Cluster | undefined => this.#parts?.cluster
-    return new StreamTargets({ cluster, tools, consoles, podLogsDir, clock, logger })
+    const programs = (): MeshPrograms['list'] => this.#parts?.programs.list ?? []
+    return new StreamTargets({ cluster, programs, tools, consoles, podLogsDir, clock, logger })
   }
 
   #openApi(nodes: Nodes, pods: PodBackend): Promise<ClusterApi> {

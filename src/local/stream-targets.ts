@@ -2,28 +2,35 @@ import type { Clock } from '#shared/clock'
 import type { ExecRequest } from '#shared/control'
 import type { Logger } from '#shared/telemetry'
 import type { ApiObject } from './apiserver/index.ts'
+import { MESH_NAMESPACE } from './cluster-api/index.ts'
 import type { SessionProcess, Tools } from './host/index.ts'
 import { enterContainer } from './kubelet/index.ts'
-import { containerLogDir, openLeftLog } from './logs/index.ts'
+import { containerLogDir, openLeftLog, programLog } from './logs/index.ts'
 import {
+  type AbsentTarget,
   type ContainerConsoles,
   type ContainerSituation,
   type ContainerTarget,
   type PodTargets,
+  type ProgramTarget,
   startIn,
 } from './pod-streams/index.ts'
-import type { Cluster, PlacedPod } from './runtime/index.ts'
+import type { MeshProgram } from './programs/index.ts'
+import { type Cluster, isMirror, type PlacedPod } from './runtime/index.ts'
 
 export interface StreamTargetSettings {
   /** Undefined until the mesh is up. */
   readonly cluster: () => Pick<Cluster, 'pods'> | undefined
   readonly tools: Tools
+  /** What runs for the mesh itself; nothing until the mesh is up. */
+  readonly programs: () => readonly Pick<MeshProgram, 'key' | 'logFile' | 'spec'>[]
   readonly consoles: ContainerConsoles
   readonly podLogsDir: string
   readonly clock: Clock
   readonly logger: Logger
 }
 
+type MeshProgramView = ReturnType<StreamTargetSettings['programs']>[number]
 type Container = PlacedPod['runner']['containers'][number]
 
 /** The pods of the cluster as streams need them. */
@@ -34,7 +41,8 @@ export class StreamTargets implements PodTargets {
     this.#settings = settings
   }
 
-  container(pod: ApiObject, name: string): ContainerTarget | { readonly kind: 'absent'; readonly reason: string } {
+  container(pod: ApiObject, name: string): ContainerTarget | ProgramTarget | AbsentTarget {
+    if (isMirror(pod)) return this.#programTarget(pod)
     const placed = this.#placed(pod)
     const container = placed && containersOf(placed).find((each) => each.name === name)
     if (placed !== undefined && container !== undefined) {
@@ -47,9 +55,6 @@ export class StreamTargets implements PodTargets {
     }
     const left = this.#leftLog(pod, name)
     if (left !== undefined) return left
-    if (pod.metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined) {
-      return { kind: 'absent', reason: `pod ${pod.metadata.name} is a program of the mesh: see "ambit logs ztunnel"` }
-    }
     const why = placed?.runner.reason || placed?.runner.phase || 'it has not been started'
     return { kind: 'absent', reason: `container "${name}" in pod "${pod.metadata.name}" is waiting to start: ${why}` }
   }
@@ -69,7 +74,18 @@ export class StreamTargets implements PodTargets {
   }
 
   netnsPath(pod: ApiObject): string | undefined {
-    return this.#placed(pod)?.runner.netnsPath
+    return isMirror(pod) ? netnsOf(this.#program(pod)) : this.#placed(pod)?.runner.netnsPath
+  }
+
+  #programTarget(pod: ApiObject): ProgramTarget | AbsentTarget {
+    const program = this.#program(pod)
+    if (program !== undefined) return { kind: 'program', log: programLog(program.logFile, this.#settings.clock) }
+    return { kind: 'absent', reason: `pod ${pod.metadata.name} stands for a program that this mesh does not run` }
+  }
+
+  /** Anybody may write that annotation on a pod, but not in the mesh's own namespace. */
+  #program({ metadata: { namespace, name } }: ApiObject): MeshProgramView | undefined {
+    return namespace === MESH_NAMESPACE ? this.#settings.programs().find(({ key }) => key === name) : undefined
   }
 
   #placed({ metadata: { uid } }: ApiObject): PlacedPod | undefined {
@@ -102,6 +118,12 @@ export class StreamTargets implements PodTargets {
     const left = openLeftLog({ dir, clock, logger })
     return left && { kind: 'present', situation: { kind: 'ended' }, ...left }
   }
+}
+
+function netnsOf(program: MeshProgramView | undefined): string | undefined {
+  if (program === undefined) return undefined
+  // The one of the whole mesh runs where this program does.
+  return program.spec.node === undefined ? '/proc/self/ns/net' : program.spec.netnsPath
 }
 
 function containersOf({ runner }: PlacedPod): readonly Container[] {

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { systemClock } from '#shared/clock'
 import { serveZds, type ZdsServer } from '#shared/zds'
+import { freePorts } from './free-ports.ts'
 import type { TestPod } from './pod-network.ts'
 import { quietLogger } from './quiet-logger.ts'
 
@@ -196,18 +196,4 @@ export function withoutChance(line: string): string {
     .replace(/^[^\t]*\t/, '')
     .replace(/src\.addr=(\S+):\d+/, 'src.addr=$1:*')
     .replace(/duration="\d+ms"/, 'duration=*')
-}
-
-/** Ports that nobody listens on now. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer()
-      await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
-      return server
-    }),
-  )
-  const ports = servers.map((server) => (server.address() as { readonly port: number }).port)
-  await Promise.all(servers.map((server) => new Promise((done) => server.close(done))))
-  return ports
 }

@@ -5,14 +5,14 @@ import { MeshError, reasonOf } from '#shared/errors'
 import type { Logger } from '#shared/telemetry'
 import type { ApiServer, ObjectAccess } from '../apiserver/index.ts'
 import { replaceFile } from '../host/index.ts'
-import type { TunnelPod } from './mesh-accounts.ts'
+import type { ProgramPod } from './mesh-accounts.ts'
 
 /** Who a token speaks for, and to whom. */
 export interface TokenRequest {
   readonly namespace: string
   readonly serviceAccount: string
   /** The pod that it dies with. */
-  readonly pod?: Pick<TunnelPod, 'name' | 'uid' | 'node'>
+  readonly pod?: Pick<ProgramPod, 'name' | 'uid' | 'node'>
   /** Undefined: the API itself. */
   readonly audience?: string
   /** Undefined: an hour. */

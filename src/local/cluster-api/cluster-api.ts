@@ -28,9 +28,10 @@ import {
   MESH_NAMESPACE,
   type MeshAccount,
   makeMeshAccounts,
-  makeTunnelPod,
-  removeTunnelPods,
-  type TunnelPod,
+  makeProgramPod,
+  type ProgramPod,
+  removeProgramPods,
+  showTunnelSet,
 } from './mesh-accounts.ts'
 
 export interface ClusterApiSettings {
@@ -58,7 +59,7 @@ export interface ClusterApi extends Closer {
   objectsIn(namespace: string): readonly ApiObject[]
   /** What was wrong with the objects' files, each in one sentence; nothing of it is lost. */
   readonly damage: readonly string[]
-  readonly tunnelPods: readonly TunnelPod[]
+  readonly tunnelPods: readonly ProgramPod[]
   readonly tokens: AccountTokens
   /** The kubeconfig of a program of the mesh; its token is kept fresh. */
   kubeconfigOf(account: MeshAccount): Promise<string>
@@ -98,7 +99,7 @@ async function openOver(store: Store, settings: ClusterApiSettings): Promise<Clu
     installMeshCrds(readMeshCrds(settings.definitions), access),
     makeApiService(access, { ...apiPlaceOf(nodes), endpointPort: PORT }),
     ...nodes.list.map((node) => registerNode({ access, clock, logger }, factsOf(node))),
-    removeTunnelPods(access),
+    removeProgramPods(access),
     forgetNodes(access, { keep: nodes.list.map(({ name }) => name), runtime: RUNTIME }),
   ])
   const controllers = startControllers({
@@ -115,15 +116,7 @@ async function openOver(store: Store, settings: ClusterApiSettings): Promise<Clu
   })
   // An earlier life may have ended while its namespace was being deleted; the controllers go on with that.
   await makeMeshAccounts(access, clock)
-  const tunnelPods = await Promise.all(
-    nodes.list.map(({ name, addresses: own }) =>
-      makeTunnelPod(
-        access,
-        name,
-        own.map(({ ip }) => ip),
-      ),
-    ),
-  )
+  const tunnelPods = await showPrograms(access, nodes)
   // What the mesh itself needs has been made: no webhook can keep it from coming up.
   server.addAdmission(new Webhooks({ access, clock, applyPatch: serverParts.applyPatch }))
   const tokens = new AccountTokens({ access, issuer, clock, logger, dir: settings.accountsDir })
@@ -161,6 +154,21 @@ async function openOver(store: Store, settings: ClusterApiSettings): Promise<Clu
       await store.close()
     },
   }
+}
+
+/** @returns the pods of the tunnels */
+async function showPrograms(access: ObjectAccess, nodes: Nodes): Promise<readonly ProgramPod[]> {
+  const places = nodes.list.map(({ name, addresses }) => ({ node: name, ips: addresses.map(({ ip }) => ip) }))
+  const show = (program: 'ztunnel' | 'node-agent') =>
+    places.map((place) => makeProgramPod(access, program, `${program}-${place.node}`, place))
+  const istiod = { node: places[0]?.node ?? '', ips: nodes.fabricAddresses.map(({ ip }) => ip) }
+  const [tunnels] = await Promise.all([
+    Promise.all(show('ztunnel')),
+    Promise.all(show('node-agent')),
+    makeProgramPod(access, 'istiod-lite', 'istiod-lite', istiod),
+    showTunnelSet(access, places.length),
+  ])
+  return tunnels
 }
 
 /** Tokens of Secrets have no end in Kubernetes; ten years are as good. */

@@ -8,8 +8,8 @@ export const MESH_NAMESPACE = 'istio-system'
 /** Programs of the mesh that have an account of their own. */
 export type MeshAccount = 'istiod-lite' | 'node-agent' | 'ztunnel'
 
-/** The pod that a node's tunnel shows as: the CA wants to see who runs on which node. */
-export interface TunnelPod {
+/** The pod that a program shows as: to users and their tools and, a tunnel's, to the CA, which wants to see who runs where. */
+export interface ProgramPod {
   readonly namespace: string
   readonly name: string
   readonly uid: string
@@ -19,8 +19,6 @@ export interface TunnelPod {
 
 /** How long a namespace of an earlier life may take to go. */
 const GOING_MS = 10_000
-const CONTAINER = 'istio-proxy'
-const IMAGE = 'ambit/ztunnel'
 const RBAC = 'rbac.authorization.k8s.io'
 const READ = ['get', 'list', 'watch']
 
@@ -64,34 +62,50 @@ export async function makeMeshAccounts(access: ObjectAccess, clock: Clock): Prom
 }
 
 /**
- * Takes away the pods that stood for the tunnels of an earlier life: their tokens end with them. Nobody is left who would
+ * Takes away the pods that stood for the programs of an earlier life: their tokens end with them. Nobody is left who would
  * end such a pod, and a namespace that is being deleted waits for it.
  */
-export async function removeTunnelPods(access: ObjectAccess): Promise<void> {
+export async function removeProgramPods(access: ObjectAccess): Promise<void> {
   const { items } = access.list({ group: '', resource: 'pods', namespace: MESH_NAMESPACE })
   const mirrors = items.filter(({ metadata }) => metadata.annotations?.[MIRROR] !== undefined)
   await Promise.all(mirrors.map(({ metadata }) => removeNow(access, metadata.name)))
 }
 
+/** Where a program of the mesh runs; the control plane, which runs on no node, is shown on the first. */
+export interface ProgramPlace {
+  readonly node: string
+  readonly ips: readonly string[]
+}
+
+/** Labels are Istio's, by which its tools find the pods of each program. */
+const SHOWN: Readonly<
+  Record<MeshAccount, { readonly labels: Readonly<Record<string, string>>; readonly container: string }>
+> = {
+  'istiod-lite': { labels: { app: 'istiod', istio: 'pilot', 'istio.io/rev': 'default' }, container: 'discovery' },
+  'node-agent': { labels: { 'k8s-app': 'istio-cni-node' }, container: 'install-cni' },
+  ztunnel: { labels: { app: 'ztunnel' }, container: 'istio-proxy' },
+}
+
 /** A pod like those that a kubelet shows of what it runs without being asked: nobody starts or ends it. */
-export async function makeTunnelPod(access: ObjectAccess, node: string, ips: readonly string[]): Promise<TunnelPod> {
-  const name = `ztunnel-${node}`
+export async function makeProgramPod(
+  access: ObjectAccess,
+  program: MeshAccount,
+  name: string,
+  { node, ips }: ProgramPlace,
+): Promise<ProgramPod> {
+  const { labels, container } = SHOWN[program]
+  const image = `ambit/${program}`
   const made = await access.create({
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: {
-      name,
-      namespace: MESH_NAMESPACE,
-      labels: { app: 'ztunnel' },
-      annotations: { [MIRROR]: node },
-    },
+    metadata: { name, namespace: MESH_NAMESPACE, labels, annotations: { [MIRROR]: node } },
     spec: {
       nodeName: node,
-      serviceAccountName: 'ztunnel',
+      serviceAccountName: program,
       hostNetwork: true,
       automountServiceAccountToken: false,
       tolerations: [{ operator: 'Exists' }],
-      containers: [{ name: CONTAINER, image: IMAGE }],
+      containers: [{ name: container, image }],
     },
   })
   const now = made.metadata.creationTimestamp ?? ''
@@ -110,8 +124,8 @@ export async function makeTunnelPod(access: ObjectAccess, node: string, ips: rea
         conditions: ['PodScheduled', 'Initialized', 'ContainersReady', 'Ready'].map(condition),
         containerStatuses: [
           {
-            name: CONTAINER,
-            image: IMAGE,
+            name: container,
+            image,
             imageID: '',
             ready: true,
             started: true,
@@ -123,7 +137,30 @@ export async function makeTunnelPod(access: ObjectAccess, node: string, ips: rea
     },
     { subresource: 'status', fieldManager: 'kubelet' },
   )
-  return { namespace: MESH_NAMESPACE, name, uid: made.metadata.uid ?? '', serviceAccount: 'ztunnel', node }
+  return { namespace: MESH_NAMESPACE, name, uid: made.metadata.uid ?? '', serviceAccount: program, node }
+}
+
+/** By this name Istio's tools find the tunnels' pods; they run already, so nobody makes any of it. */
+export async function showTunnelSet(access: ObjectAccess, nodes: number): Promise<void> {
+  const { labels, container } = SHOWN.ztunnel
+  const metadata = { name: 'ztunnel', namespace: MESH_NAMESPACE, labels, annotations: { [MIRROR]: 'all' } }
+  await makeIfMissing(access, 'apps', 'daemonsets', {
+    apiVersion: 'apps/v1',
+    kind: 'DaemonSet',
+    metadata,
+    spec: {
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: container, image: 'ambit/ztunnel' }] } },
+    },
+  })
+  const counts = ['currentNumberScheduled', 'desiredNumberScheduled', 'numberReady', 'numberAvailable']
+  const more = { numberMisscheduled: 0, updatedNumberScheduled: nodes }
+  await access.patch(
+    { group: 'apps', resource: 'daemonsets', namespace: MESH_NAMESPACE, name: metadata.name },
+    'merge',
+    { status: { ...Object.fromEntries(counts.map((count) => [count, nodes])), ...more } },
+    { subresource: 'status', fieldManager: 'kubelet' },
+  )
 }
 
 /** As on the API objects of a kubelet's static pods. */

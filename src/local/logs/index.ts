@@ -1,4 +1,5 @@
 export { type ContainerLogSettings, openContainerLog, openLeftLog } from './container-log.ts'
 export { containerLogDir, type PodName, removeLeftoverLogs, removePodLogs } from './pod-folders.ts'
+export { programLog } from './program-log.ts'
 export type { LogLimits } from './run-files.ts'
 export type * from './types.ts'

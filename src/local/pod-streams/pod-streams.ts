@@ -5,7 +5,7 @@ import type { Tools } from '../host/index.ts'
 import { attachTo } from './attach.ts'
 import { execIn } from './exec.ts'
 import { connectToLoopback } from './port-forward.ts'
-import type { ContainerSituation, ContainerTarget, PodTargets } from './types.ts'
+import type { ContainerSituation, ContainerTarget, PodTargets, ProgramTarget } from './types.ts'
 
 export interface PodStreamSettings {
   readonly targets: PodTargets
@@ -31,6 +31,8 @@ export function createPodStreams({ targets, tools, clock }: PodStreamSettings): 
       return attachTo(target.log, console, { hasStdin, hasTty: tty === true, isStdinOnce: stdinOnce === true }, clock)
     },
     async logs(pod, { container, ...query }, signal) {
+      const target = targets.container(pod, container)
+      if (target.kind === 'program') return programLogOf(target, pod, query, signal)
       return logOf(present(targets, pod, container), pod, container, query, signal)
     },
     async portForward(pod, port) {
@@ -41,10 +43,14 @@ export function createPodStreams({ targets, tools, clock }: PodStreamSettings): 
   }
 }
 
-/** @throws ApiError BadRequest when the container is not here */
+/** @throws ApiError BadRequest when the container is not here, or no container */
 function present(targets: PodTargets, pod: ApiObject, container: string): ContainerTarget {
   const target = targets.container(pod, container)
   if (target.kind === 'absent') throw refused(target.reason)
+  if (target.kind === 'program') {
+    const { name } = pod.metadata
+    throw refused(`pod ${name} is a program of the mesh, not a container: its log can be read and its ports forwarded`)
+  }
   return target
 }
 
@@ -53,6 +59,17 @@ function runningOf({ situation }: ContainerTarget, pod: ApiObject, container: st
   if (situation.kind === 'running') return situation
   const why = situation.kind === 'ended' ? 'it has ended' : situation.reason
   throw refused(`container not found ("${container}"): it does not run in pod ${pod.metadata.name}: ${why}`)
+}
+
+/** @throws ApiError BadRequest for the log before the last start: a program has one log over all of them */
+function programLogOf(
+  { log }: ProgramTarget,
+  { metadata }: ApiObject,
+  query: Omit<Parameters<PodBackend['logs']>[1], 'container'>,
+  signal: AbortSignal,
+): Readable {
+  if (query.previous) throw refused(`pod ${metadata.name} has one log over all its starts: ask without "previous"`)
+  return log.read(query, signal)
 }
 
 /** @throws ApiError BadRequest when that run has not been, in a kubelet's words */

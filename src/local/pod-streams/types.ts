@@ -5,10 +5,22 @@ import type { ContainerLog } from '../logs/index.ts'
 
 /** Where streams find pods and containers; the node runtime gives it. Asked anew for each stream. */
 export interface PodTargets {
-  /** Undefined when nothing of it has ever been here; why, if there is more to say than that. */
-  container(pod: ApiObject, name: string): ContainerTarget | { readonly kind: 'absent'; readonly reason: string }
+  /** A container, or why there is none. */
+  container(pod: ApiObject, name: string): ContainerTarget | ProgramTarget | AbsentTarget
   /** Path of the pod's network namespace; undefined when it has none now. */
   netnsPath(pod: ApiObject): string | undefined
+}
+
+/** Nothing of it is here. */
+export interface AbsentTarget {
+  readonly kind: 'absent'
+  readonly reason: string
+}
+
+/** A program of the mesh that shows as a pod: it has a log and ports, and nothing that could be entered. */
+export interface ProgramTarget {
+  readonly kind: 'program'
+  readonly log: Pick<ContainerLog, 'read'>
 }
 
 /** A container at one moment. */

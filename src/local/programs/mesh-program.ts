@@ -44,8 +44,7 @@ export class MeshProgram implements Closer {
   constructor(spec: ProgramSpec, machine: ProgramMachine) {
     this.spec = spec
     this.#machine = machine
-    const file = spec.node === undefined ? spec.name : `${spec.name}-${spec.node}`
-    this.#log = new BoundedLog(`${machine.logsDir}/${file}.log`)
+    this.#log = new BoundedLog(`${machine.logsDir}/${this.key}.log`)
     this.#process = new RestartingProcess({
       clock: machine.clock,
       log: this.#log,
@@ -60,6 +59,12 @@ export class MeshProgram implements Closer {
 
   get isReady(): boolean {
     return this.#process.state.kind === 'running' && this.#watch?.result === 'success'
+  }
+
+  /** Names its log, and the pod that it shows as. */
+  get key(): string {
+    const { name, node } = this.spec
+    return node === undefined ? name : `${name}-${node}`
   }
 
   /** For people. */

@@ -54,13 +54,14 @@ export class HeldResources {
     for (const { name, version } of changed) if (!refused.has(name)) this.#versions.set(name, version)
     for (const name of response.removedResources) this.#versions.delete(name)
     if (rejections.length === 0) this.#isSynced = true
-    for (const { name } of response.resources) this.#wake(name)
+    // Who is asked for by address is answered under its own name: the address is an alias of it.
+    for (const { name, aliases } of response.resources) for (const each of [name, ...aliases]) this.#wake(each)
     for (const name of response.removedResources) this.#wake(name)
     return rejections
   }
 
   /**
-   * Waits until that name, its removal or its rejection has come.
+   * Waits until what has that name or alias, its removal or its rejection has come.
    *
    * @returns `ask` when the name has to be put into a request now; on a later stream it goes out by itself
    */

@@ -21,6 +21,11 @@ import { daemonPodSpec, daemonStatus, nodesFor, planDaemons, REVISION_LABEL } fr
 
 const MANAGER = 'daemonset-controller'
 
+/** Stands for programs that the mesh itself runs on each node: there is nothing to make of it. */
+function isShown({ metadata }: DaemonSet): boolean {
+  return metadata.annotations?.['kubernetes.io/config.mirror'] !== undefined
+}
+
 /** Keeps one pod of a template on each node. */
 export function daemonSets(environment: Environment): Controller {
   const { access, clock } = environment
@@ -35,7 +40,7 @@ export function daemonSets(environment: Environment): Controller {
     ],
     async reconcile(key) {
       const set = read(access, DAEMON_SETS, key)
-      if (set === undefined || isDeleting(set)) return undefined
+      if (set === undefined || isDeleting(set) || isShown(set)) return undefined
       const revision = templateHash(set.spec.template, 0)
       const nodes = nodesFor(set, listOf(access, NODES, ''))
       const pods = await claim(access, DAEMON_SETS, set, PODS)

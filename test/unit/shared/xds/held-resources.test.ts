@@ -178,3 +178,14 @@ describe('asking on demand', () => {
     await expect(arrived).rejects.toThrowError('closed')
   })
 })
+
+describe('what is asked for by an alias', () => {
+  it('has come when a resource of another name says that it is that alias', async () => {
+    const { resources } = held('on-demand')
+    const { arrived, ask } = resources.demand('/10.0.0.1')
+    expect(ask).toBe(true)
+    const answer = response([['uid', '1', 'x']])
+    resources.take({ ...answer, resources: answer.resources.map((each) => ({ ...each, aliases: ['/10.0.0.1'] })) })
+    await arrived
+  })
+})
