@@ -218,6 +218,20 @@ describe.runIf(requirePrivileges())('the node agent on ZDS', () => {
     expect(await tunnel.receive()).toBeUndefined()
   })
 
+  it('gives the next tunnel a whole snapshot when one has gone in the middle of its own', async () => {
+    start(pod('u1'), pod('u2'), pod('u3'))
+    const first = await connect()
+    await first.send(zds.hello)
+    await take(first)
+    await first.close()
+    await turn()
+    expect(server.tunnelCount).toBe(0)
+    const second = await connectTunnel(3)
+    const deleted = server.delete('u2')
+    expect(await take(second)).toEqual(zds.delete('u2'))
+    await deleted
+  })
+
   it('fails an add whose namespace is closed, and keeps the connection', async () => {
     start()
     const tunnel = await connectTunnel()
