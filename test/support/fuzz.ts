@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/** Seconds in all for one file of the usual run; a long run says how many minutes a file has. */
+/** What a file may take in the usual run; a long run says how many minutes it has. */
 const USUAL_MS = 4_000
 
 /** How long one property runs: its share of what its file may take. */

@@ -88,6 +88,12 @@ describe.runIf(requirePrivileges())('the node agent on ZDS', () => {
     expect(server.tunnelCount).toBe(1)
   })
 
+  it('gives a tunnel 2,000 pods in a snapshot, one after the other', async () => {
+    start(...Array.from({ length: 2_000 }, (_, i) => pod(`u${i}`)))
+    await connectTunnel(2_000)
+    expect(server.tunnelCount).toBe(1)
+  })
+
   it('sends the snapshot on although a pod of it is refused', async () => {
     start(pod('u1'), pod('u2'))
     const tunnel = await connect()
