@@ -23,7 +23,8 @@ const config: ReturnType<typeof defineConfig> = defineConfig({
         hookTimeout: 60_000,
         sequence: { groupOrder: 1 },
       }),
-      project('long', ['long'], {
+      // Fuzzing is part of both: bounded by runs in the one, by AMBIT_FUZZ_MINUTES in the other.
+      project('long', ['long', 'fuzz'], {
         fileParallelism: false,
         testTimeout: 1_800_000,
         hookTimeout: 60_000,

@@ -96,8 +96,13 @@ export class ScriptedServerStream {
   }
 
   sendBytes(bytes: Uint8Array): void {
+    this.sendRaw(frame(bytes))
+  }
+
+  /** As they are, without the head of a message. */
+  sendRaw(bytes: Uint8Array): void {
     this.#answer()
-    this.#stream.write(frame(bytes))
+    this.#stream.write(bytes)
   }
 
   /** Ends the call; status 0 is a clean end. */

@@ -70,15 +70,44 @@ function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('hex')
 }
 
+/** Bits of a key's use that belong to an authority: keyCertSign (5) and cRLSign (6), counted from the left. */
+const SIGNING_USES = 0b0000_0110
+
+/**
+ * Whether it says that its key may sign other certificates or revocation lists. Such a certificate identifies nobody
+ * (SPIFFE X509-SVID §5.2): whoever holds an authority's key would be every workload at once.
+ *
+ * @throws MeshError `CERTIFICATE_INVALID`
+ */
+function isAuthority({ extensions }: CertificateFields): boolean {
+  const constraints = extensions.get(oids.basicConstraints)
+  if (constraints !== undefined) {
+    const flag = new DerReader(constraints).enter(tags.sequence).readIf(tags.boolean)
+    if (flag?.content.some((byte) => byte !== 0)) return true
+  }
+  const use = extensions.get(oids.keyUsage)
+  if (use === undefined) return false
+  const [, bits = 0] = new DerReader(use).read(tags.bitString).content
+  return (bits & SIGNING_USES) !== 0
+}
+
 /** Subject alternative names in order; empty when there are none. @throws MeshError `CERTIFICATE_INVALID` */
 export function subjectAltNamesOf(certificateDer: Uint8Array): SubjectAltName[] {
-  const extension = readFields(certificateDer).extensions.get(oids.subjectAltName)
+  return namesOf(readFields(certificateDer))
+}
+
+function namesOf({ extensions }: CertificateFields): SubjectAltName[] {
+  const extension = extensions.get(oids.subjectAltName)
   return extension === undefined ? [] : parseSubjectAltNames(extension)
 }
 
-/** The SPIFFE ids among the URI names, in order. @throws MeshError `CERTIFICATE_INVALID` */
+/**
+ * The SPIFFE ids among the URI names of a leaf, in order; an authority's certificate has none.
+ *
+ * @throws MeshError `CERTIFICATE_INVALID`
+ */
 export function spiffeIdsOf(certificateDer: Uint8Array): SpiffeId[] {
-  return subjectAltNamesOf(certificateDer).flatMap((name) =>
-    name.kind === 'uri' ? (parseSpiffeId(name.value) ?? []) : [],
-  )
+  const fields = readFields(certificateDer)
+  if (isAuthority(fields)) return []
+  return namesOf(fields).flatMap((name) => (name.kind === 'uri' ? (parseSpiffeId(name.value) ?? []) : []))
 }

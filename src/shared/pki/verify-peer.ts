@@ -48,7 +48,7 @@ export function judgeClient(ids: readonly SpiffeId[], own: SpiffeId): PeerVerdic
 }
 
 function shown(ids: readonly SpiffeId[]): string {
-  if (ids.length === 0) return 'without a SPIFFE id'
+  if (ids.length === 0) return 'without a SPIFFE id in a leaf certificate'
   return ids
     .slice(0, 4)
     .map((id) => JSON.stringify(id.slice(0, 256)))

@@ -188,6 +188,24 @@ describe.runIf(requirePrivileges())('a tunnel on ZDS', () => {
     expect(broken).toEqual([])
   })
 
+  it('keeps no descriptor of an agent that sends garbage on one connection after the other, and takes the next snapshot', async () => {
+    startTunnel()
+    const before = openDescriptors()
+    for (let i = 0; i < 50; i++) {
+      const connection = await accepted()
+      const garbage = i % 2 === 0 ? hexBytes('ff'.repeat(i + 1)) : zds.delete('u'.repeat(1100))
+      expect(await ask(connection, garbage, [netns.fd, netns.fd])).toMatch(/^failure to read message : /)
+      await connection.close()
+      while (clock.pendingTimers === 0) await new Promise((resolve) => setImmediate(resolve))
+      await clock.advance(18_000)
+    }
+    const last = await accepted()
+    expect(await ask(last, zds.keep('u1'))).toBe('')
+    expect(await ask(last, zds.snapshotSent)).toBe('')
+    expect(openDescriptors()).toBeLessThanOrEqual(before + 2)
+    expect(broken).toEqual([])
+  })
+
   it('refuses a descriptor that is no network namespace', async () => {
     const connection = await connected()
     const answer = await ask(connection, zds.add('u1'), [0])

@@ -88,6 +88,12 @@ describe.runIf(requirePrivileges())('the node agent on ZDS', () => {
     expect(server.tunnelCount).toBe(1)
   })
 
+  it('gives a tunnel 2,000 pods in a snapshot, one after the other', async () => {
+    start(...Array.from({ length: 2_000 }, (_, i) => pod(`u${i}`)))
+    await connectTunnel(2_000)
+    expect(server.tunnelCount).toBe(1)
+  })
+
   it('sends the snapshot on although a pod of it is refused', async () => {
     start(pod('u1'), pod('u2'))
     const tunnel = await connect()
@@ -216,6 +222,20 @@ describe.runIf(requirePrivileges())('the node agent on ZDS', () => {
     await take(tunnel, hexBytes('1200'))
     await outcome
     expect(await tunnel.receive()).toBeUndefined()
+  })
+
+  it('gives the next tunnel a whole snapshot when one has gone in the middle of its own', async () => {
+    start(pod('u1'), pod('u2'), pod('u3'))
+    const first = await connect()
+    await first.send(zds.hello)
+    await take(first)
+    await first.close()
+    await turn()
+    expect(server.tunnelCount).toBe(0)
+    const second = await connectTunnel(3)
+    const deleted = server.delete('u2')
+    expect(await take(second)).toEqual(zds.delete('u2'))
+    await deleted
   })
 
   it('fails an add whose namespace is closed, and keeps the connection', async () => {

@@ -116,6 +116,15 @@ export class Attributes {
   }
 }
 
+/**
+ * The attributes behind the fixed part of an answer.
+ * @throws MeshError `NETLINK_REJECTED` when the answer ends before them
+ */
+export function attributesBehind(headerBytes: number, body: Uint8Array): Attributes {
+  if (body.length < headerBytes) throw new NetlinkError('reading an answer: it ends within its header', 'EBADMSG')
+  return new Attributes(body.subarray(headerBytes))
+}
+
 export function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 }

@@ -82,6 +82,8 @@ export function errorOf(message: Message, what: string): NetlinkError | undefine
 /** NLMSGERR_ATTR_MSG, behind the error and the header (or all, unless capped) of the refused message. */
 function kernelText({ type, flags, body }: Message): string | undefined {
   if (type !== NLMSG_ERROR || (flags & NLM_F_ACK_TLVS) === 0) return undefined
+  // The header of what was refused always comes; where it does not, no words can be behind it.
+  if (body.length < 4 + HEADER_BYTES) return undefined
   const refusedBytes = (flags & NLM_F_CAPPED) !== 0 ? HEADER_BYTES : aligned(viewOf(body).getUint32(4, true))
   return new Attributes(body.subarray(4 + refusedBytes)).text(NLMSGERR_ATTR_MSG)
 }

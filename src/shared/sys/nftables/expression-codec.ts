@@ -87,7 +87,9 @@ function instruction(e: NftExpression): [name: string, ...data: Uint8Array[]] {
 export function decodeExpression(bytes: Uint8Array): NftExpression {
   const element = new Attributes(bytes)
   const name = element.text(NFTA_EXPR_NAME) ?? ''
-  return readers[name]?.(element.nested(NFTA_EXPR_DATA)) ?? { kind: 'unknown', name }
+  // Only own ones: `constructor` is a name, too.
+  const read = Object.hasOwn(readers, name) ? readers[name] : undefined
+  return read?.(element.nested(NFTA_EXPR_DATA)) ?? { kind: 'unknown', name }
 }
 
 /** By the kernel's name; undefined for a form that is never written here. */

@@ -1,5 +1,5 @@
 import { ipFamily, ipFromBytes, ipToBytes } from '#shared/net'
-import { Attributes, attribute, concat, viewOf } from '../netlink/attributes.ts'
+import { attribute, attributesBehind, concat, viewOf } from '../netlink/attributes.ts'
 import { AF_INET, AF_INET6 } from '../sockaddr.ts'
 import type { InterfaceAddress } from './types.ts'
 
@@ -23,7 +23,7 @@ export function encodeAddress({ ip, prefixBits }: InterfaceAddress, index: numbe
 
 /** Undefined for an address of neither IP family. */
 export function decodeAddress(body: Uint8Array, names: ReadonlyMap<number, string>): InterfaceAddress | undefined {
-  const attributes = new Attributes(body.subarray(IFADDRMSG_BYTES))
+  const attributes = attributesBehind(IFADDRMSG_BYTES, body)
   // IPv6 has only IFA_ADDRESS, except on point-to-point links, where that is the peer's and IFA_LOCAL our own.
   const ip = ipFromBytes(attributes.bytes(IFA_LOCAL) ?? attributes.bytes(IFA_ADDRESS) ?? new Uint8Array())
   const link = names.get(viewOf(body).getUint32(4, true))

@@ -1,4 +1,4 @@
-import { Attributes, concat, nested, text, u32, viewOf } from '../netlink/attributes.ts'
+import { attributesBehind, concat, nested, text, u32, viewOf } from '../netlink/attributes.ts'
 import type { Link, VethPair } from './types.ts'
 
 /** struct ifinfomsg: family u8, pad u8, type u16, index i32, flags u32, changed flags u32. */
@@ -15,8 +15,8 @@ const IFLA_INFO_DATA = 2
 const VETH_INFO_PEER = 1
 
 export function decodeLink(body: Uint8Array): Link {
+  const attributes = attributesBehind(IFINFOMSG_BYTES, body)
   const view = viewOf(body)
-  const attributes = new Attributes(body.subarray(IFINFOMSG_BYTES))
   return {
     index: view.getInt32(4, true),
     name: attributes.text(IFLA_IFNAME) ?? '',

@@ -1,5 +1,5 @@
 import { cidrFromBytes, ipFromBytes, ipToBytes } from '#shared/net'
-import { Attributes, attribute, concat, u32 } from '../netlink/attributes.ts'
+import { attribute, attributesBehind, concat, u32 } from '../netlink/attributes.ts'
 import { AF_INET, AF_INET6 } from '../sockaddr.ts'
 import type { Route, RouteType } from './types.ts'
 
@@ -40,7 +40,7 @@ export function encodeRoute(route: Route, index: number | undefined): Uint8Array
 
 /** Undefined for a route of another type (broadcast, multicast…), with several next hops, or from the cache. */
 export function decodeRoute(body: Uint8Array, names: ReadonlyMap<number, string>): Route | undefined {
-  const attributes = new Attributes(body.subarray(RTMSG_BYTES))
+  const attributes = attributesBehind(RTMSG_BYTES, body)
   const type = (Object.keys(types) as RouteType[]).find((key) => types[key] === body[7])
   const addressBytes = body[0] === AF_INET ? 4 : 16
   const destination = cidrFromBytes(attributes.bytes(RTA_DST) ?? new Uint8Array(addressBytes), body[1] ?? 0)

@@ -1,4 +1,4 @@
-import { Attributes, concat, u32 } from '../netlink/attributes.ts'
+import { attributesBehind, concat, u32 } from '../netlink/attributes.ts'
 import { AF_INET, AF_INET6 } from '../sockaddr.ts'
 import type { MarkRule } from './types.ts'
 
@@ -28,7 +28,7 @@ export function encodeMarkRule({ family, priority, mark, mask, table }: MarkRule
 
 /** Undefined for a rule that looks at no mark or does not name a table. */
 export function decodeMarkRule(body: Uint8Array): MarkRule | undefined {
-  const attributes = new Attributes(body.subarray(FIB_RULE_HDR_BYTES))
+  const attributes = attributesBehind(FIB_RULE_HDR_BYTES, body)
   const [mark, mask] = [attributes.u32(FRA_FWMARK), attributes.u32(FRA_FWMASK)]
   if (body[7] !== FR_ACT_TO_TBL || mark === undefined || mask === undefined) return undefined
   return {

@@ -189,3 +189,15 @@ describe('what is asked for by an alias', () => {
     await arrived
   })
 })
+
+describe('a response of thousands of resources that cannot be read', () => {
+  it('is not read to its end: what follows is refused by name too, and what came before is taken', () => {
+    const { resources, updates } = held('wildcard')
+    const many = Array.from({ length: 10_000 }, (_, i): [string, string, string] => [`r${i}`, '1', 'bad'])
+    const rejections = resources.take(response([['first', '1', 'x'], ...many, ['last', '1', 'x']]))
+    expect(rejections).toHaveLength(10_001)
+    expect(rejections.at(-1)).toEqual({ name: 'last', reason: 'not looked at, for 10000 before it cannot be read' })
+    expect(updates[0]?.changed.map(({ name }) => name)).toEqual(['first'])
+    expect(versions(resources)).toEqual({ first: '1' })
+  })
+})

@@ -218,6 +218,23 @@ describe('without a certificate', () => {
     expect((await manager.certificate(id('web'))).leaf.notAfterMs).toBeGreaterThan(clock.nowMs())
   })
 
+  it.each([
+    ['forward', 600_000],
+    ['back', -600_000],
+  ])('a clock that is set ten minutes %s cuts nobody off, and renewals go on', async (_, stepMs) => {
+    const { manager, clock, id, asked } = setUp({ ttlMs: 3_600_000 })
+    manager.warmUp(id('web'))
+    await settle()
+    const real = clock.nowMs.bind(clock)
+    clock.nowMs = () => real() + stepMs
+    for (let minute = 0; minute < 120; minute++) {
+      await clock.advance(60_000)
+      const { leaf } = await manager.certificate(id('web'))
+      expect(leaf.notAfterMs).toBeGreaterThan(clock.nowMs())
+    }
+    expect(asked.length).toBeGreaterThanOrEqual(3)
+  })
+
   it('those who wait are told when their identity leaves or the tunnel ends', async () => {
     const setup = setUp()
     setup.answer = 'silent'

@@ -55,6 +55,7 @@ describe('netlink messages', () => {
       body: 'eaffffff 14000000 0000 0500 01000000 00000000 ffffffff 0700 0100 6e6f00 00',
       error: 'ask: EINVAL (no)',
     },
+    { what: 'an error number alone although it announces words', flags: 0x200, body: 'eaffffff', error: 'ask: EINVAL' },
     { what: 'an error that no one knows', flags: 0, body: '18fcffff', error: 'ask: errno 1000' },
   ])('tell $what', ({ flags, body, error }) => {
     expect(errorOf({ type: 2, flags, sequence: 1, body: bytes(body) }, 'ask')?.message).toBe(error)

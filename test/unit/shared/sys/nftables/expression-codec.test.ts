@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { readList } from '../../../../../src/shared/sys/netlink/attributes.ts'
+import { readList, text } from '../../../../../src/shared/sys/netlink/attributes.ts'
 import type { NftExpression, Register } from '../../../../../src/shared/sys/nftables/expression.ts'
 import { decodeExpression, encodeExpression } from '../../../../../src/shared/sys/nftables/expression-codec.ts'
 
@@ -117,6 +117,10 @@ describe('expressions of a rule', () => {
       name: 'limited',
     })
     expect(() => encodeExpression({ kind: 'unknown', name: 'limited' })).toThrow(TypeError)
+  })
+
+  it.each(['constructor', '__proto__', ''])('named %j are read as unknown', (name) => {
+    expect(decodeExpression(text(1, name))).toEqual({ kind: 'unknown', name })
   })
 
   it('in a form that is never written here are unknown, too', () => {

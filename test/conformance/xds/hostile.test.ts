@@ -1,0 +1,208 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { systemClock } from '#shared/clock'
+import { type AdsClient, addressType, authorizationType, type Subscription, startAdsClient } from '#shared/xds'
+import { addressFeed, authorizationFeed, MeshState } from '../../../src/ztunnel/state/index.ts'
+import { RecordedLog, ScriptedAdsServer, type ScriptedServerStream } from '../../support/ads-peer.ts'
+import { MemoryCa } from '../../support/memory-ca.ts'
+import { workload } from '../../support/mesh-builder.ts'
+import { type Field, message } from '../../unit/shared/xds/wire-bytes.ts'
+
+/*
+ * A control plane that has gone mad, over TLS and gRPC, into the tunnel's own view of the mesh. What it sends is taken
+ * whole or refused by name; the last good state stays, and the tunnel goes on.
+ */
+
+const MAX_GROWTH_BYTES = 400 << 20
+/** Most of it is the library's, for the records of so many resources. */
+const MAX_RESPONSE_MS = 4_500
+const ca = new MemoryCa()
+const log = new RecordedLog()
+const open: { close(): Promise<void> }[] = []
+
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close()
+  log.lines.length = 0
+})
+
+interface Fed {
+  readonly mesh: MeshState
+  readonly client: AdsClient
+  readonly server: ScriptedAdsServer
+  readonly stream: ScriptedServerStream
+}
+
+async function feed(): Promise<Fed> {
+  const server = await ScriptedAdsServer.start(ca)
+  const mesh = new MeshState({ clock: systemClock, nodeName: 'node-a' })
+  const client = startAdsClient({
+    endpoint: server.endpoint(ca),
+    node: { id: 'ztunnel~10.0.0.1~z.ns~ns.svc.cluster.local', metadata: {} },
+    subscriptions: [
+      addressFeed(mesh, addressType, 'wildcard') as Subscription<unknown>,
+      authorizationFeed(mesh, authorizationType) as Subscription<unknown>,
+    ],
+    clock: systemClock,
+    log,
+  })
+  open.push(server, client)
+  return { mesh, client, server, stream: await opening(server) }
+}
+
+async function opening(server: ScriptedAdsServer): Promise<ScriptedServerStream> {
+  const stream = await server.nextStream()
+  await stream.next()
+  await stream.next()
+  return stream
+}
+
+interface Sent {
+  readonly name: string
+  readonly value: Uint8Array
+}
+
+function send(stream: ScriptedServerStream, nonce: string, resources: readonly Sent[]): void {
+  const { typeUrl } = addressType
+  stream.send({
+    typeUrl,
+    nonce,
+    resources: resources.map(({ name, value }) => ({ name, version: nonce, resource: { type_url: typeUrl, value } })),
+  })
+}
+
+const bytesOf = (uid: string, name: string): Uint8Array =>
+  addressType.encode({ kind: 'workload', workload: workload({ uid, name }) })
+
+const good: Sent = { name: 'good', value: bytesOf('good', 'web') }
+
+function nestedFields(depth: number): Field[] {
+  let fields: Field[] = [[1, 'x']]
+  for (let i = 0; i < depth; i++) fields = [[1, fields]]
+  return fields
+}
+
+describe('one resource', () => {
+  it.each<[string, Uint8Array]>([
+    ['that is none', Buffer.from('ffffffff', 'hex')],
+    ['of nothing', Buffer.alloc(0)],
+    ['with a length beyond its end', Buffer.from('0a7f01', 'hex')],
+    ['of a kind that we do not know', message([9, [[1, 'x']]])],
+    [
+      'with a status that we do not know',
+      message([
+        1,
+        [
+          [20, 'bad'],
+          [17, 99],
+        ],
+      ]),
+    ],
+    [
+      'with a tunnel protocol that we do not know',
+      message([
+        1,
+        [
+          [20, 'bad'],
+          [5, 99],
+        ],
+      ]),
+    ],
+    [
+      'with an address of 5 bytes',
+      message([
+        1,
+        [
+          [20, 'bad'],
+          [3, Buffer.alloc(5)],
+        ],
+      ]),
+    ],
+    ['nested 200 deep where a text belongs', message([1, [[8, nestedFields(200)]]])],
+  ])('%s is refused by its name, and the good one beside it is taken', async (_, value) => {
+    const { mesh, stream } = await feed()
+    send(stream, '1', [{ name: 'the-bad-one', value }, good])
+    expect((await stream.next()).errorDetail?.message).toMatch(/^the-bad-one: /)
+    expect(mesh.workloadByUid('good')?.name).toBe('web')
+    expect([...mesh.workloads()]).toHaveLength(1)
+  })
+
+  it('that is spoilt in a later version leaves the last good one', async () => {
+    const { mesh, stream } = await feed()
+    send(stream, '1', [good])
+    expect((await stream.next()).errorDetail).toBeNull()
+    send(stream, '2', [{ name: 'good', value: Buffer.from('ffffffff', 'hex') }])
+    expect((await stream.next()).errorDetail?.message).toMatch(/^good: /)
+    expect(mesh.workloadByUid('good')?.name).toBe('web')
+  })
+
+  it('whose names are no UTF-8 harms no other', async () => {
+    const { mesh, stream } = await feed()
+    const value = message([
+      1,
+      [
+        [20, Buffer.from('ff fe 80'.replaceAll(' ', ''), 'hex')],
+        [1, Buffer.of(0xff)],
+      ],
+    ])
+    send(stream, '1', [{ name: 'odd', value }, good])
+    await stream.next()
+    expect(mesh.workloadByUid('good')?.name).toBe('web')
+  })
+
+  it('twice in a response counts as it stands last', async () => {
+    const { mesh, stream } = await feed()
+    send(stream, '1', [good, { name: 'good', value: bytesOf('good', 'other') }])
+    expect((await stream.next()).errorDetail).toBeNull()
+    expect(mesh.workloadByUid('good')?.name).toBe('other')
+    expect([...mesh.workloads()]).toHaveLength(1)
+  })
+
+  it('of 32 MiB is taken or refused within its time, and the stream goes on', async () => {
+    const { mesh, stream } = await feed()
+    const value = message([
+      1,
+      [
+        [20, 'huge'],
+        [1, 'n'.repeat(32 << 20)],
+      ],
+    ])
+    send(stream, '1', [{ name: 'huge', value }, good])
+    await stream.next()
+    expect(mesh.workloadByUid('good')?.name).toBe('web')
+  })
+})
+
+describe('a response', () => {
+  it('of 200,000 resources that are none is refused in a bounded message, time and memory', async () => {
+    const { mesh, stream } = await feed()
+    send(stream, '1', [good])
+    await stream.next()
+    const one = message([
+      2,
+      [
+        [3, 'bad'],
+        [1, '1'],
+        [2, [[2, Buffer.of(0xff)]]],
+      ],
+    ])
+    const head = message([4, addressType.typeUrl], [5, '2'])
+    const before = process.memoryUsage().rss
+    const startedMs = performance.now()
+    stream.sendBytes(Buffer.concat([head, Buffer.alloc(one.length * 200_000, one)]))
+    const { errorDetail } = await stream.next()
+    expect(performance.now() - startedMs).toBeLessThan(MAX_RESPONSE_MS)
+    expect(errorDetail?.message).toMatch(/^bad: .*and \d+ more$/)
+    expect(errorDetail?.message.length).toBeLessThan(20_000)
+    expect(process.memoryUsage().rss - before).toBeLessThan(MAX_GROWTH_BYTES)
+    expect(mesh.workloadByUid('good')?.name).toBe('web')
+  })
+
+  it('that announces 4 GiB ends the stream at once, and another one is opened', async () => {
+    const { mesh, server, stream } = await feed()
+    send(stream, '1', [good])
+    await stream.next()
+    stream.sendRaw(Buffer.from('00ffffffff', 'hex'))
+    await stream.closed
+    await opening(server)
+    expect(mesh.workloadByUid('good')?.name).toBe('web')
+  })
+})
