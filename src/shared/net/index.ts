@@ -16,6 +16,7 @@ export {
   ipFamily,
   ipFromBytes,
   ipToBytes,
+  ipv4At,
   isLoopback,
   parseIp,
   parseSocketAddress,
