@@ -1,49 +1,74 @@
-// npm run bench -- paths [--rounds N] [--seconds S] [--json FILE]
+// npm run bench -- paths [--rounds N] [--seconds S] [--quick] [--paths A,B] [--cases C,D] [--json FILE]
 // npm run bench -- api [--rounds N] [--json FILE]
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { apiMarkdown, benchApi } from './api/api.ts'
+import { CASES } from './paths/cases.ts'
 import { benchPaths } from './paths/paths.ts'
+import { WAYS } from './paths/ways.ts'
 import { pathsMarkdown } from './report/markdown.ts'
 
-const USAGE = `usage: npm run bench -- paths [--rounds 3] [--seconds 3] [--json FILE]
+const USAGE = `usage: npm run bench -- paths [--rounds 3] [--seconds 3] [--quick] [--json FILE]
+         [--paths NAME;NAME…]  of: ${WAYS.map(({ path }) => path).join('; ')}
+         [--cases NAME;NAME…]  beginnings of: ${CASES.map(({ name }) => name).join('; ')}
        npm run bench -- api [--rounds 3] [--json FILE]
 `
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    paths: { type: 'string', default: '' },
+    cases: { type: 'string', default: '' },
     json: { type: 'string' },
   },
 })
 
 const [bench, ...more] = positionals
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
-if (more.length === 0 && bench === 'paths') {
-  const result = await benchPaths(positive('rounds'), positive('seconds'), say)
+if (more.length > 0) refuse('')
+else if (bench === 'paths') {
+  const result = await benchPaths({
+    rounds: positive('rounds', values.quick ? 1 : 3),
+    seconds: positive('seconds', values.quick ? 1 : 3),
+    warmUpSeconds: values.quick ? 1 : 2,
+    paths: named('paths', (name) => WAYS.some(({ path }) => path === name)),
+    cases: named('cases', (name) => CASES.some((each) => each.name.startsWith(name))),
+    rival: process.env.AMBIT_BENCH_ZTUNNEL,
+    say,
+  })
   report(pathsMarkdown(result), result)
   if (result.rows.some((row) => row.errors > 0)) {
     process.stderr.write('some connections failed: see "errors" in the JSON\n')
     process.exitCode = 1
   }
-} else if (more.length === 0 && bench === 'api') {
-  const result = await benchApi(positive('rounds'), say)
+} else if (bench === 'api') {
+  const result = await benchApi(positive('rounds', 3), say)
   report(apiMarkdown(result), result)
-} else {
-  process.stderr.write(USAGE)
-  process.exitCode = 2
-}
+} else refuse('')
 
 function report(text: string, result: unknown): void {
   process.stdout.write(`${text}\n`)
   if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, undefined, 2)}\n`)
 }
 
-function positive(name: 'rounds' | 'seconds'): number {
-  const value = Number(values[name])
+function positive(name: 'rounds' | 'seconds', usual: number): number {
+  const value = Number(values[name] ?? usual)
   if (Number.isInteger(value) && value > 0) return value
-  process.stderr.write(`--${name} must be a whole number above 0, not ${JSON.stringify(values[name])}\n${USAGE}`)
+  refuse(`--${name} must be a whole number above 0, not ${JSON.stringify(values[name])}`)
+}
+
+function named(option: 'paths' | 'cases', isKnown: (name: string) => boolean): readonly string[] {
+  const names = values[option].split(';').map((name) => name.trim())
+  const asked = names.filter((name) => name !== '')
+  const unknown = asked.find((name) => !isKnown(name))
+  if (unknown !== undefined) refuse(`--${option}: nothing is called ${JSON.stringify(unknown)}`)
+  return asked
+}
+
+function refuse(reason: string): never {
+  process.stderr.write(`${reason}${reason === '' ? '' : '\n'}${USAGE}`)
   process.exit(2)
 }

@@ -1,3 +1,5 @@
+import type { Way } from './ways.ts'
+
 /**
  * The server's ports. Each measurement takes the next one: a closed connection keeps its pair of addresses and ports for a
  * minute (TIME_WAIT), and 28,000 of them to one port make the kernel search for a free one.
@@ -5,36 +7,27 @@
 export const PORTS: readonly number[] = Array.from({ length: 32 }, (_, i) => 8080 + i)
 
 /**
- * Two namespaces with the same client on node-a and server on node-b; one is enrolled, the other is not. An
+ * The pods of these ways: the same client and server in a namespace that is enrolled and in one that is not. An
  * AuthorizationPolicy makes the tunnel decide about every connection, as it would in a real mesh.
  */
-export function pathsYaml(serverProgram: string): string {
-  const pods = ['bare', 'meshed'].map((namespace) => podsOf(namespace, serverProgram))
+export function pathsYaml(ways: readonly Way[], serverProgram: string): string {
   const policy = `
 apiVersion: security.istio.io/v1
 kind: AuthorizationPolicy
 metadata: { name: only-the-client, namespace: meshed }
 spec:
-  selector: { matchLabels: { app: server } }
+  selector: { matchLabels: { role: server } }
   action: ALLOW
   rules:
     - from: [{ source: { principals: [cluster.local/ns/meshed/sa/client] } }]
       to: [{ operation: { ports: ${JSON.stringify(PORTS.map(String))} } }]
 `
-  return [...pods, policy].join('---')
+  return [namespaceYaml('bare', '{}'), namespaceYaml('meshed', '{ istio.io/dataplane-mode: ambient }')]
+    .concat(podsYaml(ways, serverProgram), policy)
+    .join('---')
 }
 
-function podsOf(namespace: string, serverProgram: string): string {
-  const labels = namespace === 'meshed' ? '{ istio.io/dataplane-mode: ambient }' : '{}'
-  const pod = (name: string, node: string, command: readonly string[]): string => `
-apiVersion: v1
-kind: Pod
-metadata: { name: ${name}, namespace: ${namespace}, labels: { app: ${name} } }
-spec:
-  serviceAccountName: ${name}
-  nodeName: ${node}
-  containers: [{ name: ${name}, image: ambit/bench, command: ${JSON.stringify(command)} }]
-`
+function namespaceYaml(namespace: string, labels: string): string {
   const account = (name: string): string => `
 apiVersion: v1
 kind: ServiceAccount
@@ -48,7 +41,28 @@ metadata: { name: ${namespace}, labels: ${labels} }
 `,
     account('client'),
     account('server'),
-    pod('client', 'node-a', ['sleep', 'infinity']),
-    pod('server', 'node-b', ['node', serverProgram, String(PORTS[0]), String(PORTS.length)]),
   ].join('---')
+}
+
+function podsYaml(ways: readonly Way[], serverProgram: string): string[] {
+  const serve = ['node', serverProgram, String(PORTS[0]), String(PORTS.length)]
+  const pods = new Map<string, string>()
+  for (const { namespace, client, server } of ways) {
+    for (const [pod, role, command] of [
+      [client, 'client', ['sleep', 'infinity']],
+      [server, 'server', serve],
+    ] as const) {
+      const yaml = `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${pod.name}, namespace: ${namespace}, labels: { app: ${pod.name}, role: ${role} } }
+spec:
+  serviceAccountName: ${role}
+  nodeName: ${pod.node}
+  containers: [{ name: ${pod.name}, image: ambit/bench, command: ${JSON.stringify(command)} }]
+`
+      pods.set(`${namespace}/${pod.name}`, yaml)
+    }
+  }
+  return [...pods.values()]
 }

@@ -1,14 +1,21 @@
 import type { PathsResult, Row } from '../paths/paths.ts'
+import { type PathName, WAYS } from '../paths/ways.ts'
 import type { Spread } from './statistics.ts'
 
-/** The table of README and terminal; ratios are of medians within the run. */
+/** Column headings of each path that lies between a client and a server. */
+const TITLES: Readonly<Partial<Record<PathName, readonly [path: string, cpu: string]>>> = {
+  tunnel: ['two-hop tunnel', 'CPU of both hops'],
+  rival: ['other ztunnel, two hops', 'CPU of both hops'],
+  haproxy: ['haproxy, two mTLS hops', 'CPU of both hops'],
+  'same-node': ['same node, handed over', 'CPU of the tunnel'],
+  'same-node tunnel': ['same node, by tunnel', 'CPU of the tunnel'],
+}
+
+/** The tables of README and terminal; ratios are of medians within the run. */
 export function pathsMarkdown(result: PathsResult): string {
   const { machine, settings } = result
   const lines = [
-    '| case | direct | two-hop tunnel | of direct | CPU of both hops |',
-    '| --- | ---: | ---: | ---: | ---: |',
-    ...result.rows.filter((row) => row.path === 'tunnel').map((row) => line(row, direct(result, row))),
-    '',
+    ...WAYS.flatMap(({ path, base }) => (base === undefined ? [] : pathTable(result, path, base))),
     `| tunnel process, MiB RSS (private) | ${nodes(result).join(' | ')} |`,
     '| --- | ' +
       nodes(result)
@@ -29,9 +36,22 @@ export function pathsMarkdown(result: PathsResult): string {
   return lines.join('\n')
 }
 
-function direct(result: PathsResult, row: Row): Row {
-  const found = result.rows.find((other) => other.case === row.case && other.path === 'direct')
-  if (found === undefined) throw new Error(`no direct row for ${row.case}`)
+/** Nothing when the path was not measured. */
+function pathTable(result: PathsResult, path: PathName, base: PathName): readonly string[] {
+  const rows = result.rows.filter((row) => row.path === path)
+  if (rows.length === 0) return []
+  const [title, cpuTitle] = TITLES[path] ?? [path, 'CPU']
+  return [
+    `| case | direct | ${title} | of direct | ${cpuTitle} |`,
+    '| --- | ---: | ---: | ---: | ---: |',
+    ...rows.map((row) => line(row, rowOfPath(result, row, base))),
+    '',
+  ]
+}
+
+function rowOfPath(result: PathsResult, row: Row, path: PathName): Row {
+  const found = result.rows.find((other) => other.case === row.case && other.path === path)
+  if (found === undefined) throw new Error(`no row of ${path} for ${row.case}`)
   return found
 }
 

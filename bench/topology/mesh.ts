@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 const root = resolve(import.meta.dirname, '../..')
-const ambit = join(root, 'bin', 'ambit.mjs')
+const ownCli = join(root, 'bin', 'ambit.mjs')
 
 /** A mesh on this machine that a bench or test made for itself, with the real programs and everything on. */
 export interface Mesh {
@@ -32,6 +32,8 @@ export interface RunningProgram {
   line(): Promise<string>
   /** Closes its stdin and waits for its end. */
   end(): Promise<void>
+  /** What it has said on stderr so far. */
+  complaints(): string
 }
 
 /** The part of `ambit status -o json` that benches and tests use. */
@@ -56,10 +58,13 @@ export interface MeshOptions {
   readonly nodes?: number
   /** Extra arguments of `ambit up`. */
   readonly args?: readonly string[]
+  /** Another program than `bin/ambit.mjs`. */
+  readonly cli?: string
 }
 
 /** Starts a mesh with these Kubernetes objects, by file name, and waits until all of it is ready. */
 export async function meshUp(objects: Readonly<Record<string, string>>, options: MeshOptions = {}): Promise<Mesh> {
+  const { cli: ambit = ownCli } = options
   const dir = mkdtempSync(join(tmpdir(), 'ambit-mesh-'))
   const stateDir = join(dir, 'state')
   const folder = join(dir, 'objects')
@@ -160,5 +165,6 @@ function follow(child: ChildProcessWithoutNullStreams): RunningProgram {
       child.stdin.end()
       return exited
     },
+    complaints: () => complaints,
   }
 }

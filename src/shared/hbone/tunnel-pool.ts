@@ -116,8 +116,9 @@ class SharedTunnelPool implements TunnelPool {
     request: ConnectRequest,
     cancellation?: Cancellation,
   ): Promise<TunnelStream> {
-    const { end: pump, connection, ...opened } = await this.#request(key, dialer, request, makePump, cancellation)
-    return { ...opened, pump, peer: connection.peer, chains: known(connection.chain) }
+    const opened = await this.#request(key, dialer, request, makePump, cancellation)
+    const { stream, responseHeaders, end: pump, connection } = opened
+    return { stream, responseHeaders, pump, peer: connection.peer, chains: known(connection.chain) }
   }
 
   async connectThrough(
@@ -153,8 +154,13 @@ class SharedTunnelPool implements TunnelPool {
       }
       attempts++
       const end = makeEnd()
-      const opened = await this.#open(connection, end, request, cancellation)
-      if (opened !== undefined) return { ...opened, end, connection, certificate }
+      try {
+        const opened = await connection.open(end, request, this.#settings.answerTimeoutMs, cancellation)
+        const { stream, responseHeaders } = opened
+        return { stream, responseHeaders, end, connection, certificate }
+      } catch (error) {
+        if (!this.#isWorthAnother(error, connection, cancellation)) throw error
+      }
     }
     throw poolUnavailable(`the peer refuses streams: ${text}`)
   }
@@ -174,22 +180,12 @@ class SharedTunnelPool implements TunnelPool {
     await Promise.all([...this.#connections].map(how))
   }
 
-  /** Undefined when another attempt is due: the peer refused the stream unseen, or had gone before it. */
-  async #open(
-    connection: PooledConnection,
-    end: TunnelEnd,
-    request: ConnectRequest,
-    cancellation: Cancellation | undefined,
-  ): Promise<OpenedTunnel | undefined> {
-    try {
-      return await connection.open(end, request, this.#settings.answerTimeoutMs, cancellation)
-    } catch (error) {
-      const isUnseen = error instanceof StreamRefused
-      const isStale = this.#settings.isLostRequestRepeated && connection.isReused && connection.isOver
-      const isGivenUp = cancellation?.isCancelled === true || !this.#isOpen
-      if (isUnseen || (isStale && isLoss(error) && !isGivenUp)) return undefined
-      throw error
-    }
+  /** Whether another attempt is due: the peer refused the stream unseen, or had gone before it. */
+  #isWorthAnother(error: unknown, connection: PooledConnection, cancellation: Cancellation | undefined): boolean {
+    if (error instanceof StreamRefused) return true
+    const isStale = this.#settings.isLostRequestRepeated && connection.isReused && connection.isOver
+    const isGivenUp = cancellation?.isCancelled === true || !this.#isOpen
+    return isStale && isLoss(error) && !isGivenUp
   }
 
   #shelfOf(text: string): Shelf {

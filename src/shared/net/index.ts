@@ -16,6 +16,7 @@ export {
   ipFamily,
   ipFromBytes,
   ipToBytes,
+  ipv4At,
   isLoopback,
   parseIp,
   parseSocketAddress,
@@ -32,7 +33,7 @@ export {
 } from './proxy-header.ts'
 export { resetSocket } from './reset-socket.ts'
 export type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
-export { hotSlabs, quietReadBuffer, SlabPool, type SlabPoolSettings, smallSlabs } from './slab-pool.ts'
+export { hotSlabs, quietReadBuffer, SlabPool, type SlabPoolSettings, smallSlabs, tinySlabs } from './slab-pool.ts'
 export { SlabWriter, type TakenListener } from './slab-writer.ts'
 export { SocketPipe } from './socket-pipe.ts'
 export { BULK_READ_BYTES, type ReadConsumer, SocketReader } from './socket-reader.ts'

@@ -27,15 +27,20 @@ export function ipFamily(ip: IpAddress): IpFamily {
 
 /** 4 or 16 bytes in network order. */
 export function ipToBytes(ip: IpAddress): Uint8Array {
-  return ipFamily(ip) === 4 ? Uint8Array.from(ip.split('.'), Number) : bytesOfIpv6(ip)
+  return ipFamily(ip) === 4 ? bytesOfIpv4(ip) : bytesOfIpv6(ip)
 }
 
 /** The address of 4 or 16 bytes in network order; undefined for any other length. */
 export function ipFromBytes(bytes: Uint8Array): IpAddress | undefined {
-  if (bytes.length === 4) return bytes.join('.') as IpAddress
+  if (bytes.length === 4) return ipv4At(bytes, 0)
   if (bytes.length !== 16) return undefined
-  if (isMapped(bytes)) return bytes.subarray(12).join('.') as IpAddress
+  if (isMapped(bytes)) return ipv4At(bytes, 12)
   return compress(bytes) as IpAddress
+}
+
+/** The IPv4 address whose four bytes begin at `offset`. */
+export function ipv4At(bytes: Uint8Array, offset: number): IpAddress {
+  return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}` as IpAddress
 }
 
 export function isLoopback(ip: IpAddress): boolean {
@@ -59,6 +64,21 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
 function isMapped(bytes: Uint8Array): boolean {
   for (let i = 0; i < 10; i++) if (bytes[i] !== 0) return false
   return bytes[10] === 0xff && bytes[11] === 0xff
+}
+
+const DOT = 0x2e
+const ZERO = 0x30
+
+/** Digit by digit: addresses are read for each connection, and splitting makes an array and an iterator for each. */
+function bytesOfIpv4(text: string): Uint8Array {
+  const bytes = new Uint8Array(4)
+  let at = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    if (code === DOT) at++
+    else bytes[at] = (bytes[at] ?? 0) * 10 + code - ZERO
+  }
+  return bytes
 }
 
 /** Any valid IPv6 text, `::` and an embedded IPv4 tail included. */

@@ -1,16 +1,13 @@
 import type { Socket } from 'node:net'
 import { PieceQueue } from './piece-queue.ts'
 import type { Slab } from './slab.ts'
-import { smallSlabs } from './slab-pool.ts'
+import { smallSlabs, tinySlabs } from './slab-pool.ts'
 
 /**
  * A piece smaller than this part of its slab is copied while the socket is behind: else a slow reader could pin a whole
  * slab with each byte.
  */
 const MIN_SHARE = 1 / 4
-
-/** The first copies of a socket that is behind go here, so that one with little to wait for pins no slab. */
-const FIRST_TAIL_BYTES = 4 * 1024
 
 /** Who is told of bytes when the kernel has taken them. */
 export interface TakenListener {
@@ -135,8 +132,9 @@ export class SlabWriter {
   #tailWithRoom(bytes: number): Slab {
     if (this.#tail !== undefined && this.#tailPosition === this.#tail.buffer.length) this.#dropTail()
     if (this.#tail === undefined) {
-      const isFirst = this.#isBehind && this.pendingBytes - this.#writingBytes < FIRST_TAIL_BYTES
-      this.#tail = isFirst && bytes <= FIRST_TAIL_BYTES ? new LooseSlab(FIRST_TAIL_BYTES) : smallSlabs.acquire()
+      // The first copies of a socket that is behind go to a tiny one: little that waits must not pin much.
+      const isFirst = this.#isBehind && this.pendingBytes - this.#writingBytes < tinySlabs.slabBytes
+      this.#tail = (isFirst && bytes <= tinySlabs.slabBytes ? tinySlabs : smallSlabs).acquire()
       this.#tailPosition = 0
     }
     return this.#tail
@@ -146,19 +144,6 @@ export class SlabWriter {
     this.#tail?.release()
     this.#tail = undefined
   }
-}
-
-/** A small buffer of no pool, left to the garbage collector. */
-class LooseSlab implements Slab {
-  readonly buffer: Buffer
-  readonly isUnshared = false
-
-  constructor(bytes: number) {
-    this.buffer = Buffer.allocUnsafeSlow(bytes)
-  }
-
-  retain(): void {}
-  release(): void {}
 }
 
 /** Between Buffers without making a view, which would be a small request's garbage. */

@@ -1,5 +1,5 @@
 import { type IpAddress, type IpFamily, ipFamily } from '#shared/net'
-import { check, libc } from './libc.ts'
+import { check, failure, libc } from './libc.ts'
 import { AF_INET, AF_INET6 } from './sockaddr.ts'
 import type { KeepAlive, Netns } from './types.ts'
 
@@ -66,7 +66,7 @@ const optionValue = new Int32Array(1)
 
 /** @throws MeshError `SYSCALL_FAILED` */
 export function setOption(fd: number, option: SocketOption, value: number): void {
-  check(trySetOption(fd, option, value), `setsockopt ${option}`)
+  if (trySetOption(fd, option, value) < 0) throw failure(`setsockopt ${option}`)
 }
 
 /** The same, giving -1 where the kernel refuses. */

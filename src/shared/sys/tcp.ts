@@ -1,7 +1,7 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import { formatSocketAddress, type IpAddress, ipFamily, type SocketAddress } from '#shared/net'
-import { check, libc } from './libc.ts'
-import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES } from './sockaddr.ts'
+import { check, failure, libc } from './libc.ts'
+import { decodeSockaddr, encodeSockaddr, SOCKADDR_BYTES, writeSockaddr } from './sockaddr.ts'
 import { SOL_IP, SOL_IPV6, setKeepAlive, setOption, tcpSocket, tcpSocketIn, trySetOption } from './socket-options.ts'
 import { SyscallError } from './syscall-error.ts'
 import type { DialOptions, ListenOptions, Netns } from './types.ts'
@@ -12,6 +12,7 @@ const SO_ORIGINAL_DST = 80
 
 /** Filled and read within one call: memory of its own for each would be moved out of the heap for the kernel. */
 const answer = new Uint8Array(SOCKADDR_BYTES)
+const wanted = new Uint8Array(SOCKADDR_BYTES)
 const answerBytes = new Uint32Array(1)
 
 /**
@@ -100,8 +101,7 @@ function bindForeign(fd: number, source: IpAddress, target: IpAddress): void {
   // It allows the foreign address and the way back; FREEBIND would add nothing.
   setOption(fd, isIpv6 ? 'IPV6_TRANSPARENT' : 'IP_TRANSPARENT', 1)
   setOption(fd, 'IP_BIND_ADDRESS_NO_PORT', 1)
-  const address = encodeSockaddr(source, 0)
-  check(libc.bind(fd, address, address.length), `bind to the source ${source}`)
+  if (libc.bind(fd, wanted, writeSockaddr(wanted, source, 0)) < 0) throw failure(`bind to the source ${source}`)
 }
 
 /** `manualStart` is not in Node's documentation; without it Node reads from the descriptor before it is connected. */

@@ -1,5 +1,5 @@
 import { formatSocketAddress, type SocketAddress } from '#shared/net'
-import type { LineField, Log } from './log.ts'
+import type { Line, Log } from './log.ts'
 import { levelNumber } from './log-filter.ts'
 
 /** One end of a connection, as far as it is known. */
@@ -69,51 +69,51 @@ export class AccessLog {
 
   opened(subject: AccessSubject): void {
     if (!this.#isVerbose) return
-    this.#log.write('debug', SCOPE, 'connection opened', [...subjectFields(subject), ['trace_id', subject.traceId]])
+    const line = this.#log.begin('debug', SCOPE, 'connection opened')
+    addSubject(line, subject)
+    line.text('trace_id', subject.traceId)
+    line.end()
   }
 
   /** Level info, error when it ended with one. */
   complete(record: AccessRecord): void {
     const level = record.error === undefined ? 'info' : 'error'
     if (levelNumber(level) > this.#threshold) return
-    const fields = subjectFields(record)
-    fields.push(
-      ['bytes_sent', record.sentBytes],
-      ['bytes_recv', record.receivedBytes],
-      ['duration', `${Math.max(0, Math.trunc(record.durationMs))}ms`],
-      ['error', record.error],
-      ['deny.policy', record.deniedBy?.policy],
-      ['deny.rule', record.deniedBy?.rule],
-      ['trace_id', this.#isVerbose ? record.traceId : undefined],
-    )
-    this.#log.write(level, SCOPE, 'connection complete', fields)
+    const line = this.#log.begin(level, SCOPE, 'connection complete')
+    addSubject(line, record)
+    line.bare('bytes_sent', record.sentBytes)
+    line.bare('bytes_recv', record.receivedBytes)
+    line.text('duration', `${Math.max(0, Math.trunc(record.durationMs))}ms`)
+    line.text('error', record.error)
+    line.text('deny.policy', record.deniedBy?.policy)
+    line.bare('deny.rule', record.deniedBy?.rule)
+    if (this.#isVerbose) line.text('trace_id', record.traceId)
+    line.end()
   }
 
   failedEarly(denial: EarlyDenial): void {
     if (levelNumber('warn') > this.#threshold) return
-    this.#log.write('warn', SCOPE, 'connection failed', [
-      ['src.addr', { bare: formatSocketAddress(denial.source) }],
-      ['dst.addr', { bare: formatSocketAddress(denial.destination) }],
-      ['direction', denial.direction],
-      ['error', denial.error],
-    ])
+    const line = this.#log.begin('warn', SCOPE, 'connection failed')
+    line.bare('src.addr', formatSocketAddress(denial.source))
+    line.bare('dst.addr', formatSocketAddress(denial.destination))
+    line.text('direction', denial.direction)
+    line.text('error', denial.error)
+    line.end()
   }
 }
 
-function subjectFields({ source, destination, hboneAddress, service, direction }: AccessSubject): LineField[] {
-  return [
-    ['src.addr', { bare: formatSocketAddress(source.address) }],
-    ['src.workload', source.workload],
-    ['src.namespace', source.namespace],
-    ['src.identity', source.identity],
-    ['src.cluster', source.cluster],
-    ['dst.addr', { bare: formatSocketAddress(destination.address) }],
-    ['dst.hbone_addr', hboneAddress === undefined ? undefined : { bare: hboneAddress }],
-    ['dst.service', service],
-    ['dst.workload', destination.workload],
-    ['dst.namespace', destination.namespace],
-    ['dst.identity', destination.identity],
-    ['dst.cluster', destination.cluster],
-    ['direction', direction],
-  ]
+function addSubject(line: Line, { source, destination, hboneAddress, service, direction }: AccessSubject): void {
+  line.bare('src.addr', formatSocketAddress(source.address))
+  line.text('src.workload', source.workload)
+  line.text('src.namespace', source.namespace)
+  line.text('src.identity', source.identity)
+  line.text('src.cluster', source.cluster)
+  line.bare('dst.addr', formatSocketAddress(destination.address))
+  line.bare('dst.hbone_addr', hboneAddress)
+  line.text('dst.service', service)
+  line.text('dst.workload', destination.workload)
+  line.text('dst.namespace', destination.namespace)
+  line.text('dst.identity', destination.identity)
+  line.text('dst.cluster', destination.cluster)
+  line.text('direction', direction)
 }

@@ -7,7 +7,7 @@ export {
   type EarlyDenial,
 } from './access-record.ts'
 export { type LineOutput, LineWriter } from './line-writer.ts'
-export { type LineField, Log, type LogFormat, type LogSettings } from './log.ts'
+export { type Line, Log, type LogFormat, type LogSettings } from './log.ts'
 export { LogFilter } from './log-filter.ts'
 export {
   type Counter,

@@ -14,13 +14,14 @@ export interface LogSettings {
   readonly output: LineOutput
 }
 
-/** A field whose plain form stands without quotes: an address or a number. */
-export interface BareValue {
-  readonly bare: string
+/** One line as it grows, without an object for each field; a field whose value is undefined is left out. */
+export interface Line {
+  /** A value that is quoted in the plain form. */
+  text(key: string, value: string | undefined): void
+  /** One that stands without quotes there: an address, a number, a truth. */
+  bare(key: string, value: string | number | boolean | undefined): void
+  end(): void
 }
-
-/** Key and value in the order in which they are printed; absent ones are left out. */
-export type LineField = readonly [key: string, value: string | number | boolean | BareValue | undefined]
 
 /**
  * The log of a program: one filter, one form, one output. Lines look like Istio ztunnel's (hbone-and-ztunnel h.3):
@@ -44,10 +45,10 @@ export class Log {
     return new ScopedLogger(this, scope)
   }
 
-  /** Writes one line without asking the filter. */
-  write(level: LogLevel, scope: string, message: string, fields: readonly LineField[]): void {
-    const form = this.#format === 'json' ? jsonLine : plainLine
-    this.#output.line(form(this.#stamp.now(), level, scope, message, fields))
+  /** Begins a line without asking the filter; it is written when it is ended. */
+  begin(level: LogLevel, scope: string, message: string): Line {
+    const Form = this.#format === 'json' ? JsonLine : PlainLine
+    return new Form(this.#output, this.#stamp.now(), level, scope, message)
   }
 }
 
@@ -94,39 +95,62 @@ class ScopedLogger implements Logger {
   }
 
   #write(level: LogLevel, message: string, fields: LogFields | undefined): void {
-    if (this.isEnabled(level))
-      this.#log.write(level, this.#scope, message, fields === undefined ? [] : Object.entries(fields))
+    if (!this.isEnabled(level)) return
+    const line = this.#log.begin(level, this.#scope, message)
+    for (const key in fields) {
+      const value = fields[key]
+      if (typeof value === 'string') line.text(key, value)
+      else line.bare(key, value)
+    }
+    line.end()
   }
 }
 
-function plainLine(
-  time: string,
-  level: LogLevel,
-  scope: string,
-  message: string,
-  fields: readonly LineField[],
-): string {
-  let tail = ''
-  for (const [key, value] of fields) {
-    if (value === undefined) continue
-    tail += `${tail === '' ? '\t' : ' '}${key}=${plainValue(value)}`
+class PlainLine implements Line {
+  readonly #output: LineOutput
+  #text: string
+  #separator = '\t'
+
+  constructor(output: LineOutput, time: string, level: LogLevel, scope: string, message: string) {
+    this.#output = output
+    this.#text = `${time}\t${level}\t${scope}\t${oneLine(message)}`
   }
-  return `${time}\t${level}\t${scope}\t${oneLine(message)}${tail}\n`
+
+  text(key: string, value: string | undefined): void {
+    if (value !== undefined) this.bare(key, quote(value))
+  }
+
+  bare(key: string, value: string | number | boolean | undefined): void {
+    if (value === undefined) return
+    this.#text += `${this.#separator}${key}=${value}`
+    this.#separator = ' '
+  }
+
+  end(): void {
+    this.#output.line(`${this.#text}\n`)
+  }
 }
 
-function plainValue(value: string | number | boolean | BareValue): string {
-  if (typeof value === 'string') return quote(value)
-  return typeof value === 'object' ? value.bare : String(value)
-}
+class JsonLine implements Line {
+  readonly #output: LineOutput
+  #text: string
 
-function jsonLine(time: string, level: LogLevel, scope: string, message: string, fields: readonly LineField[]): string {
-  let tail = ''
-  for (const [key, value] of fields) {
-    if (value === undefined) continue
-    tail += `,${JSON.stringify(key)}:${JSON.stringify(typeof value === 'object' ? value.bare : value)}`
+  constructor(output: LineOutput, time: string, level: LogLevel, scope: string, message: string) {
+    this.#output = output
+    this.#text = `{"level":"${level}","time":"${time}","scope":${JSON.stringify(scope)},"message":${JSON.stringify(message)}`
   }
-  const head = `{"level":"${level}","time":"${time}","scope":${JSON.stringify(scope)},"message":${JSON.stringify(message)}`
-  return `${head}${tail}}\n`
+
+  text(key: string, value: string | undefined): void {
+    this.bare(key, value)
+  }
+
+  bare(key: string, value: string | number | boolean | undefined): void {
+    if (value !== undefined) this.#text += `,${JSON.stringify(key)}:${JSON.stringify(value)}`
+  }
+
+  end(): void {
+    this.#output.line(`${this.#text}}\n`)
+  }
 }
 
 /** Most values are plain words; only the others pay for escaping. */

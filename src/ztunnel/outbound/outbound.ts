@@ -84,24 +84,29 @@ export class Outbound {
     }
     const { source, originalDestination } = captured
     const request = { workload, source, originalDestination, network, ownPorts }
-    const ignorance = await this.#learn(request)
+    const { askFor } = this.#options
+    const ignorance = askFor && (await this.#learn(request, askFor))
     if (ignorance !== undefined) return this.#refuse(captured, ignorance)
-    const planned = await this.#plan(request)
+    // Each await costs a promise and a turn, which most connections have no use for.
+    const drawn = this.#plan(request)
+    const planned = drawn instanceof Promise ? await drawn : drawn
     if (planned.kind === 'refuse') return this.#refuse(captured, planned.reason)
     if (planned.kind !== 'passthrough' && workloadIdentity(workload) === undefined) {
       return this.#refuse(captured, `workload ${workload.uid} has no identity`)
     }
     const leaving = { captured, workload, startedMs, traceparent: newTraceparent(clock) }
-    const local = await this.#sameNode(planned, workload)
-    if (local !== undefined) return this.#direct(leaving, local)
+    const local = this.#sameNode(planned, workload)
+    if (local !== undefined && (await this.#isProven(local))) return this.#direct(leaving, local)
     const isTriedFirst = this.#options.connectRetries > 0 && hasAlternatives(view, planned)
     return isTriedFirst ? this.#tryInTurn(leaving, request, planned) : this.#connect(leaving, planned)
   }
 
   /** On demand: the destination, then the waypoint and gateway that it names. Returns why the mesh could not be asked. */
-  async #learn(request: OutboundRequest): Promise<string | undefined> {
-    const { view, askFor } = this.#options
-    if (askFor === undefined) return undefined
+  async #learn(
+    request: OutboundRequest,
+    askFor: (names: readonly string[]) => Promise<void>,
+  ): Promise<string | undefined> {
+    const { view } = this.#options
     const asked = new Set<string>()
     try {
       for (let round = 0; round < LOOK_UP_ROUNDS; round++) {
@@ -117,16 +122,14 @@ export class Outbound {
   }
 
   /** @param avoided endpoints that have failed this connection */
-  #plan(request: OutboundRequest, avoided?: ReadonlySet<string>): Promise<SettledPlan> {
-    return this.#resolved(
-      request.workload,
-      plan(this.#options.view, request, { random: this.#random, avoided, loadOf: this.#load?.of }),
-    )
+  #plan(request: OutboundRequest, avoided?: ReadonlySet<string>): SettledPlan | Promise<SettledPlan> {
+    const choice = { random: this.#random, avoided, loadOf: this.#load?.of }
+    const planned = plan(this.#options.view, request, choice)
+    return planned.kind === 'resolve' ? this.#resolved(request.workload, planned) : planned
   }
 
   /** Looks up a next hop that has a host name only. */
-  async #resolved(source: Workload, planned: OutboundPlan): Promise<SettledPlan> {
-    if (planned.kind !== 'resolve') return planned
+  async #resolved(source: Workload, planned: Extract<OutboundPlan, { kind: 'resolve' }>): Promise<SettledPlan> {
     this.#options.reporter.lookedUp(source, planned.hostname)
     try {
       const ip = await this.#options.resolver.resolve(planned.hostname, planned.families)
@@ -136,21 +139,25 @@ export class Outbound {
     }
   }
 
-  /** The destination when it is a pod of this process, and both ends can prove who they are. */
-  async #sameNode(planned: ReachingPlan, workload: Workload): Promise<DirectWay | undefined> {
-    const { sameNode, certificateOf } = this.#options
+  /** The destination when it is a pod of this process. */
+  #sameNode(planned: ReachingPlan, workload: Workload): DirectWay | undefined {
+    const { sameNode } = this.#options
     const source = workloadIdentity(workload)
     if (sameNode === undefined || planned.kind !== 'tunnel' || planned.hop !== 'endpoint') return undefined
     if (source === undefined) return undefined
     const found = sameNode.pods.find(planned.destination.workload, planned.peer, source, planned.acceptedPeers)
-    if (found === undefined) return undefined
+    return found && { planned, source, destination: found }
+  }
+
+  /** Whether both ends can prove who they are; if not, the tunnel fails for the same reason, and says so. */
+  async #isProven({ source, destination }: DirectWay): Promise<boolean> {
+    const { certificateOf } = this.#options
     try {
       await certificateOf(source)
-      await certificateOf(found.identity)
-      return { planned, source, destination: found }
+      await certificateOf(destination.identity)
+      return true
     } catch {
-      // The tunnel fails for the same reason, and says so.
-      return undefined
+      return false
     }
   }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from 'vitest'
 import { acceptH2, connectH2, type H2ClientConnection, type H2Connection, type H2Limits } from '#shared/http2'
-import { adoptSocket, type CopyResult, hotSlabs, smallSlabs } from '#shared/net'
+import { adoptSocket, type CopyResult, hotSlabs, smallSlabs, tinySlabs } from '#shared/net'
 import { H2StreamPump } from '../../../../src/shared/hbone/stream-pump.ts'
 import { tcpPair, tlsPair } from '../../../support/socket-pairs.ts'
 
@@ -213,7 +213,8 @@ describe.each([
 it('leaves no slab, stream or credit behind, whatever ends its connections', async () => {
   // The slab that quiet connections share is taken once and kept.
   await (await tunnelOver(tcpPair)).client.close()
-  const idleSlabs = [hotSlabs.liveCount, smallSlabs.liveCount]
+  const live = (): readonly number[] => [hotSlabs, smallSlabs, tinySlabs].map((pool) => pool.liveCount)
+  const idleSlabs = live()
   const endings: Record<string, (app: Socket, tunnel: Tunnel) => unknown> = {
     'both ends finish': (app) => app.end(),
     'the app resets': (app) => app.resetAndDestroy(),
@@ -262,5 +263,5 @@ it('leaves no slab, stream or credit behind, whatever ends its connections', asy
   const sent = sendBulk(app, 3_000_000)
   expect(await digestOf(app)).toEqual(await sent)
   await Promise.all([tunnel.client.close(), tunnel.server.close()])
-  await expect.poll(() => [hotSlabs.liveCount, smallSlabs.liveCount]).toEqual(idleSlabs)
+  await expect.poll(live).toEqual(idleSlabs)
 })
