@@ -111,7 +111,12 @@ describe.runIf(requirePrivileges()).each([
       caRootPem: ca.rootPem,
       nodeName: 'node-a',
       pods: [client, web],
-      env: { ...env, AMBIT_RESOLV_CONF: join(folder, 'resolv.conf'), RUST_LOG: 'info,dns=debug' },
+      env: {
+        ...env,
+        ISTIO_META_DNS_CAPTURE: 'true',
+        AMBIT_RESOLV_CONF: join(folder, 'resolv.conf'),
+        RUST_LOG: 'info,dns=debug',
+      },
     })
   })
   afterAll(async () => {

@@ -181,6 +181,7 @@ function spawnTunnel(settings: ZtunnelProcessSettings, ports: readonly number[],
       CA_ROOT_CA: join(folder, 'root.pem'),
       INPOD_UDS: join(folder, 'zds.sock'),
       PROXY_CONFIG: JSON.stringify({ proxyAdminPort: ports[0], statsPort: ports[1] }),
+      // Asked for by the tests of names only.
       ISTIO_META_DNS_CAPTURE: 'false',
       AMBIT_ADMIN_PORT: admin,
       AMBIT_STATS_PORT: stats,
