@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   CLASS_IN,
   type DnsMessage,
-  parseName,
   type ResourceRecord,
   readMessage,
   recordTypes,
@@ -24,60 +23,40 @@ import { PodNetwork, type TestPod } from '../support/pod-network.ts'
 import { resolveIn } from '../support/pod-resolver.ts'
 import { requirePrivileges } from '../support/privileges.ts'
 import { ZtunnelProcess } from '../support/ztunnel-process.ts'
+import { message, question } from '../unit/shared/dns/messages.ts'
 
 const CAPTURE = { inbound: 'captured', isDnsCaptured: true, virtualInterfaces: [] } as const
 /** Servers that are not there: only the redirect answers for them. */
 const SERVERS = { 4: '10.96.0.10', 6: '[fd96::10]' } as const
 
-const base: DnsMessage = {
-  id: 7,
-  isResponse: false,
-  opcode: 0,
-  isAuthoritative: false,
-  isTruncated: false,
-  wantsRecursion: true,
-  offersRecursion: false,
-  isAuthentic: false,
-  isCheckingDisabled: false,
-  rcode: 0,
-  questions: [],
-  answers: [],
-  authorities: [],
-  additionals: [],
-  edns: undefined,
-}
 const query = (name: string, change: Partial<DnsMessage> = {}): Uint8Array =>
-  writeMessage({
-    ...base,
-    questions: [{ name: parseName(name) ?? [], type: recordTypes.A, class: CLASS_IN }],
-    ...change,
-  })
+  writeMessage(message({ questions: [question(name)], ...change }))
 function read(packet: Uint8Array): DnsMessage {
-  const message = readMessage(packet)
-  if (message.kind === 'malformed') throw new Error(message.problem)
-  return message.message
+  const reading = readMessage(packet)
+  if (reading.kind === 'malformed') throw new Error(reading.problem)
+  return reading.message
 }
 
 /** The server behind the tunnel: knows `ext.example`, many addresses of `big.example`, and takes updates. */
 function authority(packet: Uint8Array, transport: 'udp' | 'tcp'): readonly Uint8Array[] {
   const asked = read(packet)
-  const [question] = asked.questions
+  const [wanted] = asked.questions
   const record = (address: string): ResourceRecord => ({
-    name: question?.name ?? [],
+    name: wanted?.name ?? [],
     class: CLASS_IN,
     ttlSeconds: 60,
     type: 'A',
     ip: ip(address),
   })
   const srv = { priority: 1, weight: 2, port: 3, target: ['ext', 'example'] }
-  const name = question?.name.join('.').toLowerCase()
+  const name = wanted?.name.join('.').toLowerCase()
   const answers: readonly ResourceRecord[] =
     name === 'big.example'
       ? Array.from({ length: 200 }, (_, i) => record(`192.0.2.${i}`))
       : name !== 'ext.example'
         ? []
-        : question?.type === recordTypes.SRV
-          ? [{ name: question.name, class: CLASS_IN, ttlSeconds: 60, type: 'SRV', ...srv }]
+        : wanted?.type === recordTypes.SRV
+          ? [{ name: wanted.name, class: CLASS_IN, ttlSeconds: 60, type: 'SRV', ...srv }]
           : [record('192.0.2.1')]
   const isKnown = answers.length > 0 || asked.opcode !== 0
   const reply = { ...asked, isResponse: true, offersRecursion: true, rcode: isKnown ? 0 : 3, answers }
