@@ -5,9 +5,9 @@ import { verifyReadTakeover } from '#shared/net'
 import { missingPrivileges, privilegeAdvice, raiseFileLimit } from '#shared/sys'
 import { type Log, type Metrics, registerProcessMetrics } from '#shared/telemetry'
 import { CaClient } from '#shared/xds'
-import { connectZds } from '#shared/zds'
 import { configDump } from './admin/index.ts'
 import { openAdminServers } from './admin-servers.ts'
+import { linkToAgent } from './agent-link.ts'
 import type { ZtunnelConfig } from './config.ts'
 import { caEndpoint, tlsProfile } from './control-plane.ts'
 import { makeDataPlane } from './data-plane.ts'
@@ -96,23 +96,11 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
       }),
   })
 
-  let zds: ReturnType<typeof connectZds> | undefined
-  let isStopping = false
-  source.synced.then(
-    () => {
-      readiness.done('state manager')
-      // No pod is taken before the mesh is known: its connections would fail.
-      if (isStopping) return
-      zds = connectZds({
-        path: config.inpodUds,
-        handler: pods,
-        clock,
-        logger: log.logger('zds'),
-        onProtocolError: (error) => control.stop({ reason: error.message, exitCode: 1 }),
-      })
-    },
-    () => {}, // closed before it was in sync
-  )
+  const agent = linkToAgent(config, parts, {
+    synced: source.synced,
+    onSynced: () => readiness.done('state manager'),
+    handler: pods,
+  })
   readiness.done('proxy')
   readiness.done('dns proxy')
   const trims = keepHeapTrimmed(clock)
@@ -120,9 +108,9 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
 
   return {
     async drain(order) {
-      isStopping = true
+      agent.refuse()
       await Promise.all(servers.map((server) => server.close()))
-      await zds?.close()
+      await agent.close()
       const successor = await succession.end()
       await plane.drain(order, successor)
       await successor?.close()

@@ -3,9 +3,9 @@ import { addressKey, type MeshAddress, type SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import { registerProcessMetrics } from '#shared/telemetry'
 import { CaClient } from '#shared/xds'
-import { connectZds } from '#shared/zds'
 import { configDump } from './admin/index.ts'
 import { openAdminServers } from './admin-servers.ts'
+import { linkToAgent } from './agent-link.ts'
 import type { ZtunnelParts } from './app.ts'
 import { newestDenials } from './authz/index.ts'
 import type { ZtunnelConfig } from './config.ts'
@@ -127,24 +127,15 @@ export async function startSupervisor(
     },
   })
 
-  let zds: ReturnType<typeof connectZds> | undefined
-  let isStopping = false
-  source.synced.then(
-    () => {
+  const agent = linkToAgent(config, parts, {
+    synced: source.synced,
+    onSynced: () => {
       isSynced = true
       workers.tell({ kind: 'whole' })
       readiness.done('state manager')
-      if (isStopping) return
-      zds = connectZds({
-        path: config.inpodUds,
-        handler: pods,
-        clock,
-        logger: log.logger('zds'),
-        onProtocolError: (error) => control.stop({ reason: error.message, exitCode: 1 }),
-      })
     },
-    () => {}, // closed before it was in sync
-  )
+    handler: pods,
+  })
   readiness.done('proxy')
   readiness.done('dns proxy')
   const logger = log.logger('app')
@@ -156,9 +147,9 @@ export async function startSupervisor(
 
   return {
     async drain() {
-      isStopping = true
+      agent.refuse()
       await Promise.all(servers.map((server) => server.close()))
-      await zds?.close()
+      await agent.close()
       await workers.drain()
     },
     async close() {
