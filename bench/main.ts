@@ -2,6 +2,7 @@
 // npm run bench -- api [--rounds N] [--json FILE]
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
+import { reasonOf } from '#shared/errors'
 import { apiMarkdown, benchApi } from './api/api.ts'
 import { CASES } from './paths/cases.ts'
 import { benchPaths } from './paths/paths.ts'
@@ -14,21 +15,11 @@ const USAGE = `usage: npm run bench -- paths [--rounds 3] [--seconds 3] [--quick
        npm run bench -- api [--rounds 3] [--json FILE]
 `
 
-const { positionals, values } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string' },
-    seconds: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-    paths: { type: 'string', default: '' },
-    cases: { type: 'string', default: '' },
-    json: { type: 'string' },
-  },
-})
-
+const { positionals, values } = parsed()
 const [bench, ...more] = positionals
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
-if (more.length > 0) refuse('')
+if (values.help) process.stdout.write(USAGE)
+else if (more.length > 0) refuse(`one bench at a time: ${JSON.stringify(more[0])} is one too many`)
 else if (bench === 'paths') {
   const result = await benchPaths({
     rounds: positive('rounds', values.quick ? 1 : 3),
@@ -47,7 +38,27 @@ else if (bench === 'paths') {
 } else if (bench === 'api') {
   const result = await benchApi(positive('rounds', 3), say)
   report(apiMarkdown(result), result)
-} else refuse('')
+} else refuse(bench === undefined ? '' : `no bench is called ${JSON.stringify(bench)}`)
+
+function parsed() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        rounds: { type: 'string' },
+        seconds: { type: 'string' },
+        quick: { type: 'boolean', default: false },
+        paths: { type: 'string', default: '' },
+        cases: { type: 'string', default: '' },
+        json: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    })
+  } catch (error) {
+    // Its text names the flag.
+    refuse(reasonOf(error))
+  }
+}
 
 function report(text: string, result: unknown): void {
   process.stdout.write(`${text}\n`)

@@ -30,6 +30,7 @@ export interface AdsClientObserver {
 
 /** Longest text of a rejection that is sent; a response may hold thousands of bad resources. */
 const MAX_NACK_CHARACTERS = 16 * 1024
+const MAX_IGNORED_TOLD = 100
 
 /** Starts a client that stays connected until it is closed. */
 export function startAdsClient(settings: AdsClientSettings): AdsClient {
@@ -44,13 +45,20 @@ class DeltaAdsClient implements AdsClient {
   readonly #stop = new AbortController()
   readonly #sync = Promise.withResolvers<void>()
   readonly #ended: Promise<void>
+  /** Fields that were told of. */
+  readonly #ignored = new Set<string>()
   #stream: GrpcCall | undefined
 
   constructor(settings: AdsClientSettings) {
     const { id, metadata } = settings.node
     this.#settings = settings
     this.#node = { id, cluster: '', metadata: toStruct(metadata), buildVersion: '' }
-    this.#held = new Map(settings.subscriptions.map((one) => [one.type.typeUrl, new HeldResources(one)]))
+    this.#held = new Map(
+      settings.subscriptions.map((one) => {
+        const { typeUrl } = one.type
+        return [typeUrl, new HeldResources(one, (field) => this.#tellIgnored(typeUrl, field))]
+      }),
+    )
     this.synced = this.#sync.promise
     this.synced.catch(() => {}) // nobody has to wait for it
     this.#ended = this.#run()
@@ -157,6 +165,17 @@ class DeltaAdsClient implements AdsClient {
       stream.cancel()
       return false
     }
+  }
+
+  /** Once for each field. */
+  #tellIgnored(typeUrl: string, field: string): void {
+    const key = `${typeUrl} ${field}`
+    if (this.#ignored.has(key) || this.#ignored.size >= MAX_IGNORED_TOLD) return
+    this.#ignored.add(key)
+    this.#settings.log.warn('the control plane sends a field that is not known here and does not count', {
+      type_url: typeUrl,
+      field,
+    })
   }
 
   #send(request: Partial<DeltaRequest>): void {

@@ -22,11 +22,16 @@ export class HeldResources {
   readonly subscription: Subscription<unknown>
   /** Name → version of every resource held; demanded ones that have not come yet have the version ''. */
   readonly #versions = new Map<string, string>()
+  /** Names of those whose stand-in is applied, as no good one has come yet. */
+  readonly #standIns = new Set<string>()
   readonly #waiters = new Map<string, Waiter>()
+  readonly #onIgnored: (field: string) => void
   #isSynced: boolean
 
-  constructor(subscription: Subscription<unknown>) {
+  /** @param onIgnored told of each field that is left out because it is not known; of the same one again and again */
+  constructor(subscription: Subscription<unknown>, onIgnored: (field: string) => void = () => {}) {
     this.subscription = subscription
+    this.#onIgnored = onIgnored
     this.#isSynced = subscription.mode === 'on-demand'
   }
 
@@ -34,7 +39,7 @@ export class HeldResources {
     return this.subscription.type.typeUrl
   }
 
-  /** A wildcard type has had one response that was taken whole; on demand there is nothing to wait for. */
+  /** A wildcard type has had one response that was taken whole, be it by stand-ins; on demand there is nothing to wait for. */
   get isSynced(): boolean {
     return this.#isSynced
   }
@@ -54,12 +59,25 @@ export class HeldResources {
 
   /** Applies what is good of a response. @returns what was not, for the acknowledgement */
   take(response: DeltaResponse): readonly Rejection[] {
-    const { changed, rejected } = this.#decode(response)
-    const rejections = [...this.#apply({ changed, removed: response.removedResources }), ...rejected]
+    const { changed, standIns, rejected } = this.#decode(response)
+    const update = { changed: [...changed, ...standIns], removed: response.removedResources }
+    const rejections = [...this.#apply(update), ...rejected]
     const refused = new Set(rejections.map((rejection) => rejection.name))
-    for (const { name, version } of changed) if (!refused.has(name)) this.#versions.set(name, version)
-    for (const name of response.removedResources) this.#versions.delete(name)
-    if (rejections.length === 0) this.#isSynced = true
+    for (const { name, version } of changed) {
+      if (refused.has(name)) continue
+      this.#versions.set(name, version)
+      this.#standIns.delete(name)
+    }
+    for (const { name, version } of standIns) {
+      // Named to the next stream too, which so tells when it is removed, but in no version that was taken.
+      this.#versions.set(name, version)
+      this.#standIns.add(name)
+    }
+    for (const name of response.removedResources) {
+      this.#versions.delete(name)
+      this.#standIns.delete(name)
+    }
+    if (rejections.every(({ name }) => this.#standIns.has(name))) this.#isSynced = true
     // Who is asked for by address is answered under its own name: the address is an alias of it.
     for (const { name, aliases } of response.resources) for (const each of [name, ...aliases]) this.#wake(each)
     for (const name of response.removedResources) this.#wake(name)
@@ -91,10 +109,12 @@ export class HeldResources {
 
   #decode(response: DeltaResponse): {
     readonly changed: ResourceUpdate<unknown>['changed']
+    readonly standIns: ResourceUpdate<unknown>['changed']
     readonly rejected: readonly Rejection[]
   } {
     const { type } = this.subscription
     const changed: ResourceUpdate<unknown>['changed'][number][] = []
+    const standIns: ResourceUpdate<unknown>['changed'][number][] = []
     const rejected: Rejection[] = []
     for (const { name, version, resource } of response.resources) {
       if (rejected.length >= MAX_UNREADABLE) {
@@ -104,11 +124,23 @@ export class HeldResources {
       try {
         if (resource === null) throw new MeshError('RESOURCE_INVALID', 'it has no body')
         changed.push({ name, version, resource: type.decode(resource.value) })
+        for (const field of type.ignoredFields?.(resource.value) ?? []) this.#onIgnored(field)
       } catch (error) {
-        rejected.push({ name, reason: reasonOf(error) })
+        const standIn = resource === null || this.#holdsGood(name) ? undefined : type.standIn?.(resource.value)
+        if (standIn === undefined) rejected.push({ name, reason: reasonOf(error) })
+        else {
+          standIns.push({ name, version: '', resource: standIn })
+          rejected.push({ name, reason: `${reasonOf(error)}; its strictest reading counts until it can be read` })
+        }
       }
     }
-    return { changed, rejected }
+    if (standIns.length === 0) return { changed, standIns, rejected }
+    const good = new Set(changed.map(({ name }) => name))
+    return { changed, standIns: standIns.filter(({ name }) => !good.has(name)), rejected }
+  }
+
+  #holdsGood(name: string): boolean {
+    return this.#versions.has(name) && !this.#standIns.has(name)
   }
 
   /** A handler that throws is a bug of ours; the control plane is told, and the stream goes on. */

@@ -9,6 +9,7 @@ import type {
   DeltaRequest,
   DeltaResponse,
 } from './messages.ts'
+import { type Descriptor, type MessageShape, shapeOf } from './unknown-fields.ts'
 
 /** Bytes of one message ⇄ plain record; field names in camel case, enums as numbers, absent scalars as their zero. */
 export interface MessageCodec<T> {
@@ -33,6 +34,8 @@ export interface Schema {
   readonly authorization: MessageCodec<AuthorizationMessage>
   readonly certificateRequest: MessageCodec<CertificateRequestMessage>
   readonly certificateReply: MessageCodec<CertificateReply>
+  readonly addressShape: MessageShape
+  readonly authorizationShape: MessageShape
 }
 
 const FILES = ['discovery.proto', 'workload.proto', 'authorization.proto', 'certificate-service.proto']
@@ -69,7 +72,12 @@ function load(): Schema {
       },
     }
   }
+  const descriptor = (name: string): Descriptor | undefined =>
+    // As above: what has such a name is a message, and its type a descriptor.
+    definitions[name]?.type as unknown as Descriptor | undefined
   return {
+    addressShape: shapeOf('istio.workload.Address', descriptor),
+    authorizationShape: shapeOf('istio.security.Authorization', descriptor),
     deltaRequest: codec('envoy.service.discovery.v3.DeltaDiscoveryRequest'),
     deltaResponse: codec('envoy.service.discovery.v3.DeltaDiscoveryResponse'),
     address: codec('istio.workload.Address'),

@@ -6,6 +6,13 @@ export interface ResourceType<T> {
   encode(resource: T): Uint8Array
   /** @throws MeshError `RESOURCE_INVALID` with the reason, which goes into the NACK */
   decode(bytes: Uint8Array): T
+  /**
+   * What to go by in place of a resource that `decode` refuses, while no good one of its name is held; undefined when
+   * nothing is better than that.
+   */
+  standIn?(bytes: Uint8Array): T | undefined
+  /** Fields that we do not know and can do without, each once, as words for a log. */
+  ignoredFields?(bytes: Uint8Array): readonly string[]
 }
 
 /** What a response adds or changes, and removes, in the order of hbone-and-ztunnel a.3. */

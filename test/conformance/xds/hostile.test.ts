@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
+import { decide } from '#shared/policy'
 import { type AdsClient, addressType, authorizationType, type Subscription, startAdsClient } from '#shared/xds'
 import { addressFeed, authorizationFeed, MeshState } from '../../../src/ztunnel/state/index.ts'
 import { RecordedLog, ScriptedAdsServer, type ScriptedServerStream } from '../../support/ads-peer.ts'
 import { MemoryCa } from '../../support/memory-ca.ts'
-import { workload } from '../../support/mesh-builder.ts'
+import { identity, socket, workload } from '../../support/mesh-builder.ts'
 import { type Field, message } from '../../unit/shared/xds/wire-bytes.ts'
 
 /*
@@ -60,8 +61,12 @@ interface Sent {
   readonly value: Uint8Array
 }
 
-function send(stream: ScriptedServerStream, nonce: string, resources: readonly Sent[]): void {
-  const { typeUrl } = addressType
+function send(
+  stream: ScriptedServerStream,
+  nonce: string,
+  resources: readonly Sent[],
+  typeUrl: string = addressType.typeUrl,
+): void {
   stream.send({
     typeUrl,
     nonce,
@@ -168,6 +173,56 @@ describe('one resource', () => {
     send(stream, '1', [{ name: 'huge', value }, good])
     await stream.next()
     expect(mesh.workloadByUid('good')?.name).toBe('web')
+  })
+})
+
+describe('what a newer control plane sends', () => {
+  const policy = (namespace: string, ...more: Field[]): Uint8Array =>
+    // An ALLOW for peers of that namespace, for the whole mesh.
+    message([1, 'one'], [2, 'ns'], [5, [[1, [[2, [[1, [[1, namespace]]]]], ...more]]]])
+  const isAllowed = (mesh: MeshState, namespace: string): boolean => {
+    const { sets } = mesh.policiesOf(workload({ uid: 'w', name: 'w', namespace: 'ns' }))
+    const [peer, source, destination] = [identity(`${namespace}/a`), socket('10.0.0.1:1'), socket('10.0.0.2:80')]
+    return decide(sets, { peer, source, destination }).kind === 'allowed'
+  }
+  const newCondition: Field = [99, 'new']
+
+  it('as a condition of a policy is refused by name; the last good version stays, and its neighbours apply', async () => {
+    const { mesh, stream } = await feed()
+    send(stream, '1', [{ name: 'ns/one', value: policy('shop') }], authorizationType.typeUrl)
+    expect((await stream.next()).errorDetail).toBeNull()
+    const changed = [
+      { name: 'ns/one', value: policy('bank', newCondition) },
+      { name: 'ns/two', value: policy('till') },
+    ]
+    send(stream, '2', changed, authorizationType.typeUrl)
+    expect((await stream.next()).errorDetail?.message).toBe(
+      'ns/one: rules[0].clauses[0] has field 99, which is not known',
+    )
+    expect(['shop', 'bank', 'till'].map((namespace) => isAllowed(mesh, namespace))).toEqual([true, false, true])
+  })
+
+  it('as a condition of a new policy lets nobody pass by that policy, keeps nobody waiting, and ends with it', async () => {
+    const { mesh, client, stream } = await feed()
+    send(stream, '0', [])
+    await stream.next()
+    send(stream, '1', [{ name: 'ns/one', value: policy('shop', newCondition) }], authorizationType.typeUrl)
+    expect((await stream.next()).errorDetail?.message).toMatch(/^ns\/one: .*; its strictest reading counts until/)
+    await client.synced
+    expect(isAllowed(mesh, 'shop')).toBe(false)
+    stream.send({ typeUrl: authorizationType.typeUrl, nonce: '2', removedResources: ['ns/one'] })
+    expect((await stream.next()).errorDetail).toBeNull()
+    expect(isAllowed(mesh, 'shop')).toBe(true)
+  })
+
+  it('as a field of a workload is left out, and told once', async () => {
+    const { mesh, stream } = await feed()
+    for (const nonce of ['1', '2']) {
+      send(stream, nonce, [{ name: 'w', value: message([1, [[20, 'w'], [1, nonce], newCondition]]) }])
+      expect((await stream.next()).errorDetail).toBeNull()
+      expect(mesh.workloadByUid('w')?.name).toBe(nonce)
+    }
+    expect(log.lines.filter((line) => line.includes('workload.99'))).toHaveLength(1)
   })
 })
 

@@ -18,10 +18,11 @@ const textType: ResourceType<string> = {
 function held(
   mode: Subscription<string>['mode'],
   reject: (update: ResourceUpdate<string>) => readonly Rejection[] = () => [],
+  type: ResourceType<string> = textType,
 ): { resources: HeldResources; updates: ResourceUpdate<string>[] } {
   const updates: ResourceUpdate<string>[] = []
   const subscription: Subscription<string> = {
-    type: textType,
+    type,
     mode,
     apply(update) {
       updates.push(update)
@@ -130,6 +131,59 @@ describe('what a client holds', () => {
     resources.take(response([]))
     expect(resources.isSynced).toBe(true)
     expect(held('on-demand').resources.isSynced).toBe(true)
+  })
+})
+
+describe('a resource that cannot be read', () => {
+  /** Text that begins with "bad" is refused and read as "careful". */
+  const careful: ResourceType<string> = { ...textType, standIn: () => 'careful' }
+  const begin = (): ReturnType<typeof held> => held('wildcard', () => [], careful)
+  const applied = ({ updates }: ReturnType<typeof held>): unknown =>
+    updates.map(({ changed }) => changed.map(({ name, resource }) => `${name}=${resource}`))
+
+  it('is refused by name, and its stand-in applies until a good one comes', () => {
+    const one = begin()
+    expect(one.resources.take(response([['a', '1', 'bad']]))).toEqual([
+      { name: 'a', reason: 'bad; its strictest reading counts until it can be read' },
+    ])
+    one.resources.take(response([['a', '2', 'bad again']]))
+    one.resources.take(response([['a', '3', 'x']]))
+    expect(applied(one)).toEqual([['a=careful'], ['a=careful'], ['a=x']])
+    expect(versions(one.resources)).toEqual({ a: '3' })
+  })
+
+  it('does not take the place of a good one that is held, whatever its version', () => {
+    const one = begin()
+    one.resources.take(response([['a', '', 'x']]))
+    expect(one.resources.take(response([['a', '', 'bad']]))).toEqual([{ name: 'a', reason: 'bad' }])
+    expect(applied(one)).toEqual([['a=x'], []])
+  })
+
+  it('does not take the place of a good one of the same response', () => {
+    const one = begin()
+    one.resources.take(
+      response([
+        ['a', '1', 'bad'],
+        ['a', '1', 'x'],
+      ]),
+    )
+    expect(applied(one)).toEqual([['a=x']])
+  })
+
+  it('is named to the next stream, which so tells when it has gone; after that it may stand in again', () => {
+    const one = begin()
+    one.resources.take(response([['a', '1', 'bad']]))
+    expect(versions(one.resources)).toEqual({ a: '' })
+    one.resources.take(response([], ['a']))
+    expect(versions(one.resources)).toEqual({})
+    one.resources.take(response([['a', '1', 'bad']]))
+    expect(applied(one)).toEqual([['a=careful'], [], ['a=careful']])
+  })
+
+  it('does not keep the tunnel from being in sync when its stand-in applies', () => {
+    const one = begin()
+    one.resources.take(response([['a', '1', 'bad']]))
+    expect(one.resources.isSynced).toBe(true)
   })
 })
 

@@ -417,7 +417,7 @@ describe('defaults', () => {
       ]).ports.length,
       1,
     ],
-    ['unknown fields do not matter', readWorkload([20, 'u'], [99, 'x'], [15, 'old']).uid, 'u'],
+    ['fields that are not known do not matter', readWorkload([20, 'u'], [99, 'x'], [15, 'old']).uid, 'u'],
     [
       'a port is cut to 16 bits',
       readService([
