@@ -18,7 +18,7 @@ import { ConnectionMetrics, ConnectionReporter } from './reporting/index.ts'
 import { CrlFile, RevocationWatch } from './revocation/index.ts'
 import { SameNode } from './same-node/index.ts'
 import type { MeshState } from './state/index.ts'
-import type { HeirOptions, Successor } from './succession/index.ts'
+import type { Successor, TakeEstate } from './succession/index.ts'
 
 /** The tunnel's ports in each pod: the node agent's redirect rules name them, so they are no settings. */
 const OUTBOUND_PORT = 15_001
@@ -46,7 +46,7 @@ export interface DataPlane {
   readonly connections: ConnectionTable
   readonly verdicts: Verdicts
   /** Goes on with a connection of the tunnel that was here before; false = it cannot. */
-  readonly inherit: HeirOptions['take']
+  readonly inherit: TakeEstate
   /** Drains all pods. @param next goes on with what can be left to it */
   drain(order: DrainOrder, next: Successor | undefined): Promise<void>
   /** Stops looking at files. */

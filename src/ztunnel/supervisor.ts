@@ -16,8 +16,9 @@ import { registerBuild } from './metrics.ts'
 import { prefetchCertificates } from './prefetch.ts'
 import { shownConfig } from './shown-config.ts'
 import { applyLocalConfig, MeshState } from './state/index.ts'
+import { Succession } from './succession/index.ts'
 import { versionFacts } from './version.ts'
-import { mergeMetrics, PodShards, type ToWorker, WorkerPool, type WorkerReport } from './workers/index.ts'
+import { mergeMetrics, PodShards, type ToWorker, toWorkers, WorkerPool, type WorkerReport } from './workers/index.ts'
 
 /** Resources in one message to a worker that is being introduced to the mesh. */
 const INTRODUCTION_BATCH = 1_000
@@ -104,6 +105,13 @@ export async function startSupervisor(
   }
   const source = openMeshSource(config, sink, parts)
   const pods = new PodShards({ shards: workers.shards, readiness, log: log.logger('pods') })
+  const succession = new Succession({
+    inpodUds: config.inpodUds,
+    clock,
+    log: log.logger('succession'),
+    take: toWorkers((uid) => pods.shardOf(uid)?.heirPath, clock, log.logger('succession')),
+  })
+  void readiness.whenReady().then(() => succession.begin())
   const servers = await openAdminServers(config, {
     clock,
     log,
@@ -150,10 +158,19 @@ export async function startSupervisor(
       agent.refuse()
       await Promise.all(servers.map((server) => server.close()))
       await agent.close()
-      await workers.drain()
+      const successor = await succession.end()
+      await successor?.close() // workers find their own way to it
+      await workers.drain(successor?.path)
     },
     async close() {
-      await Promise.all([source.close(), certificates.close(), ca.close(), workers.close(), pods.close()])
+      await Promise.all([
+        succession.close(),
+        source.close(),
+        certificates.close(),
+        ca.close(),
+        workers.close(),
+        pods.close(),
+      ])
     },
   }
 }

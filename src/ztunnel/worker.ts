@@ -7,7 +7,8 @@ import { makeDataPlane } from './data-plane.ts'
 import { keepHeapTrimmed } from './memory.ts'
 import { registerRuntime } from './metrics.ts'
 import { MeshState } from './state/index.ts'
-import { type ToSupervisor, type ToWorker, WorkerLink } from './workers/index.ts'
+import { successorAt, takeEstatesAt } from './succession/index.ts'
+import { heirPathOf, type ToSupervisor, type ToWorker, WorkerLink } from './workers/index.ts'
 
 /** The channel to the process that started this one. */
 export interface WorkerProcessChannel {
@@ -29,6 +30,7 @@ export async function startWorker(
   registerRuntime(metrics, String(process.pid))
   const readiness = new Readiness()
   const state = new MeshState({ clock, nodeName: config.nodeName })
+  let nextHeirPath: string | undefined
   const link: WorkerLink = new WorkerLink({
     channel,
     clock,
@@ -37,6 +39,10 @@ export async function startWorker(
     onLogFilter: (filter) => {
       log.filter.reset()
       log.filter.add(filter)
+    },
+    onDrain: (heirPath) => {
+      nextHeirPath = heirPath
+      control.stop({ reason: 'the tunnel ends', exitCode: 0 })
     },
     report: () => ({
       pods: [...pods.pods()],
@@ -48,19 +54,16 @@ export async function startWorker(
       metrics: metrics.print(),
     }),
   })
-  const {
-    pods,
-    connections,
-    verdicts,
-    drain: drainDataPlane,
-    close: closeDataPlane,
-  } = makeDataPlane(config, {
+  const plane = makeDataPlane(config, {
     ...parts,
     readiness,
     state,
     certificateOf: link.certificateOf,
     askFor: config.xdsOnDemand ? link.askFor : undefined,
   })
+  const { pods, connections, verdicts } = plane
+  const successionLog = log.logger('succession')
+  const heir = takeEstatesAt(heirPathOf(zdsPath), successionLog, plane.inherit)
   readiness.onChanged(() => channel.send({ kind: 'ready', isReady: readiness.isReady }))
   channel.onMessage(link.take)
   channel.onEnd(() => control.stop({ reason: 'the supervisor is gone', exitCode: 0 }))
@@ -82,12 +85,13 @@ export async function startWorker(
   return {
     async drain(order) {
       isStopping = true
-      await zds?.close()
-      // Which worker of the next tunnel has the pod is not known here.
-      await drainDataPlane(order, undefined)
+      await Promise.all([zds?.close(), heir.close()])
+      const successor = nextHeirPath === undefined ? undefined : successorAt(nextHeirPath, clock, successionLog)
+      await plane.drain(order, successor)
+      await successor?.close()
     },
     async close() {
-      closeDataPlane()
+      plane.close()
       await trims.close()
     },
   }

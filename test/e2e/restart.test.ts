@@ -1,9 +1,18 @@
 import type { Socket } from 'node:net'
+import { resolve } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { requirePrivileges } from '../support/privileges.ts'
 import { Restarts } from '../support/restarts.ts'
 
-describe.runIf(requirePrivileges())('a tunnel that is exchanged for its successor', () => {
+/** Several workers are started from the bundle, as they are deployed: it starts faster than sources. */
+const BUNDLE = resolve(import.meta.dirname, '../../dist/ztunnel/main.js')
+
+const kinds: readonly [kind: string, env: Readonly<Record<string, string>>, main: string | undefined][] = [
+  ['a tunnel', {}, undefined],
+  ['a tunnel of two workers', { ZTUNNEL_WORKER_THREADS: '2' }, BUNDLE],
+]
+
+describe.runIf(requirePrivileges()).each(kinds)('%s that is exchanged for its successor', (_kind, env, main) => {
   let restarts: Restarts
 
   beforeEach(() => {
@@ -12,7 +21,7 @@ describe.runIf(requirePrivileges())('a tunnel that is exchanged for its successo
   afterEach(() => restarts.close())
 
   it('refuses not one of 200 new connections a second', async () => {
-    await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '5s' })
+    await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '5s', ...env }, main)
     const stop = new AbortController()
     const load = restarts.load(200, stop.signal)
     for (let i = 0; i < 5; i++) await restarts.restart()
@@ -23,7 +32,7 @@ describe.runIf(requirePrivileges())('a tunnel that is exchanged for its successo
   })
 
   it('goes on with plain connections of the one before, which ends at once, and tells of them whole', async () => {
-    await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '60s' })
+    await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '60s', ...env }, main)
     const { client, server, outsider } = restarts
     const out = Array.from({ length: 50 }, () => restarts.connect(client, outsider))
     const into = Array.from({ length: 50 }, () => restarts.connect(outsider, server))
@@ -50,7 +59,7 @@ describe.runIf(requirePrivileges())('a tunnel that is exchanged for its successo
   })
 
   it('cuts none of 1,000 connections that go on', async () => {
-    await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '20s' })
+    await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '20s', ...env }, main)
     const old = restarts.tunnel
     const sockets: Socket[] = []
     for (let i = 0; i < 1_000; i++) {

@@ -42,7 +42,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     outbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting', 'same-node', 'succession'],
     inbound: ['capture', 'state', 'identity', 'authz', 'connections', 'dial', 'reporting', 'succession'],
     admin: ['state', 'identity', 'authz', 'connections'],
-    workers: ['capture', 'state', 'identity', 'authz', 'admin'],
+    workers: ['capture', 'state', 'identity', 'authz', 'admin', 'succession'],
     succession: [],
   },
   'node-agent': {

@@ -10,6 +10,8 @@ import { HEIR_FILE, TAKEN } from './heir.ts'
 
 /** The tunnel that takes this one's place. */
 export interface Successor extends Closer {
+  /** Where it takes connections. */
+  readonly path: string
   /**
    * Leaves it a connection; the caller's own descriptors stay the caller's to close.
    * @returns false when it certainly does not go on with it. Without an answer it may, so the caller must not either: two
@@ -39,24 +41,33 @@ export function findSuccessor(ownPath: string, clock: Clock, log: Logger): Succe
     })
     .sort((a, b) => b.mtimeMs - a.mtimeMs)
   for (const { path } of newer) {
-    try {
-      return new ConnectedSuccessor(connectSeqPacket(path), clock)
-    } catch (error) {
-      log.debug('nobody is there any more', { path, reason: reasonOf(error) })
-      unlinkSync(path)
-    }
+    const successor = successorAt(path, clock, log)
+    if (successor !== undefined) return successor
+    unlinkSync(path)
   }
   return undefined
 }
 
+/** Who takes connections at that path; undefined when nobody does. */
+export function successorAt(path: string, clock: Clock, log: Logger): Successor | undefined {
+  try {
+    return new ConnectedSuccessor(path, connectSeqPacket(path), clock)
+  } catch (error) {
+    log.debug('nobody takes connections there', { path, reason: reasonOf(error) })
+    return undefined
+  }
+}
+
 class ConnectedSuccessor implements Successor {
+  readonly path: string
   readonly #connection: SeqPacketConnection
   readonly #clock: Clock
   /** One question at a time; each begins when the answer to the last has come. */
   #last: Promise<unknown> = Promise.resolve()
   #isLost = false
 
-  constructor(connection: SeqPacketConnection, clock: Clock) {
+  constructor(path: string, connection: SeqPacketConnection, clock: Clock) {
+    this.path = path
     this.#connection = connection
     this.#clock = clock
   }

@@ -17,12 +17,14 @@ const SOCKET_MODE = 0o600
 /** A connection is two sockets. */
 const DESCRIPTORS = 2
 
+/** Goes on with a connection and owns both descriptors; false = it does not, and they are the caller's again. */
+export type TakeEstate = (estate: Estate, opener: number, target: number) => boolean | Promise<boolean>
+
 export interface HeirOptions {
   /** Of the node agent's socket. */
   readonly inpodUds: string
   readonly log: Logger
-  /** Goes on with a connection and owns both descriptors; false = it does not, and they are the caller's again. */
-  readonly take: (estate: Estate, opener: number, target: number) => boolean
+  readonly take: TakeEstate
 }
 
 export interface Heir extends Closer {
@@ -31,7 +33,11 @@ export interface Heir extends Closer {
 
 /** From now on tunnels that end may leave their connections here. @throws MeshError `SYSCALL_FAILED` */
 export function becomeHeir({ inpodUds, log, take }: HeirOptions): Heir {
-  const path = join(dirname(inpodUds), `ztunnel-heir-${randomBytes(8).toString('hex')}.sock`)
+  return takeEstatesAt(join(dirname(inpodUds), `ztunnel-heir-${randomBytes(8).toString('hex')}.sock`), log, take)
+}
+
+/** Takes connections at a path of the caller's. @throws MeshError `SYSCALL_FAILED` */
+export function takeEstatesAt(path: string, log: Logger, take: TakeEstate): Heir {
   const listener = listenSeqPacket(path, SOCKET_MODE, MAX_ESTATE_BYTES)
   const closing = new AbortController()
   const serve = async (): Promise<void> => {
@@ -59,25 +65,21 @@ export function becomeHeir({ inpodUds, log, take }: HeirOptions): Heir {
 }
 
 /** @returns how many connections were taken */
-async function inherit(
-  connection: SeqPacketConnection,
-  take: HeirOptions['take'],
-  signal: AbortSignal,
-): Promise<number> {
+async function inherit(connection: SeqPacketConnection, take: TakeEstate, signal: AbortSignal): Promise<number> {
   for (let count = 0; ; ) {
     const message = await connection.receive(signal)
     if (message === undefined) return count
-    const isTaken = takeOne(message.bytes, message.fds, take)
+    const isTaken = await takeOne(message.bytes, message.fds, take)
     if (isTaken) count++
     await connection.send(isTaken ? TAKEN : REFUSED)
   }
 }
 
-function takeOne(bytes: Uint8Array, fds: readonly number[], take: HeirOptions['take']): boolean {
+async function takeOne(bytes: Uint8Array, fds: readonly number[], take: TakeEstate): Promise<boolean> {
   const estate = decodeEstate(bytes)
   const [opener, target] = fds
   const isWhole = estate !== undefined && fds.length === DESCRIPTORS && opener !== undefined && target !== undefined
-  if (isWhole && take(estate, opener, target)) return true
+  if (isWhole && (await take(estate, opener, target))) return true
   for (const fd of fds) closeSync(fd)
   return false
 }

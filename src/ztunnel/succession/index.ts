@@ -1,5 +1,5 @@
-export { findSuccessor, type Successor } from './bequest.ts'
+export { findSuccessor, type Successor, successorAt } from './bequest.ts'
 export { decodeEstate, type Estate, encodeEstate } from './estate.ts'
-export { becomeHeir, type Heir, type HeirOptions } from './heir.ts'
+export { becomeHeir, type Heir, type HeirOptions, type TakeEstate, takeEstatesAt } from './heir.ts'
 export { InheritedSocket, leavePipe } from './passing-on.ts'
 export { Succession } from './succession.ts'

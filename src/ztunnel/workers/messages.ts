@@ -23,6 +23,8 @@ export type ToWorker =
     }
   | { readonly kind: 'answered'; readonly number: number; readonly outcome: Outcome<undefined> }
   | { readonly kind: 'log filter'; readonly filter: string }
+  /** Ends; what another tunnel can go on with is left at that path. */
+  | { readonly kind: 'drain'; readonly heirPath: string | undefined }
   | { readonly kind: 'report'; readonly number: number }
 
 export type ToSupervisor =

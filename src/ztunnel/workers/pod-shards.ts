@@ -10,6 +10,8 @@ const READINESS_TASK = 'workload proxy manager'
 /** Where one worker takes its pods. */
 export interface Shard {
   readonly zds: Pick<ZdsServer, 'add' | 'delete'>
+  /** Where it takes connections of a tunnel that ends. */
+  readonly heirPath: string
   /** Resolves when a process of the worker has got its snapshot; at once while one has. */
   serving(): Promise<void>
 }
@@ -93,6 +95,11 @@ export class PodShards implements ZdsHandler, Closer {
     this.#options.log.warn('node agent is gone, running pods stay', { reason })
     this.#snapshot = new Set()
     this.#options.readiness.add(READINESS_TASK)
+  }
+
+  /** The worker that serves a pod. */
+  shardOf(uid: string): Shard | undefined {
+    return this.#pending.has(uid) ? undefined : this.#pods.get(uid)?.shard
   }
 
   /** Pods of each worker. */

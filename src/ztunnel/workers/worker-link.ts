@@ -19,6 +19,8 @@ export interface WorkerLinkOptions {
   readonly state: Pick<MeshState, 'applyAddresses' | 'applyAuthorizations'>
   readonly report: () => WorkerReport
   readonly onLogFilter: (filter: string) => void
+  /** The tunnel ends. */
+  readonly onDrain: (heirPath: string | undefined) => void
 }
 
 /** As long as a worker waits for its supervisor, which has time-outs of its own. */
@@ -43,7 +45,7 @@ export class WorkerLink {
   }
 
   readonly take = (message: ToWorker): void => {
-    const { state, channel, report, onLogFilter } = this.#options
+    const { state, channel, report, onLogFilter, onDrain } = this.#options
     switch (message.kind) {
       // What is wrong with a resource the supervisor has told the control plane.
       case 'addresses':
@@ -63,6 +65,9 @@ export class WorkerLink {
         return
       case 'log filter':
         onLogFilter(message.filter)
+        return
+      case 'drain':
+        onDrain(message.heirPath)
         return
       case 'report':
         channel.send({ kind: 'report', number: message.number, report: report() })

@@ -8,6 +8,7 @@ import type { SpiffeId } from '#shared/model'
 import type { Logger } from '#shared/telemetry'
 import { serveZds, type ZdsServer } from '#shared/zds'
 import type { IdentityMaterial } from '../identity/index.ts'
+import { heirPathOf } from './estate-routes.ts'
 import { countersOf, mergeMetrics } from './merge-metrics.ts'
 import type { Outcome, ToSupervisor, ToWorker, WorkerReport } from './messages.ts'
 import type { Shard } from './pod-shards.ts'
@@ -35,6 +36,7 @@ export interface WorkerPoolOptions {
 /** One worker, its socket for pods, and what it was given. */
 class Worker implements Shard {
   readonly zds: ZdsServer
+  readonly heirPath: string
   readonly process: WorkerProcess
   /** Identities whose key it has, and so gets anew when they are renewed. */
   readonly identities = new Set<SpiffeId>()
@@ -48,6 +50,7 @@ class Worker implements Shard {
     const { clock, log, readiness, command, introduction } = options
     const task = `worker ${number}`
     readiness.add(task)
+    this.heirPath = heirPathOf(path)
     this.zds = serveZds({ path, pods: [], clock, logger: log, onTunnels: () => this.#lookedAt() })
     this.process = new WorkerProcess({
       number,
@@ -144,13 +147,13 @@ export class WorkerPool implements Closer {
     return [...reports.map(({ metrics }) => metrics), ...this.#workers.map(({ gone }) => gone)]
   }
 
-  /** Resolves when all have ended. */
-  async drain(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.process.stop('drain')))
+  /** Resolves when all have ended. @param heirPath where the tunnel that takes this one's place takes connections */
+  async drain(heirPath: string | undefined): Promise<void> {
+    await Promise.all(this.#workers.map((worker) => worker.process.drain(heirPath)))
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.process.stop('hard')))
+    await Promise.all(this.#workers.map((worker) => worker.process.kill()))
     await Promise.all(this.#workers.map((worker) => worker.zds.close()))
     rmSync(this.#folder, { recursive: true, force: true })
   }

@@ -71,11 +71,19 @@ export class WorkerProcess {
     })
   }
 
-  /** Drains by itself; resolves when it has ended. `hard`: at once. */
-  async stop(how: 'drain' | 'hard'): Promise<void> {
+  /** It drains by itself; resolves when it has ended. */
+  async drain(heirPath: string | undefined): Promise<void> {
     this.#isEnding = true
     this.#timer?.cancel()
-    this.#child?.kill(how === 'drain' ? 'SIGTERM' : 'SIGKILL')
+    this.send({ kind: 'drain', heirPath })
+    await this.#ended
+  }
+
+  /** Resolves when it has ended. */
+  async kill(): Promise<void> {
+    this.#isEnding = true
+    this.#timer?.cancel()
+    this.#child?.kill('SIGKILL')
     await this.#ended
   }
 

@@ -10,6 +10,7 @@ const info = { name: 'pod', namespace: 'default', serviceAccount: 'default' }
 /** A worker that writes down what it is told. */
 class FakeShard implements Shard {
   readonly told: string[] = []
+  readonly heirPath = ''
   refusal: MeshError | undefined
   #serve: () => void = () => {}
   readonly #served = new Promise<void>((resolve) => {
@@ -58,6 +59,7 @@ describe('pods of several workers', () => {
       ['add b', 'add b'],
     ])
     expect(pods.counts).toEqual([2, 1])
+    expect(['a', 'b', 'd'].map((uid) => pods.shardOf(uid))).toEqual([shards[0], shards[1], undefined])
     expect([...open]).toEqual(['a', 'c', 'b2'])
   })
 

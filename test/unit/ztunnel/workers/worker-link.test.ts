@@ -28,6 +28,7 @@ describe('what a worker gets of its supervisor', () => {
       state: new MeshState({ clock, nodeName: undefined }),
       report: () => ({ pods: [], connections: [], denials: [], metrics: '# EOF\n' }),
       onLogFilter: () => {},
+      onDrain: () => {},
     })
   })
 
