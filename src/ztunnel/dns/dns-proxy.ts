@@ -9,13 +9,13 @@ import type { DnsMetrics, DnsQuery } from '../reporting/index.ts'
 import type { MeshView } from '../state/index.ts'
 import { type AnswerSettings, answerFromMesh } from './answer.ts'
 import { type Named, type PodQuery, readPodQuery } from './query.ts'
-import type { Upstream } from './upstream.ts'
+import type { ReplyStream, Transferred, Upstream } from './upstream.ts'
 import { errorReply, meshReply } from './wire.ts'
 
 export interface DnsProxyOptions extends Omit<AnswerSettings, 'view' | 'random'> {
   readonly view: MeshView
   readonly clock: Clock
-  readonly upstream: Pick<Upstream, 'forward'>
+  readonly upstream: Pick<Upstream, 'forward' | 'transfer'>
   readonly metrics: DnsMetrics
   /** Of scope `dns`: one line for each question, at debug. */
   readonly log: Logger
@@ -52,8 +52,15 @@ export class DnsProxy {
     this.#answers = { ...options, random: () => options.clock.random() }
   }
 
-  /** Undefined: it is not answered. Never rejects. */
-  async ask(asker: Asker, packet: Uint8Array, transport: Transport): Promise<Uint8Array | undefined> {
+  /**
+   * Undefined: it is not answered, or was by messages that went to `stream`, which TCP has. Never rejects.
+   */
+  async ask(
+    asker: Asker,
+    packet: Uint8Array,
+    transport: Transport,
+    stream?: ReplyStream,
+  ): Promise<Uint8Array | undefined> {
     const asked = readPodQuery(packet, transport)
     switch (asked.kind) {
       case 'ignored':
@@ -62,7 +69,7 @@ export class DnsProxy {
         return asked.reply
       default:
         try {
-          return await this.#resolve(asker, asked, packet, transport)
+          return await this.#resolve(asker, asked, packet, transport, stream)
         } catch (error) {
           this.#options.log.error('a question could not be answered', { reason: reasonOf(error) })
           return errorReply(packet, rcodes.SERVFAIL)
@@ -72,10 +79,11 @@ export class DnsProxy {
 
   async #resolve(
     asker: Asker,
-    asked: Extract<PodQuery, { kind: 'address' | 'other' }>,
+    asked: Extract<PodQuery, { kind: 'address' | 'other' | 'transfer' }>,
     packet: Uint8Array,
     transport: Transport,
-  ): Promise<Uint8Array> {
+    stream: ReplyStream | undefined,
+  ): Promise<Uint8Array | undefined> {
     const { view, metrics } = this.#options
     const { info } = asker.pod
     const client =
@@ -95,25 +103,34 @@ export class DnsProxy {
         return meshReply(asked.query, answer.records, transport)
       }
     }
-    return this.#forward({ asker, asked, client, packet, transport, counted })
+    // Only of TCP are there transfers, and that has a stream.
+    return this.#forward({ asker, asked, client, packet, transport, counted }, stream)
   }
 
-  async #forward(question: {
-    readonly asker: Asker
-    readonly asked: Named
-    readonly client: Workload
-    readonly packet: Uint8Array
-    readonly transport: Transport
-    readonly counted: DnsQuery
-  }): Promise<Uint8Array> {
+  async #forward(
+    question: {
+      readonly asker: Asker
+      readonly asked: Named & { readonly kind: string }
+      readonly client: Workload
+      readonly packet: Uint8Array
+      readonly transport: Transport
+      readonly counted: DnsQuery
+    },
+    stream: ReplyStream | undefined,
+  ): Promise<Uint8Array | undefined> {
     const { upstream, metrics, clock } = this.#options
     const { asker, asked, client, packet, transport, counted } = question
     const isBarred = ({ ip }: { readonly ip: IpAddress }): boolean => this.#isOwn(client, ip)
     const { netns } = asker.pod
     const startedMs = clock.monotonicMs()
     metrics.forwarded(counted)
-    const forwarded = (await this.#bounded(asker, () =>
-      upstream.forward({ netns, packet, transport, isBarred, signal: asker.signal }),
+    const forwarding = { netns, packet, transport, isBarred, signal: asker.signal }
+    const forwarded = (await this.#bounded(
+      asker,
+      (): Promise<Transferred> =>
+        asked.kind === 'transfer' && stream !== undefined
+          ? upstream.transfer(forwarding, stream)
+          : upstream.forward(forwarding),
     )) ?? { kind: 'failed', reason: 'too many questions are waiting' }
     if (forwarded.kind === 'failed') {
       metrics.forwardingFailed(counted)
@@ -121,6 +138,12 @@ export class DnsProxy {
       return errorReply(packet, rcodes.SERVFAIL)
     }
     metrics.upstreamAnswered(counted, (clock.monotonicMs() - startedMs) / 1000)
+    if (forwarded.kind === 'sent' || forwarded.kind === 'broken') {
+      if (forwarded.kind === 'broken') metrics.forwardingFailed(counted)
+      const result = forwarded.kind === 'sent' ? 'forwarded' : `forwarding failed (${forwarded.reason})`
+      this.#tell(asked, client, result, 0)
+      return undefined
+    }
     const isSuccess = forwarded.rcode === rcodes.NOERROR
     if (!isSuccess) metrics.forwardingFailed(counted)
     this.#tell(asked, client, isSuccess ? 'forwarded' : `forwarding failed (code ${forwarded.rcode})`, 0)

@@ -1,5 +1,6 @@
-import type { Clock } from '#shared/clock'
+import type { Clock, Timer } from '#shared/clock'
 import { TcpFrames, toTcpFrame } from '#shared/dns'
+import { reasonOf } from '#shared/errors'
 import { formatSocketAddress, ipFamily, type SocketAddress } from '#shared/net'
 import { connectFrom, datagramsFrom, type Netns } from '#shared/sys'
 import { isAnswerTo } from './wire.ts'
@@ -60,6 +61,49 @@ export function askByTcp(exchange: Exchange): Promise<Uint8Array> {
     socket.once('connect', () => socket.write(toTcpFrame(message)))
     return () => socket.destroy()
   })
+}
+
+/**
+ * All messages of an answer, by a connection of its own, no faster than they are taken. It ends when the server ends the
+ * connection, or says nothing more for `timeoutMs`: whether that was all only who asked can tell.
+ *
+ * @throws Error that says why there is no answer, or no more of it
+ */
+export async function* answersByTcp(exchange: Exchange): AsyncGenerator<Uint8Array, void, undefined> {
+  const { netns, server, message, timeoutMs, mark, clock, signal } = exchange
+  signal.throwIfAborted()
+  const socket = connectFrom(netns, server, mark === 0 ? {} : { mark })
+  const frames = new TcpFrames()
+  let isSilent = false
+  let count = 0
+  const wait = (): Timer =>
+    clock.setTimer(timeoutMs, () => {
+      isSilent = true
+      socket.destroy()
+    })
+  let silence = wait()
+  const aborted = (): void => void socket.destroy(new Error(reasonOf(signal.reason)))
+  signal.addEventListener('abort', aborted, { once: true })
+  socket.once('connect', () => socket.write(toTcpFrame(message)))
+  try {
+    for await (const chunk of socket) {
+      for (const packet of frames.push(chunk)) {
+        silence.cancel()
+        count++
+        yield packet
+        silence = wait()
+      }
+    }
+    if (count === 0 || frames.isWithinMessage) throw new Error('the server ended the connection')
+  } catch (error) {
+    if (isSilent && count > 0 && !frames.isWithinMessage) return
+    const reason = isSilent ? `no answer within ${timeoutMs} ms` : reasonOf(error)
+    throw new Error(`${formatSocketAddress(server)}: ${reason}`, { cause: error })
+  } finally {
+    silence.cancel()
+    signal.removeEventListener('abort', aborted)
+    socket.destroy()
+  }
 }
 
 type Begin = (answered: (packet: Uint8Array) => void, failed: (error: Error) => void) => () => void

@@ -8,6 +8,7 @@ import type { Logger } from '#shared/telemetry'
 import type { LocalPod } from '../capture/index.ts'
 import type { Asker, DnsProxy } from './dns-proxy.ts'
 import { TcpClient } from './tcp-client.ts'
+import type { ReplyStream } from './upstream.ts'
 
 export interface PodDnsOptions {
   readonly proxy: Pick<DnsProxy, 'ask'>
@@ -138,7 +139,7 @@ export class PodDns implements Drainable, Closer {
     const client = new TcpClient({
       socket,
       clock,
-      ask: (packet) => this.#askByTcp(packet),
+      ask: (packet, stream) => this.#askByTcp(packet, stream),
       onClosed: () => {
         this.#connections--
         connections.open--
@@ -147,10 +148,11 @@ export class PodDns implements Drainable, Closer {
     })
     work.enter(client)
   }
-  async #askByTcp(packet: Uint8Array): Promise<Uint8Array | undefined> {
+
+  async #askByTcp(packet: Uint8Array, stream: ReplyStream): Promise<Uint8Array | undefined> {
     this.#unanswered++
     try {
-      return await this.#options.proxy.ask(this.#asker, packet, 'tcp')
+      return await this.#options.proxy.ask(this.#asker, packet, 'tcp', stream)
     } finally {
       this.#done()
     }

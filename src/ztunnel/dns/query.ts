@@ -17,6 +17,8 @@ export type PodQuery =
   | ({ readonly kind: 'address'; readonly query: DnsMessage; readonly question: Question } & Named)
   /** Nothing that the mesh knows: it goes to the upstream as it is. */
   | ({ readonly kind: 'other' } & Named)
+  /** The same, and its answer may be many messages. */
+  | ({ readonly kind: 'transfer' } & Named)
   | { readonly kind: 'refused'; readonly reply: Uint8Array }
   | { readonly kind: 'ignored' }
 
@@ -29,8 +31,7 @@ export interface Named {
 }
 
 /**
- * Sorts what a pod sends. Only what cannot be read as a query is refused, and transfers of whole zones; every type,
- * operation, class and number of questions is for the upstream to judge.
+ * Sorts what a pod sends. Only what cannot be read as a query is refused; every type, operation, class and number of questions is for the upstream to judge.
  */
 export function readPodQuery(packet: Uint8Array, transport: Transport): PodQuery {
   if (packet.length >= HEADER_BYTES && ((packet[2] ?? 0) & 0x80) === 0 && opcodeOf(packet) !== OPCODE_QUERY)
@@ -41,9 +42,8 @@ export function readPodQuery(packet: Uint8Array, transport: Transport): PodQuery
       return asked
     case 'question': {
       const { query, question } = asked
-      // By TCP its answer is many messages, and the first alone would look like a small zone.
-      if (transport === 'tcp' && ZONE_TRANSFERS.has(question.type))
-        return { kind: 'refused', reply: errorReply(packet, rcodes.NOTIMP) }
+      // By UDP its answer is one message, like all others.
+      if (transport === 'tcp' && ZONE_TRANSFERS.has(question.type)) return { kind: 'transfer', ...named(question) }
       const isAddress = question.type === recordTypes.A || question.type === recordTypes.AAAA
       return isAddress
         ? { kind: 'address', query, question, ...named(question) }

@@ -2,12 +2,13 @@ import type { Socket } from 'node:net'
 import type { Clock, Timer } from '#shared/clock'
 import { TcpFrames, toTcpFrame } from '#shared/dns'
 import type { PodWork } from '../capture/index.ts'
+import type { ReplyStream } from './upstream.ts'
 
 export interface TcpClientOptions {
   readonly socket: Socket
   readonly clock: Clock
-  /** Undefined: nothing is answered. Never rejects. */
-  readonly ask: (packet: Uint8Array) => Promise<Uint8Array | undefined>
+  /** Undefined: nothing is answered, but for what went to `stream`. Never rejects. */
+  readonly ask: (packet: Uint8Array, stream: ReplyStream) => Promise<Uint8Array | undefined>
   readonly onClosed: () => void
 }
 
@@ -17,7 +18,7 @@ const IDLE_MS = 5000
 const MAX_PIPELINED = 32
 
 /** A pod's connection to 15053: questions are answered as they are ready (RFC 7766 §6.2.1.1), in any order. */
-export class TcpClient implements PodWork {
+export class TcpClient implements PodWork, ReplyStream {
   readonly #options: TcpClientOptions
   readonly #frames = new TcpFrames()
   /** Whole questions that are not being answered yet, at most those of one chunk, newest first. */
@@ -26,6 +27,8 @@ export class TcpClient implements PodWork {
   #isBlocked = false
   #isEnding = false
   #idle: Timer | undefined
+  /** Answers of many messages whose next one waits until there is room. */
+  #waiting: (() => void)[] = []
 
   constructor(options: TcpClientOptions) {
     this.#options = options
@@ -36,6 +39,7 @@ export class TcpClient implements PodWork {
       this.#idle?.cancel()
       this.#isEnding = true
       this.#unasked = []
+      this.#wake()
       onClosed()
     })
     socket.on('data', (chunk) => {
@@ -45,9 +49,18 @@ export class TcpClient implements PodWork {
     socket.on('end', () => this.drain())
     socket.on('drain', () => {
       this.#isBlocked = false
+      this.#wake()
       this.#pump()
     })
     this.#pump()
+  }
+
+  /** One message of an answer of many. */
+  async send(reply: Uint8Array): Promise<void> {
+    if (this.#options.socket.destroyed) throw new Error('the pod takes no more of it')
+    this.#write(reply)
+    this.#pump()
+    if (this.#isBlocked) await new Promise<void>((resolve) => this.#waiting.push(resolve))
   }
 
   /** Answers what it has been asked, then ends. */
@@ -79,11 +92,19 @@ export class TcpClient implements PodWork {
 
   async #answer(packet: Uint8Array): Promise<void> {
     const { socket, ask } = this.#options
-    const reply = await ask(packet)
+    const reply = await ask(packet, this)
     this.#pending--
     if (socket.destroyed) return
-    if (reply !== undefined && !socket.write(toTcpFrame(reply))) this.#isBlocked = true
+    if (reply !== undefined) this.#write(reply)
     this.#pump()
+  }
+
+  #write(reply: Uint8Array): void {
+    if (!this.#options.socket.write(toTcpFrame(reply))) this.#isBlocked = true
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
   }
 
   /** Only whole questions start the time anew: one that comes byte by byte does not hold the connection open. */

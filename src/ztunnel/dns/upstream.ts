@@ -4,8 +4,8 @@ import { rcodes, type Transport } from '#shared/dns'
 import { reasonOf } from '#shared/errors'
 import type { SocketAddress } from '#shared/net'
 import type { Netns } from '#shared/sys'
-import { askByTcp, askByUdp } from './exchange.ts'
-import { idOf, rcodeOf, withId } from './wire.ts'
+import { answersByTcp, askByTcp, askByUdp } from './exchange.ts'
+import { idOf, isAnswerTo, isMoreOf, rcodeOf, withId } from './wire.ts'
 
 export interface UpstreamOptions {
   readonly clock: Clock
@@ -27,6 +27,20 @@ export interface Forwarding {
   readonly signal: AbortSignal
 }
 
+/** Where an answer of many messages goes. */
+export interface ReplyStream {
+  /** Resolves when the next may come. @throws Error when nobody takes it any more */
+  send(reply: Uint8Array): Promise<void>
+  /** What was sent is not all: nobody must take it for that. */
+  cut(): void
+}
+
+/** What became of an answer of many messages: nothing was sent, all that came, or only a part. */
+export type Transferred =
+  | Forwarded
+  | { readonly kind: 'sent'; readonly messages: number }
+  | { readonly kind: 'broken'; readonly reason: string }
+
 export type Forwarded =
   | { readonly kind: 'answered'; readonly reply: Uint8Array; readonly rcode: number }
   | { readonly kind: 'failed'; readonly reason: string }
@@ -36,6 +50,10 @@ const UNHELPFUL: ReadonlySet<number> = new Set([rcodes.SERVFAIL, rcodes.NOTIMP, 
 
 /** However many servers and rounds there are: no resolver of a pod waits longer, and each question holds a place. */
 const MAX_FORWARD_MS = 30_000
+/** Of a zone that is transferred: so long a place and two connections are held. */
+const MAX_TRANSFER_MS = 300_000
+/** Zones that are transferred at the same time, of all pods. */
+const MAX_TRANSFERS = 16
 
 /**
  * The servers behind this one. A question reaches them byte by byte as the pod sent it, but for its id, by the transport
@@ -45,6 +63,7 @@ const MAX_FORWARD_MS = 30_000
 export class Upstream {
   readonly #options: UpstreamOptions
   #rotation = 0
+  #transfers = 0
 
   constructor(options: UpstreamOptions) {
     this.#options = options
@@ -75,6 +94,54 @@ export class Upstream {
       }
     }
     return unhelpful ?? { kind: 'failed', reason }
+  }
+
+  /**
+   * The same for a question whose answer may be many messages: each is sent on as it comes, and no server but the first
+   * that has one is asked. An answer that breaks off is cut. Never rejects.
+   */
+  async transfer(forwarding: Forwarding, to: ReplyStream): Promise<Transferred> {
+    if (this.#transfers >= MAX_TRANSFERS)
+      return { kind: 'failed', reason: `${MAX_TRANSFERS} zones are being transferred` }
+    this.#transfers++
+    try {
+      return await this.#transfer(forwarding, to)
+    } finally {
+      this.#transfers--
+    }
+  }
+
+  async #transfer({ netns, packet, isBarred, signal }: Forwarding, to: ReplyStream): Promise<Transferred> {
+    const { clock, timeoutMs, packetMark: mark } = this.#options
+    const untilMs = clock.monotonicMs() + MAX_TRANSFER_MS
+    let failed: Forwarded = { kind: 'failed', reason: 'no server can be asked' }
+    for (const server of this.#inTurn().filter((one) => !isBarred(one))) {
+      const message = withId(packet, randomInt(0x1_0000))
+      let messages = 0
+      try {
+        for await (const answer of answersByTcp({ netns, server, message, timeoutMs, mark, clock, signal })) {
+          if (!(messages === 0 ? isAnswerTo(message, answer) : isMoreOf(message, answer)))
+            throw new Error('the server answered something else')
+          const reply = withId(answer, idOf(packet))
+          const rcode = rcodeOf(answer)
+          if (messages === 0 && UNHELPFUL.has(rcode)) {
+            failed = { kind: 'answered', reply, rcode }
+            break
+          }
+          messages++
+          await to.send(reply)
+          if (clock.monotonicMs() > untilMs) throw new Error('the zone is too large')
+        }
+        if (messages > 0) return { kind: 'sent', messages }
+      } catch (error) {
+        if (messages > 0) {
+          to.cut()
+          return { kind: 'broken', reason: reasonOf(error) }
+        }
+        if (failed.kind === 'failed') failed = { kind: 'failed', reason: reasonOf(error) }
+      }
+    }
+    return failed
   }
 
   #inTurn(): readonly SocketAddress[] {

@@ -87,6 +87,11 @@ export function isAnswerTo(query: Uint8Array, packet: Uint8Array): boolean {
   return end === undefined || (u16(query, 4) > 0 && isSameText(query, packet, HEADER_BYTES, end))
 }
 
+/** Whether a packet goes on with an answer of many messages: the question may be missing (RFC 5936 §2.2.1). */
+export function isMoreOf(query: Uint8Array, packet: Uint8Array): boolean {
+  return packet.length >= HEADER_BYTES && ((packet[2] ?? 0) & QR) !== 0 && idOf(packet) === idOf(query)
+}
+
 /** Behind the last question; undefined when they are not all there, or compressed, which no question need be. */
 function endOfQuestions(message: Uint8Array): number | undefined {
   let at: number | undefined = HEADER_BYTES

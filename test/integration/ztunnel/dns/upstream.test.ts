@@ -3,7 +3,7 @@ import { systemClock } from '#shared/clock'
 import { CLASS_IN, parseName, rcodes, recordTypes, writeMessage } from '#shared/dns'
 import type { SocketAddress } from '#shared/net'
 import { createNetns, receiveIn } from '#shared/sys'
-import { type Forwarded, Upstream } from '../../../../src/ztunnel/dns/upstream.ts'
+import { type Forwarded, type ReplyStream, type Transferred, Upstream } from '../../../../src/ztunnel/dns/upstream.ts'
 import { NameServer } from '../../../support/name-server.ts'
 import { PodNetwork, type TestPod } from '../../../support/pod-network.ts'
 import { requirePrivileges } from '../../../support/privileges.ts'
@@ -226,5 +226,86 @@ describe.runIf(requirePrivileges())('forwarding', () => {
     await expect.poll(() => server.asked.length).toBe(1)
     abort.abort(new Error('the pod is not served any more'))
     expect(await asking).toEqual({ kind: 'failed', reason: 'the pod is not served any more' })
+  })
+
+  describe('of a question whose answer is many messages', () => {
+    const zone = query({ type: 252 })
+    /** Messages as the pod gets them; `cut` when it is told that they are not all. */
+    const sink = () => {
+      const got: string[] = []
+      const to = {
+        send: async (reply: Uint8Array) => void got.push(Buffer.from(reply).toString('hex')),
+        cut: () => void got.push('cut'),
+      }
+      return { got, to }
+    }
+    const transfer = (to: ReplyStream, through: Upstream = impatient()): Promise<Transferred> =>
+      through.transfer(
+        { netns: pod.netns, packet: zone, transport: 'tcp', isBarred: () => false, signal: abort.signal },
+        to,
+      )
+    /** A message that goes on with the answer, without the question. */
+    const more = (asked: Buffer, text: string): Buffer =>
+      Buffer.concat([asked.subarray(0, 2), Buffer.from(`8000${'0000'.repeat(4)}`, 'hex'), Buffer.from(text)])
+
+    it('sends every one of them on, under the id that the pod used', async () => {
+      const server = serve(near, (asked) => [
+        echo(asked),
+        ...Array.from({ length: 200 }, (_, i) => more(asked, `part ${i} ${'x'.repeat(i * 100)}`)),
+      ])
+      const { got, to } = sink()
+      expect(await transfer(to)).toEqual({ kind: 'sent', messages: 201 })
+      expect(server.asked[0]?.packet.subarray(2)).toEqual(zone.subarray(2))
+      expect(got).toEqual(
+        [echo(zone), ...Array.from({ length: 200 }, (_, i) => more(zone, `part ${i} ${'x'.repeat(i * 100)}`))].map(
+          (each) => each.toString('hex'),
+        ),
+      )
+    })
+
+    it.each([rcodes.NOTIMP, rcodes.REFUSED])('asks the next server after code %i', async (rcode) => {
+      serve(near, (asked) => [echo(asked, rcode)])
+      serve(far, (asked) => [echo(asked), more(asked, 'end')])
+      expect(await transfer(sink().to)).toEqual({ kind: 'sent', messages: 2 })
+    })
+
+    it('keeps a refusal when no server is better', async () => {
+      serve(near, (asked) => [echo(asked, rcodes.REFUSED)])
+      expect(await transfer(sink().to)).toMatchObject({ kind: 'answered', rcode: rcodes.REFUSED })
+    })
+
+    it('fails when every server is silent', async () => {
+      serve(near, () => [])
+      serve(far, () => [])
+      expect(await transfer(sink().to)).toMatchObject({ kind: 'failed', reason: expect.stringContaining('no answer') })
+    })
+
+    it('is cut when something else comes in between, and not taken up by another server', async () => {
+      serve(near, (asked) => [echo(asked), more(Buffer.from('0000', 'hex'), 'forged'), more(asked, 'end')])
+      const other = serve(far, (asked) => [echo(asked)])
+      const { got, to } = sink()
+      expect(await transfer(to)).toEqual({ kind: 'broken', reason: 'the server answered something else' })
+      expect(got).toEqual([echo(zone).toString('hex'), 'cut'])
+      expect(other.asked).toEqual([])
+    })
+
+    it('is given up when the pod takes no more, and when its listeners are closed', async () => {
+      serve(near, (asked) => [echo(asked), more(asked, 'end')])
+      const gone = { send: () => Promise.reject(new Error('gone')), cut: () => {} }
+      expect(await transfer(gone, upstream())).toEqual({ kind: 'broken', reason: 'gone' })
+      serve(far, (asked) => [echo(asked)])
+      const waiting = transfer(sink().to, upstream())
+      abort.abort(new Error('closed'))
+      expect((await waiting).kind).not.toBe('answered')
+    })
+
+    it('is refused when 16 others are under way', async () => {
+      serve(near, (asked) => [echo(asked)])
+      const through = upstream()
+      const running = Array.from({ length: 16 }, () => transfer(sink().to, through))
+      expect(await transfer(sink().to, through)).toEqual({ kind: 'failed', reason: '16 zones are being transferred' })
+      abort.abort(new Error('closed'))
+      await Promise.all(running)
+    })
   })
 })

@@ -46,7 +46,14 @@ function proxyOf(mesh = meshOf([client, web]), bounds: Bounds = {}, clock = new 
   const proxy = new DnsProxy({
     view: mesh,
     clock,
-    upstream: { forward: (asked) => new Promise((answer) => forwardings.push({ asked, answer })) },
+    upstream: {
+      forward: (asked) => new Promise((answer) => forwardings.push({ asked, answer })),
+      transfer: async (_asked, stream) => {
+        await stream.send(Buffer.from('one'))
+        await stream.send(Buffer.from('two'))
+        return { kind: 'sent', messages: 2 }
+      },
+    },
     metrics: new DnsMetrics(metrics),
     log: log.logger('dns'),
     domain: ['cluster', 'local'],
@@ -84,6 +91,17 @@ describe('what becomes of a question', () => {
       'debug dns  src.workload="client" src.namespace="default" query="A" domain="web." result="success" endpoints=0',
     ])
     expect(forwardings).toEqual([])
+  })
+
+  it('is answered by many messages where a zone is transferred, told and counted as forwarded', async () => {
+    const { proxy, lines, series } = proxyOf()
+    const sent: string[] = []
+    const stream = { send: async (reply: Uint8Array) => void sent.push(String(reply)), cut: () => {} }
+    expect(await proxy.ask(asker(), query('example.com', 252), 'tcp', stream)).toBeUndefined()
+    expect(sent).toEqual(['one', 'two'])
+    expect(lines[0]).toContain('query="AXFR" domain="example.com." result="forwarded"')
+    const labels = LABELS.replace('"a"', '"axfr"').replace('"udp"', '"tcp"')
+    expect(series()).toContain(`istio_dns_upstream_requests_total{${labels}} 1`)
   })
 
   it('tells one more endpoint where there is a CNAME', async () => {

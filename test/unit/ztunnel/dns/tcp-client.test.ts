@@ -64,6 +64,36 @@ describe('a connection with questions', () => {
     await expect.poll(() => replies).toEqual(['re: three', 're: two', 're: one'])
   })
 
+  it('sends an answer of many messages no faster than the pod takes it', async () => {
+    const large = 'x'.repeat(60_000)
+    let sent = 0
+    pod.pause()
+    pod.write(frame('zone'))
+    await expect.poll(names).toEqual(['zone'])
+    const sending = (async () => {
+      for (; sent < 500; sent++) await client.send(Buffer.from(large))
+    })()
+    // What the two sockets and the kernel hold is far less than 30 MB.
+    await expect.poll(() => clock.pendingTimers).toBe(1)
+    expect(sent).toBeLessThan(400)
+    pod.resume()
+    await sending
+    asked[0]?.answer(undefined)
+    await expect.poll(() => replies.length, { timeout: 5_000 }).toBe(500)
+  })
+
+  it('gives up an answer of many messages when the pod has gone', async () => {
+    pod.pause()
+    pod.write(frame('zone'))
+    await expect.poll(names).toEqual(['zone'])
+    const sending = (async () => {
+      for (;;) await client.send(Buffer.alloc(60_000))
+    })()
+    pod.resetAndDestroy()
+    await expect(sending).rejects.toThrow('takes no more')
+    asked[0]?.answer(undefined)
+  })
+
   it('reads no more than 32 questions ahead', async () => {
     pod.write(Buffer.concat(Array.from({ length: 100 }, (_, i) => frame(`q${i}`))))
     await expect.poll(names).toHaveLength(32)
