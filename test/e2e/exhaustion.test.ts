@@ -16,6 +16,9 @@ import { ZtunnelProcess } from '../support/ztunnel-process.ts'
 const CAPTURE = { inbound: 'captured', isDnsCaptured: false, virtualInterfaces: [] } as const
 const ECHO_PORT = 7
 const HBONE_PORT = 15_008
+const FLOOD_PORT = 8
+/** Of 300 readers that take nothing: both ends' windows and queues, which share one connection each way. */
+const SLOW_READERS_MIB = 160
 /** Of the kernel's clock in /proc/PID/stat. */
 const MS_PER_TICK = 10
 /** The beginning of a ClientHello. */
@@ -147,6 +150,35 @@ describe.runIf(requirePrivileges())('a tunnel that runs out of something', () =>
     expect(await isServed()).toBe(true)
     expect(performance.now() - startedMs).toBeLessThan(2_000)
     expect(factsOf(pid()).residentMib - before).toBeLessThan(64)
+  })
+
+  it('of readers that are slow, keeps what it holds for 300 of them within its windows, and serves others meanwhile', async () => {
+    const chunk = Buffer.alloc(64 * 1024)
+    // As much as anybody takes.
+    await server.serve(FLOOD_PORT, (socket) => {
+      const fill = (): void => {
+        while (!socket.destroyed && socket.write(chunk)) {}
+      }
+      socket.on('drain', fill)
+      socket.on('error', () => {})
+      fill()
+    })
+    expect(await isServed()).toBe(true)
+    const before = factsOf(pid())
+    for (let i = 0; i < 300; i++) dial(client, FLOOD_PORT).pause()
+    await until(() => server.connectionsTo(FLOOD_PORT) === 300)
+    const grown: number[] = []
+    for (let i = 0; i < 4; i++) {
+      const startedMs = performance.now()
+      expect(await isServed()).toBe(true)
+      expect(performance.now() - startedMs).toBeLessThan(2_000)
+      await new Promise((resolve) => setTimeout(resolve, 500))
+      grown.push(factsOf(pid()).residentMib - before.residentMib)
+    }
+    expect(Math.max(...grown)).toBeLessThan(SLOW_READERS_MIB)
+    for (const socket of open.splice(0)) socket.resetAndDestroy()
+    await untilServed()
+    await expect.poll(() => factsOf(pid()).descriptors, { timeout: 10_000 }).toBeLessThan(before.descriptors + 30)
   })
 
   it('of a pod, ends the hand-shakes into it at once, and serves the pod again when it comes back', async () => {

@@ -25,10 +25,14 @@ export class Restarts {
   readonly #leaving: Promise<unknown>[] = []
   #ca: TestCaServer | undefined
 
-  /** @param main of the tunnel; its sources by default */
-  async start(env: Readonly<Record<string, string>> = {}, main?: string): Promise<void> {
+  /** @param main of the tunnel; its sources by default @param certificates how long they live */
+  async start(
+    env: Readonly<Record<string, string>> = {},
+    main?: string,
+    certificates: { readonly ttlMs?: number } = {},
+  ): Promise<void> {
     const pods = [this.client, this.server]
-    this.#ca = await startTestCa()
+    this.#ca = await startTestCa(certificates)
     for (const pod of pods) applyRedirect(pod.netns, CAPTURE)
     for (const pod of [this.server, this.outsider]) await pod.serve(ECHO_PORT, (socket) => socket.pipe(socket))
     this.tunnel = await ZtunnelProcess.start({
@@ -41,6 +45,11 @@ export class Restarts {
       env: { AMBIT_SAME_NODE: 'tunnel', ...env },
       ...(main === undefined ? {} : { main }),
     })
+  }
+
+  /** Certificates that were signed for the tunnel. */
+  get signed(): number {
+    return this.#ca?.asked.length ?? 0
   }
 
   /** The next tunnel is ready before the last one is told to end. */

@@ -1,0 +1,40 @@
+import { factsOf } from './process-facts.ts'
+import { Restarts } from './restarts.ts'
+
+/** Certificates that live so briefly are renewed about once a second. */
+const TTL_MS = 2_000
+const PERIOD_MS = 50
+
+/** What a tunnel went through while its certificates were renewed under load. */
+export interface Rotated {
+  /** Certificates that were signed. */
+  readonly signed: number
+  readonly answered: number
+  readonly failures: readonly string[]
+  readonly before: ReturnType<typeof factsOf>
+  readonly after: ReturnType<typeof factsOf>
+}
+
+/** New connections, each with a hand-shake of its own, until so many certificates have been signed for both ends. */
+export async function rotateUnderLoad(rotations: number): Promise<Rotated> {
+  const mesh = new Restarts()
+  try {
+    // A tunnel that nothing used for a moment is given up, so that the next connection shows a certificate again.
+    await mesh.start({ POOL_UNUSED_RELEASE_TIMEOUT: '10ms' }, undefined, { ttlMs: TTL_MS })
+    const stop = new AbortController()
+    const load = mesh.load(1000 / PERIOD_MS, stop.signal)
+    const untilSigned = async (count: number): Promise<void> => {
+      while (mesh.signed < count) await new Promise((resolve) => setTimeout(resolve, PERIOD_MS))
+    }
+    await untilSigned(6)
+    const pid = mesh.tunnel?.process.pid ?? 0
+    const before = factsOf(pid)
+    await untilSigned(6 + rotations)
+    const after = factsOf(pid)
+    stop.abort()
+    await load
+    return { signed: mesh.signed, answered: mesh.answered, failures: mesh.failures, before, after }
+  } finally {
+    await mesh.close()
+  }
+}
