@@ -29,7 +29,7 @@ export class Restarts {
   async start(
     env: Readonly<Record<string, string>> = {},
     main?: string,
-    certificates: { readonly ttlMs?: number } = {},
+    certificates: { readonly ttlMs?: number; readonly backdateMs?: number } = {},
   ): Promise<void> {
     const pods = [this.client, this.server]
     this.#ca = await startTestCa(certificates)

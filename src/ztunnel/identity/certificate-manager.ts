@@ -5,7 +5,7 @@ import type { SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import type { Logger } from '#shared/telemetry'
 import { FETCH_TIMEOUT_MS, type FetchCertificate } from './ca-client.ts'
-import { type CertificateEvent, type CertificateState, dueAtMs, next, usable } from './certificate-state.ts'
+import { type CertificateEvent, type CertificateState, dueInMs, isFetching, next, usable } from './certificate-state.ts'
 import { FetchQueue, type Priority, priorities } from './fetch-queue.ts'
 
 export interface CertificateManagerSettings {
@@ -64,11 +64,13 @@ export class CertificateManager implements Closer {
     const entry = this.#entries.get(id) ?? this.#add(id, 0, priorities.realTime)
     entry.isUsed = true
     this.#expireIfOver(entry)
+    // The wall clock may have been set ahead, of which no timer hears.
+    if (entry.state.kind === 'valid' && entry.state.renewAtMs <= this.#settings.clock.nowMs()) this.#wake(entry)
     const { state } = entry
     const certificate = usable(state)
     if (certificate !== undefined) return certificate
     if (state.kind !== 'initial') throw unavailable(id, 'error' in state ? reasonOf(state.error) : 'none')
-    this.#queue.add(id, priorities.realTime, this.#settings.clock.nowMs())
+    this.#queue.add(id, priorities.realTime, this.#settings.clock.monotonicMs())
     return this.#within(MAX_WAIT_MS, entry)
   }
 
@@ -122,7 +124,7 @@ export class CertificateManager implements Closer {
     }
     entry.first.promise.catch(() => {}) // nobody has to wait for it
     this.#entries.set(id, entry)
-    this.#queue.add(id, priority, this.#settings.clock.nowMs())
+    this.#queue.add(id, priority, this.#settings.clock.monotonicMs())
     return entry
   }
 
@@ -188,34 +190,34 @@ export class CertificateManager implements Closer {
   /** Sets the timer that the state calls for. */
   #arm(entry: Entry): void {
     entry.timer?.cancel()
-    const expiresAtMs = usable(entry.state)?.leaf.notAfterMs ?? Number.POSITIVE_INFINITY
-    const wakeAtMs = Math.min(dueAtMs(entry.state) ?? Number.POSITIVE_INFINITY, expiresAtMs)
-    if (wakeAtMs === Number.POSITIVE_INFINITY) return
-    entry.timer = this.#settings.clock.setTimer(wakeAtMs - this.#settings.clock.nowMs(), () => this.#wake(entry))
+    const nowMs = this.#settings.clock.nowMs()
+    const expiresInMs = (usable(entry.state)?.leaf.notAfterMs ?? Number.POSITIVE_INFINITY) - nowMs
+    const wakeInMs = Math.min(dueInMs(entry.state, nowMs) ?? Number.POSITIVE_INFINITY, expiresInMs)
+    if (wakeInMs === Number.POSITIVE_INFINITY) return
+    entry.timer = this.#settings.clock.setTimer(wakeInMs, () => this.#wake(entry))
   }
 
   #wake(entry: Entry): void {
     this.#expireIfOver(entry)
-    const nowMs = this.#settings.clock.nowMs()
-    const dueMs = dueAtMs(entry.state)
-    // A timer may fire early: none reaches further than 25 days.
-    if (dueMs === undefined || dueMs > nowMs) {
+    const { state } = entry
+    // A timer may fire early: none reaches further than 25 days, and the wall clock may have been set back.
+    const isEarly = state.kind === 'valid' && state.renewAtMs > this.#settings.clock.nowMs()
+    if (isEarly || isFetching(state)) {
       this.#arm(entry)
     } else if (entry.podCount === 0 && !entry.isUsed) {
       this.#drop(entry)
     } else {
       entry.isUsed = false
       this.#take(entry, { kind: 'due' })
-      this.#queue.add(entry.id, priorities.background, dueMs)
+      this.#queue.add(entry.id, priorities.background, this.#settings.clock.monotonicMs())
     }
   }
 
   #expireIfOver(entry: Entry): void {
     const certificate = usable(entry.state)
-    const nowMs = this.#settings.clock.nowMs()
-    if (certificate === undefined || certificate.leaf.notAfterMs > nowMs) return
+    if (certificate === undefined || certificate.leaf.notAfterMs > this.#settings.clock.nowMs()) return
     const error = unavailable(entry.id, `it expired at ${new Date(certificate.leaf.notAfterMs).toISOString()}`)
-    this.#take(entry, { kind: 'expired', error, nowMs })
+    this.#take(entry, { kind: 'expired', error })
     this.#settings.log.error('certificate expired before it could be renewed', { identity: entry.id })
   }
 

@@ -24,9 +24,9 @@ export type CertificateState =
       readonly certificate: WorkloadCertificate
       readonly error: Error
       readonly failures: number
-      readonly retryAtMs: number
+      readonly retryInMs: number
     }
-  | { readonly kind: 'unavailable'; readonly error: Error; readonly failures: number; readonly retryAtMs: number }
+  | { readonly kind: 'unavailable'; readonly error: Error; readonly failures: number; readonly retryInMs: number }
   | { readonly kind: 'recovering'; readonly error: Error; readonly failures: number }
 
 export type CertificateEvent =
@@ -36,7 +36,7 @@ export type CertificateEvent =
   /** `random` in [0, 1). */
   | { readonly kind: 'failed'; readonly error: Error; readonly nowMs: number; readonly random: number }
   /** The certificate's life has ended. */
-  | { readonly kind: 'expired'; readonly error: Error; readonly nowMs: number }
+  | { readonly kind: 'expired'; readonly error: Error }
 
 const FIRST_RETRY_MS = 1_000
 const MAX_RETRY_MS = 150_000
@@ -73,10 +73,13 @@ export function usable(state: CertificateState): WorkloadCertificate | undefined
   return 'certificate' in state ? state.certificate : undefined
 }
 
-/** When the next fetch is to begin; undefined while one is queued or under way. */
-export function dueAtMs(state: CertificateState): number | undefined {
-  if (state.kind === 'valid') return state.renewAtMs
-  return state.kind === 'stale' || state.kind === 'unavailable' ? state.retryAtMs : undefined
+/**
+ * How long until the next fetch, of a state that has just come; undefined while one is queued or under way. A life is
+ * measured by the wall clock; a retry comes after so long, however that clock may be set meanwhile.
+ */
+export function dueInMs(state: CertificateState, nowMs: number): number | undefined {
+  if (state.kind === 'valid') return state.renewAtMs - nowMs
+  return state.kind === 'stale' || state.kind === 'unavailable' ? state.retryInMs : undefined
 }
 
 /**
@@ -114,16 +117,17 @@ function whenFailed(
   const { error, nowMs, random } = event
   switch (state.kind) {
     case 'initial':
-      return { kind: 'unavailable', error, failures: 1, retryAtMs: nowMs + retryDelayMs(1, random) }
+      return { kind: 'unavailable', error, failures: 1, retryInMs: retryDelayMs(1, random) }
     case 'recovering': {
       const failures = state.failures + 1
-      return { kind: 'unavailable', error, failures, retryAtMs: nowMs + retryDelayMs(failures, random) }
+      return { kind: 'unavailable', error, failures, retryInMs: retryDelayMs(failures, random) }
     }
     case 'renewing': {
       const { certificate } = state
       const failures = state.failures + 1
-      const retryAtMs = Math.min(nowMs + retryDelayMs(failures, random), certificate.leaf.notAfterMs)
-      return { kind: 'stale', certificate, error, failures, retryAtMs }
+      const leftMs = certificate.leaf.notAfterMs - nowMs
+      const retryInMs = Math.max(Math.min(retryDelayMs(failures, random), leftMs), 0)
+      return { kind: 'stale', certificate, error, failures, retryInMs }
     }
     default:
       throw forbidden(state, event)
@@ -136,9 +140,9 @@ function whenExpired(
 ): CertificateState {
   switch (state.kind) {
     case 'valid':
-      return { kind: 'unavailable', error: event.error, failures: 0, retryAtMs: event.nowMs }
+      return { kind: 'unavailable', error: event.error, failures: 0, retryInMs: 0 }
     case 'stale':
-      return { kind: 'unavailable', error: state.error, failures: state.failures, retryAtMs: event.nowMs }
+      return { kind: 'unavailable', error: state.error, failures: state.failures, retryInMs: 0 }
     case 'renewing':
       return { kind: 'recovering', error: event.error, failures: state.failures }
     default:

@@ -235,6 +235,38 @@ describe('without a certificate', () => {
     expect(asked.length).toBeGreaterThanOrEqual(3)
   })
 
+  it('a clock that was far ahead and is set right again keeps no retry waiting', async () => {
+    const setup = setUp({ ttlMs: 3_600_000 })
+    const { manager, clock, id, asked } = setup
+    manager.warmUp(id('web'))
+    await settle()
+    const real = clock.nowMs.bind(clock)
+    clock.nowMs = () => real() + 7_200_000
+    setup.answer = 'down'
+    await expect(manager.certificate(id('web'))).rejects.toThrowError(unavailable(/it expired at/))
+    await clock.advance(0)
+    await settle()
+    expect(asked).toHaveLength(2)
+    clock.nowMs = real
+    setup.answer = 'good'
+    await clock.advance(1_000)
+    await settle()
+    expect(asked).toHaveLength(3)
+    expect((await manager.certificate(id('web'))).leaf.notAfterMs).toBeGreaterThan(clock.nowMs())
+  })
+
+  it('a clock that is set ahead of half of a life brings the renewal forward, while the old one is used', async () => {
+    const { manager, clock, id, asked } = setUp({ ttlMs: 3_600_000 })
+    manager.warmUp(id('web'))
+    await settle()
+    const current = manager.list()[0]?.certificate
+    const real = clock.nowMs.bind(clock)
+    clock.nowMs = () => real() + 2_000_000
+    expect(await manager.certificate(id('web'))).toBe(current)
+    await settle()
+    expect(asked).toHaveLength(2)
+  })
+
   it('those who wait are told when their identity leaves or the tunnel ends', async () => {
     const setup = setUp()
     setup.answer = 'silent'

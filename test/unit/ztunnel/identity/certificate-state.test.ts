@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import {
   type CertificateEvent,
   type CertificateState,
-  dueAtMs,
+  dueInMs,
   next,
   renewAt,
   retryDelayMs,
@@ -25,8 +25,8 @@ const states = {
   initial: { kind: 'initial' },
   valid: { kind: 'valid', certificate: old, renewAtMs: nowMs + DAY_MS / 2 },
   renewing: { kind: 'renewing', certificate: old, failures: 2 },
-  stale: { kind: 'stale', certificate: old, error, failures: 2, retryAtMs: nowMs + 2_000 },
-  unavailable: { kind: 'unavailable', error, failures: 3, retryAtMs: nowMs + 4_000 },
+  stale: { kind: 'stale', certificate: old, error, failures: 2, retryInMs: 2_000 },
+  unavailable: { kind: 'unavailable', error, failures: 3, retryInMs: 4_000 },
   recovering: { kind: 'recovering', error, failures: 3 },
 } as const satisfies Record<CertificateState['kind'], CertificateState>
 
@@ -35,7 +35,7 @@ const events = {
   due: { kind: 'due' },
   fetched: { kind: 'fetched', certificate: fresh, nowMs },
   failed: { kind: 'failed', error: newError, nowMs, random: 0.5 },
-  expired: { kind: 'expired', error: expiredError, nowMs },
+  expired: { kind: 'expired', error: expiredError },
 } as const satisfies Record<CertificateEvent['kind'], CertificateEvent>
 
 const renewed: CertificateState = { kind: 'valid', certificate: fresh, renewAtMs: fresh.renewAtMs }
@@ -45,26 +45,26 @@ const table: Record<CertificateState['kind'], Row> = {
   initial: {
     due: 'forbidden',
     fetched: renewed,
-    failed: { kind: 'unavailable', error: newError, failures: 1, retryAtMs: nowMs + 1_000 },
+    failed: { kind: 'unavailable', error: newError, failures: 1, retryInMs: 1_000 },
     expired: 'forbidden',
   },
   valid: {
     due: { kind: 'renewing', certificate: old, failures: 0 },
     fetched: 'forbidden',
     failed: 'forbidden',
-    expired: { kind: 'unavailable', error: expiredError, failures: 0, retryAtMs: nowMs },
+    expired: { kind: 'unavailable', error: expiredError, failures: 0, retryInMs: 0 },
   },
   renewing: {
     due: 'forbidden',
     fetched: renewed,
-    failed: { kind: 'stale', certificate: old, error: newError, failures: 3, retryAtMs: nowMs + 4_000 },
+    failed: { kind: 'stale', certificate: old, error: newError, failures: 3, retryInMs: 4_000 },
     expired: { kind: 'recovering', error: expiredError, failures: 2 },
   },
   stale: {
     due: { kind: 'renewing', certificate: old, failures: 2 },
     fetched: 'forbidden',
     failed: 'forbidden',
-    expired: { kind: 'unavailable', error, failures: 2, retryAtMs: nowMs },
+    expired: { kind: 'unavailable', error, failures: 2, retryInMs: 0 },
   },
   unavailable: {
     due: { kind: 'recovering', error, failures: 3 },
@@ -75,7 +75,7 @@ const table: Record<CertificateState['kind'], Row> = {
   recovering: {
     due: 'forbidden',
     fetched: renewed,
-    failed: { kind: 'unavailable', error: newError, failures: 4, retryAtMs: nowMs + 8_000 },
+    failed: { kind: 'unavailable', error: newError, failures: 4, retryInMs: 8_000 },
     expired: 'forbidden',
   },
 }
@@ -102,12 +102,12 @@ describe('the state of a certificate', () => {
   })
 
   it('names the next fetch only when none is queued or under way', () => {
-    expect(Object.values(states).map((state) => dueAtMs(state))).toEqual([
+    expect(Object.values(states).map((state) => dueInMs(state, nowMs))).toEqual([
       undefined,
-      nowMs + DAY_MS / 2,
+      DAY_MS / 2,
       undefined,
-      nowMs + 2_000,
-      nowMs + 4_000,
+      2_000,
+      4_000,
       undefined,
     ])
   })
@@ -115,7 +115,7 @@ describe('the state of a certificate', () => {
   it('retries no later than the old certificate expires', () => {
     const short = ca.issue(id, { ttlMs: 1_000 })
     const state = next({ kind: 'renewing', certificate: short, failures: 5 }, events.failed)
-    expect(dueAtMs(state)).toBe(short.leaf.notAfterMs)
+    expect(dueInMs(state, nowMs)).toBe(short.leaf.notAfterMs - nowMs)
   })
 })
 
