@@ -2,11 +2,12 @@ import { constants, deflateSync } from 'node:zlib'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MeshError } from '#shared/errors'
+import { FrameReader } from '#shared/web-socket'
 import { HEADER_DICTIONARY } from '../../src/local/apiserver/streams/spdy/dictionary.ts'
 import { dataHead, encodeControl, SpdyReader } from '../../src/local/apiserver/streams/spdy/frames.ts'
 import { HeaderDecoder, readPairs } from '../../src/local/apiserver/streams/spdy/header-block.ts'
-import { FrameReader } from '../../src/local/apiserver/streams/websocket/frames.ts'
 
+const OF_CLIENT = { from: 'client', maxMessageBytes: 1 << 20 } as const
 const bytes = fc.uint8Array({ maxLength: 300 }).map((array) => Buffer.from(array))
 
 /** The same bytes in pieces of the given sizes. */
@@ -50,7 +51,7 @@ describe('WebSocket frames', () => {
           const wire = messages.flatMap(([fragments, mask]) =>
             fragments.map((fragment, i) => masked(i === 0 ? 2 : 0, fragment, mask, i === fragments.length - 1)),
           )
-          const reader = new FrameReader()
+          const reader = new FrameReader(OF_CLIENT)
           const read = cut(Buffer.concat(wire), cuts).flatMap((piece) => reader.read(piece))
           expect(read.map((frame) => (frame.kind === 'message' ? frame.payload.toString('hex') : frame.kind))).toEqual(
             messages.map(([fragments]) => Buffer.concat(fragments).toString('hex')),
@@ -63,7 +64,7 @@ describe('WebSocket frames', () => {
   it('that are any bytes end in a known error, or in frames', () => {
     fc.assert(
       fc.property(bytes, fc.array(fc.nat(20)), (wire, cuts) => {
-        const reader = new FrameReader()
+        const reader = new FrameReader(OF_CLIENT)
         expected(() => {
           for (const piece of cut(wire, cuts)) reader.read(piece)
         })

@@ -22,7 +22,9 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   admin: ['errors', 'clock', 'lifecycle', 'net', 'telemetry'],
   document: [],
   k8s: ['errors', 'clock', 'config', 'lifecycle', 'telemetry', 'document'],
-  'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s'],
+  'web-socket': ['errors'],
+  machine: [],
+  'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s', 'web-socket'],
   control: ['errors'],
 }
 

@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { MeshError } from '#shared/errors'
+import { findProgram, foldersOf, type Program, packageOf, programs, withSystemFolders } from '#shared/machine'
 import { namespaceFlags } from '../client/index.ts'
 import { type CheckLine, expected, ok, warning } from './report.ts'
 
@@ -9,7 +10,7 @@ export interface MachineFacts {
   readonly platform: string
   readonly nodeVersion: string
   /** Programs that are not there. */
-  readonly missingTools: readonly string[]
+  readonly missingTools: readonly Program[]
   /** Why namespaces cannot be made; empty when they can. */
   readonly namespaceProblem: string
   /** Of the kernel; undefined: it does not say. */
@@ -21,23 +22,10 @@ export interface MachineFacts {
 
 const SECTION = 'machine'
 const MIN_NODE = 24
-/** What a mesh on one machine runs, and the packages that have it. */
-export const TOOLS: Readonly<Record<string, string>> = {
-  ip: 'iproute2',
-  unshare: 'util-linux',
-  nsenter: 'util-linux',
-  setpriv: 'util-linux',
-  setsid: 'util-linux',
-  mount: 'mount',
-  umount: 'mount',
-  hostname: 'hostname',
-  sh: 'dash',
-}
-const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
 export function machineLines(facts: MachineFacts): readonly CheckLine[] {
   const { platform, nodeVersion, missingTools, namespaceProblem, hasNfTables, hasIpv6, hasOverlay, hasKubectl } = facts
-  const packages = [...new Set(missingTools.map((tool) => TOOLS[tool] ?? tool))].join(', ')
+  const packages = [...new Set(missingTools.map((tool) => packageOf[tool]))].join(', ')
   const major = Number(nodeVersion.split('.')[0])
   return [
     expected(
@@ -87,17 +75,17 @@ function feature(name: string, isThere: boolean | undefined, hint: string): Chec
 
 /** @param path where the user's programs are */
 export function machineFacts(path: string): MachineFacts {
-  const folders = [...path.split(':').filter((folder) => folder.startsWith('/')), ...SYSTEM_FOLDERS]
-  const isThere = (name: string): boolean => folders.some((folder) => isProgram(join(folder, name)))
+  const folders = withSystemFolders(path)
+  const missingTools = programs.filter((name) => findProgram(name, folders) === undefined)
   return {
     platform: process.platform,
     nodeVersion: process.versions.node,
-    missingTools: Object.keys(TOOLS).filter((name) => !isThere(name)),
-    namespaceProblem: isThere('unshare') ? namespaceProblem(folders) : 'The program unshare is missing.',
+    missingTools,
+    namespaceProblem: missingTools.includes('unshare') ? 'The program unshare is missing.' : namespaceProblem(folders),
     hasNfTables: hasModule('nf_tables') ?? hasSymbol('nft_do_chain'),
     hasIpv6: existsSync('/proc/sys/net/ipv6'),
     hasOverlay: /\boverlay$/m.test(readOr('/proc/filesystems')) || hasModule('overlay'),
-    hasKubectl: path.split(':').some((folder) => folder.startsWith('/') && isProgram(join(folder, 'kubectl'))),
+    hasKubectl: findProgram('kubectl', foldersOf(path)) !== undefined,
   }
 }
 
@@ -130,14 +118,5 @@ function readOr(file: string): string {
     return readFileSync(file, 'utf8')
   } catch {
     return ''
-  }
-}
-
-function isProgram(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
   }
 }

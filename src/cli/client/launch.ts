@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { identify, newRunRecord, PORT_SOCKET, writeRunRecord } from '#shared/control'
 import { MeshError } from '#shared/errors'
+import { withSystemFolders } from '#shared/machine'
 
 export interface LaunchSettings {
   readonly stateDir: string
@@ -168,7 +169,7 @@ function supervisorEnv({
   path,
   logFilter,
 }: Pick<LaunchSettings, 'path' | 'logFilter'>): Readonly<Record<string, string>> {
-  return { PATH: `${path}:/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin`, RUST_LOG: logFilter }
+  return { PATH: withSystemFolders(path).join(':'), RUST_LOG: logFilter }
 }
 
 function endText(code: number | null, signal: string | null, logFile: string): string {

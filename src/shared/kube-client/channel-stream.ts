@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Duplex } from 'node:stream'
 import { MeshError, reasonOf } from '#shared/errors'
+import { clientFrame, closePayload, FrameReader, OPCODE } from '#shared/web-socket'
 import type { Transport } from './transport.ts'
 import type { ChannelMessage, ChannelStream } from './types.ts'
-import { clientFrame, OPCODE, ServerFrameReader } from './web-socket-frames.ts'
 
 /** RFC 6455 §1.3. */
 const ACCEPT_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -12,6 +12,8 @@ const CLOSE_CHANNEL = 255
 const V5 = 'v5.channel.k8s.io'
 /** Bytes of one message; servers need not take longer ones. */
 const CHUNK_BYTES = 32 << 10
+/** Longest message taken. API servers send what their runtime reads at once: 32 KiB and less. */
+const MAX_MESSAGE_BYTES = 16 << 20
 
 /**
  * Opens a WebSocket whose messages begin with the number of a channel: exec, attach, port-forward.
@@ -73,7 +75,7 @@ class Channels implements ChannelStream {
   }
 
   async *messages(): AsyncGenerator<ChannelMessage> {
-    const reader = new ServerFrameReader()
+    const reader = new FrameReader({ from: 'server', maxMessageBytes: MAX_MESSAGE_BYTES })
     try {
       for await (const chunk of this.#socket) {
         for (const frame of reader.read(chunk as Buffer)) {
@@ -94,7 +96,7 @@ class Channels implements ChannelStream {
   close(): void {
     if (this.#socket.destroyed) return
     // 1000: a normal end.
-    this.#socket.end(clientFrame(OPCODE.close, Buffer.from([0x03, 0xe8])), () => this.#socket.destroy())
+    this.#socket.end(clientFrame(OPCODE.close, closePayload(1000, '')), () => this.#socket.destroy())
   }
 
   /** Resolves when the connection takes more; also when it is gone, which the reader of messages is told. */

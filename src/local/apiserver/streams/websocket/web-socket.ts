@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
+import { closePayload, FrameReader, OPCODE, type ReceivedFrame, serverFrame } from '#shared/web-socket'
 import { DrainGate } from '../drain-gate.ts'
-import { encodeClose, encodeFrame, FrameReader, OPCODE, type ReceivedFrame } from './frames.ts'
 
 export interface WebSocketHandlers {
   /** @returns a promise to hold the client back until it resolves */
@@ -11,6 +11,8 @@ export interface WebSocketHandlers {
   closed(): void
 }
 
+/** Longest message taken; kubectl's are at most 32 KiB and a channel byte. */
+const MAX_MESSAGE_BYTES = 1 << 20
 /** How long a client may take to answer a close. */
 const CLOSE_TIMEOUT_MS = 5_000
 
@@ -19,7 +21,7 @@ export class WebSocketConnection {
   readonly #socket: Duplex
   readonly #clock: Clock
   readonly #gate: DrainGate
-  readonly #reader = new FrameReader()
+  readonly #reader = new FrameReader({ from: 'client', maxMessageBytes: MAX_MESSAGE_BYTES })
   #isClosing = false
 
   constructor(socket: Duplex, clock: Clock) {
@@ -45,14 +47,14 @@ export class WebSocketConnection {
   /** One binary message; resolves when there is room for the next. */
   send(...parts: readonly Uint8Array[]): Promise<void> {
     if (this.#isClosing) return Promise.resolve()
-    return this.#gate.write(encodeFrame(OPCODE.binary, ...parts))
+    return this.#gate.write(serverFrame(OPCODE.binary, ...parts))
   }
 
   /** Says goodbye; the socket ends when the client has answered, or after a while. */
   close(code: number, reason: string): void {
     if (this.#isClosing || this.#socket.destroyed) return
     this.#isClosing = true
-    this.#socket.end(encodeClose(code, reason))
+    this.#socket.end(serverFrame(OPCODE.close, closePayload(code, reason)))
     this.#clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#socket.destroy())
   }
 
@@ -70,7 +72,7 @@ export class WebSocketConnection {
         await handlers.message(frame.payload, frame.isText)
         return false
       case 'ping':
-        if (!this.#isClosing) await this.#gate.write(encodeFrame(OPCODE.pong, frame.payload))
+        if (!this.#isClosing) await this.#gate.write(serverFrame(OPCODE.pong, frame.payload))
         return false
       case 'pong':
         return false

@@ -3,50 +3,11 @@ import { describe, expect, it } from 'vitest'
 import { DICTIONARY_ID, HEADER_DICTIONARY } from '../../../../../src/local/apiserver/streams/spdy/dictionary.ts'
 import { encodeControl, SpdyReader } from '../../../../../src/local/apiserver/streams/spdy/frames.ts'
 import { HeaderDecoder, HeaderEncoder } from '../../../../../src/local/apiserver/streams/spdy/header-block.ts'
-import { encodeClose, encodeFrame, FrameReader } from '../../../../../src/local/apiserver/streams/websocket/frames.ts'
 import { answerHandshake } from '../../../../../src/local/apiserver/streams/websocket/handshake.ts'
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
 describe('WebSocket', () => {
-  it.each([
-    { says: 'is not masked', bytes: '82 01 00', problem: 'not masked' },
-    { says: 'has a reserved bit', bytes: 'c2 80 00000000', problem: 'reserved bit' },
-    { says: 'has an unknown opcode', bytes: '83 80 00000000', problem: 'opcode 3' },
-    { says: 'is a ping in fragments', bytes: '09 80 00000000', problem: 'control frame' },
-    { says: 'is a long ping', bytes: '89 fe 0080 00000000', problem: 'control frame' },
-    { says: 'goes on with nothing', bytes: '80 80 00000000', problem: 'out of order' },
-    { says: 'begins anew within a message', bytes: '02 80 00000000 02 80 00000000', problem: 'out of order' },
-    { says: 'is longer than 1 MiB', bytes: '82 ff 0000000000100001 00000000', problem: 'too long' },
-    { says: 'claims 2^63 bytes', bytes: '82 ff 8000000000000000 00000000', problem: 'too long' },
-  ])('refuses a frame that $says', ({ bytes, problem }) => {
-    expect(() => new FrameReader().read(hex(bytes))).toThrow(problem)
-  })
-
-  it('counts all fragments of a message', () => {
-    const reader = new FrameReader()
-    const fragment = (opcode: number): Buffer =>
-      Buffer.concat([Buffer.from([opcode, 0xff, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0]), Buffer.alloc(512 * 1024)])
-    reader.read(fragment(2))
-    reader.read(fragment(0))
-    expect(() => reader.read(fragment(0))).toThrow('too long')
-  })
-
-  it.each([
-    { bytes: 3, head: '82 03' },
-    { bytes: 125, head: '82 7d' },
-    { bytes: 126, head: '82 7e 007e' },
-    { bytes: 65_535, head: '82 7e ffff' },
-    { bytes: 65_536, head: '82 7f 0000000000010000' },
-  ])('writes $bytes bytes with their length', ({ bytes, head }) => {
-    const expected = hex(head)
-    expect(encodeFrame(2, Buffer.alloc(bytes)).subarray(0, expected.length)).toEqual(expected)
-  })
-
-  it('keeps a reason to close within a control frame', () => {
-    expect(encodeClose(1002, 'x'.repeat(500))).toHaveLength(2 + 125)
-  })
-
   it('answers the hand-shake of RFC 6455 §1.3', () => {
     const request = {
       method: 'GET',

@@ -1,0 +1,1 @@
+export { findProgram, foldersOf, type Program, packageOf, programs, withSystemFolders } from './programs.ts'
