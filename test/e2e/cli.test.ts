@@ -41,7 +41,7 @@ describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
 
   it('says in its status where the Kubernetes API is', async () => {
     expect((await run('status')).stdout).toMatch(
-      /^Kubernetes API: https:\/\/127\.0\.0\.1:\d+, kubeconfig .*\/state\/kubeconfig$/m,
+      /^Kubernetes API: https:\/\/127\.0\.0\.1:\d+\nKubeconfig: .*\/state\/kubeconfig$/m,
     )
     expect(parse((await run('status --wait -o yaml')).stdout)).toMatchObject({
       ready: true,

@@ -1,25 +1,19 @@
 import type { Command } from 'commander'
 import { sleep, systemClock } from '#shared/clock'
 import { duration } from '#shared/config'
-import type { MeshStatus } from '#shared/control'
 import { MeshError } from '#shared/errors'
 import { ControlClient } from '../client/index.ts'
 import { ofKind, withOutputFlag } from '../flags/index.ts'
-import { type DocumentFormat, documentText, table } from '../print/index.ts'
+import { type DocumentFormat, documentText } from '../print/index.ts'
 import { meshTarget, withTarget } from '../target/index.ts'
 import { type Installation, stateOf, withState } from './options.ts'
-import { podTable } from './pod-table.ts'
+import { type ShownStatus, statusText } from './status-text.ts'
 
 interface StatusFlags {
   readonly state: string
   readonly output?: DocumentFormat
   readonly wait?: boolean
   readonly timeout: number
-}
-
-/** A status, and where the mesh's Kubernetes API is. */
-interface ShownStatus extends MeshStatus {
-  readonly api: { readonly server: string; readonly kubeconfig: string }
 }
 
 const AGAIN_MS = 200
@@ -59,35 +53,4 @@ async function serverOf(target: ReturnType<typeof meshTarget>): Promise<string> 
     if (error instanceof MeshError && error.code === 'CONFIG_INVALID') return ''
     throw error
   }
-}
-
-function statusText(status: ShownStatus): string {
-  const programs = status.programs.map((program) => [
-    program.name,
-    program.node ?? '-',
-    program.state,
-    program.pid === undefined ? '-' : String(program.pid),
-    String(program.restarts),
-    program.ready ? '' : program.reason,
-  ])
-  const services = status.services.map((service) => [
-    service.namespace,
-    service.name,
-    service.addresses.join(',') || 'None',
-    service.ports.join(','),
-    `${service.readyEndpoints}/${service.endpoints}`,
-  ])
-  const problems = status.problems.map(({ where, line, path, problem }) =>
-    [line === undefined ? where : `${where}:${line}`, path, problem].filter((part) => part !== '').join(': '),
-  )
-  return [
-    `The mesh is ${status.state}; up since ${status.startedAt}, in ${status.stateDir}\n` +
-      `Kubernetes API: ${status.api.server || 'not yet'}, kubeconfig ${status.api.kubeconfig}\n`,
-    table(['PROGRAM', 'NODE', 'STATE', 'PID', 'RESTARTS', ''], programs),
-    podTable(status.pods),
-    table(['NAMESPACE', 'SERVICE', 'ADDRESSES', 'PORTS', 'ENDPOINTS'], services),
-    ...(problems.length > 0
-      ? [`Problems (the last good state stays):\n${problems.map((line) => `  ${line}\n`).join('')}`]
-      : []),
-  ].join('\n')
 }
