@@ -14,7 +14,9 @@ export interface TestCaServer {
   close(): Promise<void>
 }
 
-export async function startTestCa(settings: { readonly ttlMs?: number; readonly backdateMs?: number } = {}): Promise<TestCaServer> {
+export async function startTestCa(
+  settings: { readonly ttlMs?: number; readonly backdateMs?: number } = {},
+): Promise<TestCaServer> {
   const ca = new MemoryCa()
   const asked: string[] = []
   const handler = certificateHandler(async ({ csrPem, impersonatedIdentity }) => {
