@@ -61,14 +61,17 @@ export class HeldResources {
   take(response: DeltaResponse): readonly Rejection[] {
     const { changed, standIns, rejected } = this.#decode(response)
     const update = { changed: [...changed, ...standIns], removed: response.removedResources }
-    const rejections = [...this.#apply(update), ...rejected]
+    const unapplied = this.#apply(update)
+    const rejections = [...unapplied, ...rejected]
     const refused = new Set(rejections.map((rejection) => rejection.name))
     for (const { name, version } of changed) {
       if (refused.has(name)) continue
       this.#versions.set(name, version)
       this.#standIns.delete(name)
     }
+    const notApplied = new Set(unapplied.map(({ name }) => name))
     for (const { name, version } of standIns) {
+      if (notApplied.has(name)) continue
       // Named to the next stream too, which so tells when it is removed, but in no version that was taken.
       this.#versions.set(name, version)
       this.#standIns.add(name)

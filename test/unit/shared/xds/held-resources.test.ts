@@ -180,6 +180,16 @@ describe('a resource that cannot be read', () => {
     expect(applied(one)).toEqual([['a=careful'], [], ['a=careful']])
   })
 
+  it('counts for nothing when the store fails on its stand-in', () => {
+    const fail = (): never => {
+      throw new TypeError('oops')
+    }
+    const { resources } = held('wildcard', fail, careful)
+    resources.take(response([['a', '1', 'bad']]))
+    expect(versions(resources)).toEqual({})
+    expect(resources.isSynced).toBe(false)
+  })
+
   it('does not keep the tunnel from being in sync when its stand-in applies', () => {
     const one = begin()
     one.resources.take(response([['a', '1', 'bad']]))
