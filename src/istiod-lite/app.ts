@@ -25,7 +25,7 @@ import { Graph } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
-import { PushServer } from './push/index.ts'
+import { meshTypes, PushServer } from './push/index.ts'
 import { collectObjects, openObjects, RootConfigMaps } from './sources/index.ts'
 
 export interface IstiodParts {
@@ -179,7 +179,8 @@ class IstiodProgram implements Istiod {
 
   async #startGrpc(mesh: Mesh, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
     const config = this.#config
-    const push = new PushServer(this.#graph, mesh, {
+    const push = new PushServer({
+      types: meshTypes(this.#graph, mesh),
       debounce: { quietMs: config.debounceQuietMs, longestMs: config.debounceLongestMs },
       authenticate: (call) => this.#principalOf(call, authenticator),
       clock: this.#clock,

@@ -1,25 +1,15 @@
 import type { Clock } from '#shared/clock'
 import type { Closer } from '#shared/lifecycle'
 import type { Logger, Metrics } from '#shared/telemetry'
-import {
-  AdsServer,
-  type AdsServerObserver,
-  type Authenticator,
-  addressType,
-  authorizationType,
-  type ClientStatus,
-  type ConnectedClient,
-  type ResourceView,
-  type RpcHandler,
-} from '#shared/xds'
-import type { Change, Collection, Graph } from '../collections/index.ts'
-import type { Mesh } from '../mesh/index.ts'
+import { AdsServer, type AdsServerObserver, type Authenticator, type ClientStatus, type RpcHandler } from '#shared/xds'
 import { ClientLog, type SyncState, syncState, type TypeProgress } from './client-log.ts'
 import { Debounce, type DebounceSettings } from './debounce.ts'
 import { type PushMetrics, registerPushMetrics, shortType } from './push-metrics.ts'
-import { encodeResources, type PushResources } from './resources.ts'
+import type { PushType } from './push-type.ts'
 
 export interface PushSettings {
+  /** What can be asked for, in the order in which changes of several types are sent. */
+  readonly types: readonly PushType[]
   readonly debounce: DebounceSettings
   readonly authenticate: Authenticator
   readonly clock: Clock
@@ -40,20 +30,18 @@ export interface PushClient extends Omit<ClientStatus, 'watches'> {
  * the names (`AdsServer`), and a client is sent what they stand for when it has answered what it got before.
  */
 export class PushServer implements Closer {
-  readonly #resources: PushResources
   readonly #ads: AdsServer
   readonly #log: ClientLog
   readonly #debounce: Debounce
   readonly #ends: readonly (() => void)[]
 
-  constructor(graph: Graph, mesh: Mesh, settings: PushSettings) {
-    const { clock, logger, metrics } = settings
-    this.#resources = encodeResources(graph, mesh)
+  constructor(settings: PushSettings) {
+    const { types, clock, logger, metrics } = settings
+    const byUrl = new Map(types.map((type) => [type.typeUrl, type]))
     this.#log = new ClientLog(clock)
     const counted = registerPushMetrics(metrics, clock, this.#log)
     this.#ads = new AdsServer({
-      typeUrls: [addressType.typeUrl, authorizationType.typeUrl],
-      source: (client, typeUrl) => this.#view(client, typeUrl),
+      source: (client, typeUrl) => byUrl.get(typeUrl)?.view(client),
       authenticate: settings.authenticate,
       clock,
       log: logger,
@@ -63,10 +51,7 @@ export class PushServer implements Closer {
       counted.debounced(waitedMs, changes)
       for (const [typeUrl, names] of changes) this.#ads.push(typeUrl, names)
     })
-    this.#ends = [
-      this.#follow(addressType.typeUrl, this.#resources.addresses),
-      this.#follow(authorizationType.typeUrl, this.#resources.authorizations),
-    ]
+    this.#ends = types.map((type) => this.#follow(type))
   }
 
   /** To be put on the gRPC server. */
@@ -90,19 +75,13 @@ export class PushServer implements Closer {
     await this.#ads.close()
   }
 
-  #follow<T>(typeUrl: string, collection: Collection<T>): () => void {
-    return collection.subscribe((changes: readonly Change<T>[]) =>
+  #follow({ typeUrl, resources }: PushType): () => void {
+    return resources.subscribe((changes) =>
       this.#debounce.add(
         typeUrl,
         changes.map((change) => change.key),
       ),
     )
-  }
-
-  #view(client: ConnectedClient, typeUrl: string): ResourceView {
-    if (typeUrl === authorizationType.typeUrl) return this.#resources.authorizationView()
-    const node = client.node.metadata.NODE_NAME
-    return this.#resources.addressView(typeof node === 'string' ? node : undefined)
   }
 }
 

@@ -13,8 +13,6 @@ import { type CallFacts, type RpcHandler, StatusError } from './rpc-server.ts'
 export type Authenticator = (call: CallFacts) => Promise<string | undefined>
 
 export interface AdsServerSettings {
-  /** Types that are served; requests for others are not answered. */
-  readonly typeUrls: readonly string[]
   readonly source: ResourceSource
   readonly authenticate: Authenticator
   readonly clock: Clock

@@ -18,8 +18,8 @@ export interface ConnectedClient {
   readonly connectedAtMs: number
 }
 
-/** Resources as each client may see them; kept by whoever derives them. */
-export type ResourceSource = (client: ConnectedClient, typeUrl: string) => ResourceView
+/** Resources as each client may see them, asked for once a subscription; undefined = that type is not served. */
+export type ResourceSource = (client: ConnectedClient, typeUrl: string) => ResourceView | undefined
 
 /** Told of what happens on streams; every call is optional and must not throw. */
 export interface AdsServerObserver {
@@ -34,7 +34,6 @@ export interface AdsServerObserver {
 export interface StreamSettings {
   readonly id: number
   readonly peer: AdsPeer
-  readonly typeUrls: readonly string[]
   readonly source: ResourceSource
   readonly observer: AdsServerObserver
   readonly clock: Clock
@@ -121,23 +120,25 @@ export class AdsStream implements ServerStreamEvents {
 
   #request(request: DeltaRequest): void {
     if (hasLongName(request)) throw new MeshError('RESOURCE_INVALID', 'a name is too long')
-    if (!this.#identify(request)) return
-    const watch = this.#watchFor(request)
+    const client = this.#identify(request)
+    if (client === undefined) return
+    const watch = this.#watchFor(client, request)
     if (watch === undefined) this.#ignore(request.typeUrl)
     else if (watch.isFull) this.end({ code: rpcCodes.resourceExhausted, message: 'too many names' })
     else if (watch.isDue) this.#settings.wantsTurn(this)
   }
 
   /** The subscription after that request; undefined for a type that is not served. */
-  #watchFor(request: DeltaRequest): Watch | undefined {
+  #watchFor(client: ConnectedClient, request: DeltaRequest): Watch | undefined {
     const { typeUrl } = request
-    if (!this.#settings.typeUrls.includes(typeUrl)) return undefined
     const known = this.#watches.get(typeUrl)
     if (known !== undefined) {
       this.#acknowledge(typeUrl, known.next(request))
       return known
     }
-    const watch = new Watch(typeUrl)
+    const view = this.#settings.source(client, typeUrl)
+    if (view === undefined) return undefined
+    const watch = new Watch(typeUrl, view)
     watch.begin(request)
     this.#watches.set(typeUrl, watch)
     return watch
@@ -152,19 +153,20 @@ export class AdsStream implements ServerStreamEvents {
     else observer.rejected?.(this.#client, typeUrl, answer.nonce, answer.message.slice(0, MAX_PEER_TEXT))
   }
 
-  /** Only the first request of a stream says who the client is. @returns false when it does not */
-  #identify({ node }: DeltaRequest): boolean {
-    if (this.#client !== undefined) return true
+  /** Only the first request of a stream says who the client is. @returns undefined when it does not */
+  #identify({ node }: DeltaRequest): ConnectedClient | undefined {
+    if (this.#client !== undefined) return this.#client
     if (node === null || node.id === '') {
       this.end({ code: rpcCodes.invalidArgument, message: 'the first request names no node' })
-      return false
+      return undefined
     }
     const { id, peer, clock, observer } = this.#settings
     this.#firstRequest.cancel()
     const metadata = node.metadata === null ? {} : fromStruct(node.metadata)
-    this.#client = { id, peer, node: { id: node.id, metadata }, connectedAtMs: clock.nowMs() }
-    observer.connected?.(this.#client)
-    return true
+    const client = { id, peer, node: { id: node.id, metadata }, connectedAtMs: clock.nowMs() }
+    this.#client = client
+    observer.connected?.(client)
+    return client
   }
 
   /** A client that asks for more than is served gets no answer to it, as from istiod. */
@@ -178,10 +180,10 @@ export class AdsStream implements ServerStreamEvents {
   }
 
   #send(client: ConnectedClient, watch: Watch): void {
-    const { source, observer, clock } = this.#settings
+    const { observer, clock } = this.#settings
     const { typeUrl } = watch
     const nonce = `${client.id.toString(16)}-${(++this.#sequence).toString(16)}`
-    const delta = watch.take(source(client, typeUrl), nonce)
+    const delta = watch.take(nonce)
     if (delta === undefined) return
     const bytes = schema().deltaResponse.encode({
       typeUrl,

@@ -35,6 +35,7 @@ export const MAX_NAMES = 500_000
  */
 export class Watch {
   readonly typeUrl: string
+  readonly #view: ResourceView
   /** Asked for by name; a name that is an alias stays here as it was asked. */
   readonly #names = new Set<string>()
   /** Name → version of what the client holds, as far as it was sent or told. */
@@ -49,8 +50,9 @@ export class Watch {
   #isFirst = true
   #outstanding: string | undefined
 
-  constructor(typeUrl: string) {
+  constructor(typeUrl: string, view: ResourceView) {
     this.typeUrl = typeUrl
+    this.#view = view
   }
 
   get mode(): 'wildcard' | 'on-demand' {
@@ -121,13 +123,13 @@ export class Watch {
   }
 
   /** What the client lacks now; undefined when that is nothing and no answer is owed. Takes it as sent. */
-  take(view: ResourceView, nonce: string): Delta | undefined {
+  take(nonce: string): Delta | undefined {
     const changed = new Map<string, EncodedResource>()
     const removed = new Set<string>()
     const isOwed = this.#isFirst || this.#asked.size > 0
-    if (this.#isAnew) this.#compareAll(view, changed, removed)
-    else for (const name of this.#changed) this.#compare(view, name, changed, removed)
-    for (const name of this.#asked) this.#answer(view, name, changed, removed)
+    if (this.#isAnew) this.#compareAll(changed, removed)
+    else for (const name of this.#changed) this.#compare(name, changed, removed)
+    for (const name of this.#asked) this.#answer(name, changed, removed)
     this.#isAnew = false
     this.#isFirst = false
     this.#changed.clear()
@@ -145,9 +147,9 @@ export class Watch {
     return errorDetail === null ? { kind: 'ack', nonce } : { kind: 'nack', nonce, message: errorDetail.message }
   }
 
-  #compareAll(view: ResourceView, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+  #compareAll(changed: Map<string, EncodedResource>, removed: Set<string>): void {
     const present = new Set<string>()
-    for (const resource of this.#isWildcard ? view.all() : this.#wanted(view)) {
+    for (const resource of this.#isWildcard ? this.#view.all() : this.#wanted()) {
       present.add(resource.name)
       if (!this.#holds(resource)) changed.set(resource.name, resource)
     }
@@ -157,27 +159,30 @@ export class Watch {
   }
 
   /** What comes unasked, then what the names stand for. */
-  *#wanted(view: ResourceView): Iterable<EncodedResource> {
-    for (const resource of view.all()) if (view.isUnasked(resource)) yield resource
-    for (const name of this.#names) yield* view.resolve(name)
+  *#wanted(): Iterable<EncodedResource> {
+    for (const resource of this.#view.all()) if (this.#view.isUnasked(resource)) yield resource
+    for (const name of this.#names) yield* this.#view.resolve(name)
   }
 
-  #compare(view: ResourceView, name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
-    const resource = view.get(name)
+  #compare(name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+    const resource = this.#view.get(name)
     if (resource === undefined) {
       if (this.#held.has(name)) removed.add(name)
-    } else if (this.#concerns(view, resource) && !this.#holds(resource)) changed.set(name, resource)
+    } else if (this.#concerns(resource) && !this.#holds(resource)) changed.set(name, resource)
   }
 
-  #answer(view: ResourceView, name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
-    for (const resource of view.resolve(name)) changed.set(resource.name, resource)
+  #answer(name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+    for (const resource of this.#view.resolve(name)) changed.set(resource.name, resource)
     if (!changed.has(name)) removed.add(name)
   }
 
-  #concerns(view: ResourceView, resource: EncodedResource): boolean {
+  #concerns(resource: EncodedResource): boolean {
     if (this.#isWildcard || this.#held.has(resource.name) || this.#names.has(resource.name)) return true
     // A workload's aliases are also the services that it serves: whoever holds one of them needs its new workloads.
-    return resource.aliases.some((alias) => this.#names.has(alias) || this.#held.has(alias)) || view.isUnasked(resource)
+    return (
+      resource.aliases.some((alias) => this.#names.has(alias) || this.#held.has(alias)) ||
+      this.#view.isUnasked(resource)
+    )
   }
 
   /** Only an unempty version says anything about the content. */

@@ -29,13 +29,15 @@ async function start(over: Partial<AdsServerSettings> = {}): Promise<Started> {
   const events: string[] = []
   const log = new RecordedLog()
   const server = new AdsServer({
-    typeUrls: [TYPE, POLICIES],
-    source: (client, typeUrl) => ({
-      all: () => (typeUrl === TYPE ? store.values() : []),
-      get: (name) => store.get(name),
-      resolve: (name) => [...store.values()].filter((one) => one.name === name || one.aliases.includes(name)),
-      isUnasked: (one) => one.name === `on-${String(client.node.metadata.NODE_NAME)}`,
-    }),
+    source: (client, typeUrl) =>
+      [TYPE, POLICIES].includes(typeUrl)
+        ? {
+            all: () => (typeUrl === TYPE ? store.values() : []),
+            get: (name) => store.get(name),
+            resolve: (name) => [...store.values()].filter((one) => one.name === name || one.aliases.includes(name)),
+            isUnasked: (one) => one.name === `on-${String(client.node.metadata.NODE_NAME)}`,
+          }
+        : undefined,
     authenticate: async (call) => {
       if (call.token === 'wrong') throw new Error('expired')
       return call.token
