@@ -7,7 +7,7 @@ import type { ServerStream, ServerStreamEvents } from './rpc-server.ts'
 import { schema } from './schema.ts'
 import { fromStruct } from './struct.ts'
 import type { AdsNode, AdsPeer } from './types.ts'
-import { type Acknowledgement, type Delta, type ResourceView, Watch } from './watch.ts'
+import { type Acknowledgement, type Delta, type PushMark, type ResourceView, Watch } from './watch.ts'
 
 /** A connected client, for dumps and for whoever decides what it gets. */
 export interface ConnectedClient {
@@ -21,14 +21,26 @@ export interface ConnectedClient {
 /** Resources as each client may see them, asked for once a subscription; undefined = that type is not served. */
 export type ResourceSource = (client: ConnectedClient, typeUrl: string) => ResourceView | undefined
 
+/** A response, as it was sent. */
+export interface SentResponse extends Delta {
+  readonly typeUrl: string
+  readonly nonce: string
+  readonly bytes: number
+  /** The first change in it; undefined when it only answers what was asked for. */
+  readonly since: PushMark | undefined
+}
+
 /** Told of what happens on streams; every call is optional and must not throw. */
 export interface AdsServerObserver {
   connected?(client: ConnectedClient): void
-  disconnected?(client: ConnectedClient): void
-  sent?(client: ConnectedClient, typeUrl: string, nonce: string, delta: Delta, bytes: number): void
+  /** `behind`: the first change that it had not answered. */
+  disconnected?(client: ConnectedClient, behind: PushMark | undefined): void
+  sent?(client: ConnectedClient, response: SentResponse): void
   acknowledged?(client: ConnectedClient, typeUrl: string, nonce: string): void
   /** `message` is peer text, already cut. */
   rejected?(client: ConnectedClient, typeUrl: string, nonce: string, message: string): void
+  /** A stream was ended by a fault of ours. */
+  failed?(): void
 }
 
 export interface StreamSettings {
@@ -94,7 +106,7 @@ export class AdsStream implements ServerStreamEvents {
     this.#firstRequest.cancel()
     for (const timer of this.#ackTimers.values()) timer.cancel()
     this.#settings.onClosed(this)
-    if (this.#client !== undefined) this.#settings.observer.disconnected?.(this.#client)
+    if (this.#client !== undefined) this.#settings.observer.disconnected?.(this.#client, this.#behind)
   }
 
   end(status: RpcStatus): void {
@@ -102,12 +114,16 @@ export class AdsStream implements ServerStreamEvents {
     this.closed()
   }
 
+  get #behind(): PushMark | undefined {
+    return [...this.#watches.values()].flatMap(({ behind }) => behind ?? []).sort((a, b) => a.push - b.push)[0]
+  }
+
   /** Names of that type changed or went. */
-  touch(typeUrl: string, names: readonly string[] | 'all'): void {
+  touch(typeUrl: string, names: readonly string[] | 'all', mark: PushMark): void {
     const watch = this.#watches.get(typeUrl)
     if (watch === undefined) return
-    if (names === 'all') watch.touchAll()
-    else watch.touch(names)
+    if (names === 'all') watch.touchAll(mark)
+    else watch.touch(names, mark)
     if (watch.isDue) this.#settings.wantsTurn(this)
   }
 
@@ -139,7 +155,8 @@ export class AdsStream implements ServerStreamEvents {
     const view = this.#settings.source(client, typeUrl)
     if (view === undefined) return undefined
     const watch = new Watch(typeUrl, view)
-    watch.begin(request)
+    const nowMs = this.#settings.clock.monotonicMs()
+    watch.begin(request, { push: 0, changedAtMs: nowMs, toldAtMs: nowMs })
     this.#watches.set(typeUrl, watch)
     return watch
   }
@@ -202,7 +219,7 @@ export class AdsStream implements ServerStreamEvents {
       typeUrl,
       clock.setTimer(ACK_TIMEOUT_MS, () => this.end({ code: rpcCodes.aborted, message: 'no acknowledgement' })),
     )
-    observer.sent?.(client, typeUrl, nonce, delta, bytes.length)
+    observer.sent?.(client, { ...delta, typeUrl, nonce, bytes: bytes.length, since: watch.behind })
   }
 }
 

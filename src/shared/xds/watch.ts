@@ -19,6 +19,15 @@ export interface Delta {
   readonly removed: readonly string[]
 }
 
+/** A batch of changes that all clients are told of together. */
+export interface PushMark {
+  /** Counts up from 1; 0 is everything that there was when a client came. */
+  readonly push: number
+  /** When the first of the changes was seen, and when clients were told; monotonic. */
+  readonly changedAtMs: number
+  readonly toldAtMs: number
+}
+
 /** What a request means for the response that is outstanding. */
 export type Acknowledgement =
   | { readonly kind: 'none' }
@@ -49,6 +58,9 @@ export class Watch {
   /** The first response is sent even when it is empty. */
   #isFirst = true
   #outstanding: string | undefined
+  /** The first change that waits to be sent, and the first in the response that is outstanding. */
+  #waiting: PushMark | undefined
+  #unanswered: PushMark | undefined
 
   constructor(typeUrl: string, view: ResourceView) {
     this.typeUrl = typeUrl
@@ -63,8 +75,17 @@ export class Watch {
     return this.#held.size
   }
 
+  held(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#held)
+  }
+
   get outstanding(): string | undefined {
     return this.#outstanding
+  }
+
+  /** The first change that the client has not answered yet; undefined = it has everything. */
+  get behind(): PushMark | undefined {
+    return this.#unanswered ?? this.#waiting
   }
 
   /** Something waits to be sent, and nothing is outstanding. */
@@ -77,7 +98,8 @@ export class Watch {
   }
 
   /** The first request for this type on the stream: also says what the client still holds from earlier ones. */
-  begin(request: DeltaRequest): void {
+  begin(request: DeltaRequest, mark: PushMark): void {
+    this.#waiting = mark
     for (const [name, version] of Object.entries(request.initialResourceVersions)) {
       this.#held.set(name, version)
       this.#names.add(name)
@@ -111,13 +133,15 @@ export class Watch {
   }
 
   /** Marks names that changed or went. */
-  touch(names: Iterable<string>): void {
+  touch(names: Iterable<string>, mark: PushMark): void {
+    this.#waiting ??= mark
     if (this.#isAnew) return // the comparison that is due sees them
     for (const name of names) this.#changed.add(name)
   }
 
   /** Everything is compared again. */
-  touchAll(): void {
+  touchAll(mark: PushMark): void {
+    this.#waiting ??= mark
     this.#isAnew = true
     this.#changed.clear()
   }
@@ -134,16 +158,20 @@ export class Watch {
     this.#isFirst = false
     this.#changed.clear()
     this.#asked.clear()
+    const since = this.#waiting
+    this.#waiting = undefined
     if (changed.size === 0 && removed.size === 0 && !isOwed) return undefined
     for (const resource of changed.values()) this.#held.set(resource.name, resource.version)
     for (const name of removed) this.#held.delete(name)
     this.#outstanding = nonce
+    this.#unanswered = since
     return { changed: [...changed.values()], removed: [...removed] }
   }
 
   #acknowledge({ responseNonce: nonce, errorDetail }: DeltaRequest): Acknowledgement {
     if (nonce === '' || nonce !== this.#outstanding) return { kind: 'none' }
     this.#outstanding = undefined
+    this.#unanswered = undefined
     return errorDetail === null ? { kind: 'ack', nonce } : { kind: 'nack', nonce, message: errorDetail.message }
   }
 

@@ -66,11 +66,11 @@ async function start(over: Partial<AdsServerSettings> = {}): Promise<Started> {
     log,
     put(name, version = '1', aliases = []) {
       store.set(name, { name, version, aliases, body: Buffer.from(`${name}@${version}`) })
-      server.push(TYPE, [name])
+      server.push(TYPE, [name], { push: 1, changedAtMs: 0, toldAtMs: 0 })
     },
     remove(name) {
       store.delete(name)
-      server.push(TYPE, [name])
+      server.push(TYPE, [name], { push: 1, changedAtMs: 0, toldAtMs: 0 })
     },
   }
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { EncodedResource } from '#shared/xds'
 import type { DeltaRequest } from '../../../../src/shared/xds/messages.ts'
-import { type ResourceView, Watch } from '../../../../src/shared/xds/watch.ts'
+import { type PushMark, type ResourceView, Watch } from '../../../../src/shared/xds/watch.ts'
 
 const request = (over: Partial<DeltaRequest> = {}): DeltaRequest => ({
   node: null,
@@ -14,6 +14,8 @@ const request = (over: Partial<DeltaRequest> = {}): DeltaRequest => ({
   errorDetail: null,
   ...over,
 })
+
+const mark = (push: number): PushMark => ({ push, changedAtMs: push * 1_000, toldAtMs: push * 1_000 })
 
 const onDemand = { resourceNamesSubscribe: ['*'], resourceNamesUnsubscribe: ['*'] }
 
@@ -41,7 +43,7 @@ class Store implements ResourceView {
 
 function begin(store: Store, over: Partial<DeltaRequest> = {}): Watch {
   const watch = new Watch('t', store)
-  watch.begin(request(over))
+  watch.begin(request(over), mark(0))
   return watch
 }
 
@@ -65,7 +67,7 @@ describe('a wildcard subscription', () => {
     expect(sent(watch)).toBeUndefined()
     store.put('c')
     store.resources.delete('a')
-    watch.touch(['a', 'c'])
+    watch.touch(['a', 'c'], mark(1))
     expect(sent(watch, '2')).toEqual({ changed: ['c'], removed: ['a'] })
   })
 
@@ -83,12 +85,12 @@ describe('a wildcard subscription', () => {
     const watch = begin(store)
     sent(watch, '1')
     store.put('a', '1')
-    watch.touch(['a'])
+    watch.touch(['a'], mark(1))
     store.put('a', '2')
     store.put('gone')
-    watch.touch(['a', 'gone'])
+    watch.touch(['a', 'gone'], mark(1))
     store.resources.delete('gone')
-    watch.touch(['gone'])
+    watch.touch(['gone'], mark(1))
     expect(watch.isDue).toBe(false)
     watch.next(ack('1'))
     expect(sent(watch, '2')).toEqual({ changed: ['a'], removed: [] })
@@ -102,10 +104,10 @@ describe('a wildcard subscription', () => {
     const watch = begin(store)
     sent(watch, '1')
     watch.next(ack('1'))
-    watch.touch(['a'])
+    watch.touch(['a'], mark(1))
     expect(sent(watch, '2')).toBeUndefined()
     expect(watch.outstanding).toBeUndefined()
-    watch.touchAll()
+    watch.touchAll(mark(1))
     expect(sent(watch, '3')).toBeUndefined()
   })
 
@@ -115,7 +117,7 @@ describe('a wildcard subscription', () => {
     const watch = begin(store)
     sent(watch, '1')
     watch.next(ack('1'))
-    watch.touch(['a'])
+    watch.touch(['a'], mark(1))
     expect(sent(watch, '2')).toEqual({ changed: ['a'], removed: [] })
   })
 
@@ -164,7 +166,7 @@ describe('a subscription on demand', () => {
     watch.next(ack('2'))
     resources.put('other', '2')
     resources.put('far', '2')
-    watch.touch(['other', 'far'])
+    watch.touch(['other', 'far'], mark(1))
     expect(sent(watch, '3')).toEqual({ changed: ['other'], removed: [] })
   })
 
@@ -185,7 +187,7 @@ describe('a subscription on demand', () => {
     watch.next(ack('2'))
     resources.put('late')
     resources.put('by-alias', '1', ['/10.0.0.9'])
-    watch.touch(['late', 'by-alias'])
+    watch.touch(['late', 'by-alias'], mark(1))
     expect(sent(watch, '3')).toEqual({ changed: ['by-alias', 'late'], removed: [] })
   })
 
@@ -197,7 +199,7 @@ describe('a subscription on demand', () => {
     sent(watch, '2')
     watch.next(ack('2', { resourceNamesUnsubscribe: ['other'] }))
     resources.put('other', '2')
-    watch.touch(['other'])
+    watch.touch(['other'], mark(1))
     expect(sent(watch, '3')).toBeUndefined()
   })
 
@@ -235,6 +237,45 @@ describe('acknowledgements', () => {
   })
 })
 
+describe('how far a client is behind', () => {
+  it('is the first change that it has not answered, sent or not', () => {
+    const store = new Store()
+    const watch = begin(store)
+    expect(watch.behind).toEqual(mark(0))
+    sent(watch, '1')
+    watch.touch(['a'], mark(1))
+    watch.touch(['b'], mark(2))
+    expect(watch.behind).toEqual(mark(0))
+    watch.next(ack('1'))
+    expect(watch.behind).toEqual(mark(1))
+    store.put('a')
+    sent(watch, '2')
+    watch.touch(['a'], mark(3))
+    expect(watch.behind).toEqual(mark(1))
+    watch.next(ack('2'))
+    expect(watch.behind).toEqual(mark(3))
+  })
+
+  it('is nothing once it has been looked at and does not concern the client', () => {
+    const watch = begin(new Store())
+    sent(watch, '1')
+    watch.next(ack('1'))
+    watch.touch(['never there'], mark(1))
+    expect(watch.behind).toEqual(mark(1))
+    expect(sent(watch, '2')).toBeUndefined()
+    expect(watch.behind).toBeUndefined()
+  })
+
+  it('is nothing while an answer to a question is outstanding', () => {
+    const watch = begin(new Store(), onDemand)
+    sent(watch, '1')
+    watch.next(ack('1', { resourceNamesSubscribe: ['x'] }))
+    sent(watch, '2')
+    expect(watch.outstanding).toBe('2')
+    expect(watch.behind).toBeUndefined()
+  })
+})
+
 describe('any order of changes and acknowledgements', () => {
   it('ends with the client holding exactly what there is', () => {
     const name = fc.constantFrom('a', 'b', 'c', 'd')
@@ -259,8 +300,8 @@ describe('any order of changes and acknowledgements', () => {
         for (const one of steps) {
           if (one.do === 'put') store.put(one.name, one.version)
           if (one.do === 'delete') store.resources.delete(one.name)
-          if (one.do === 'put' || one.do === 'delete') watch.touch([one.name])
-          if (one.do === 'all') watch.touchAll()
+          if (one.do === 'put' || one.do === 'delete') watch.touch([one.name], mark(1))
+          if (one.do === 'all') watch.touchAll(mark(1))
           if (one.do === 'flush') flush()
           if (one.do === 'ack') watch.next(ack(String(sequence)))
         }
