@@ -1,5 +1,12 @@
 import type { Clock } from '#shared/clock'
-import { configMapKind, meshKinds, type ObjectOrigin, type ObjectSource, watchFolder } from '#shared/k8s'
+import {
+  configMapKind,
+  type KindReader,
+  meshKinds,
+  type ObjectOrigin,
+  type ObjectSource,
+  watchFolder,
+} from '#shared/k8s'
 import { type KubeClient, openKubeClient, watchApi } from '#shared/kube-client'
 import type { Logger } from '#shared/telemetry'
 import { ROOT_CONFIG_MAP } from './root-config-maps.ts'
@@ -14,7 +21,12 @@ export interface OpenedObjects {
 /** @throws MeshError `CONFIG_INVALID` when there is no usable kubeconfig */
 export async function openObjects(
   origin: ObjectOrigin,
-  parts: { readonly clock: Clock; readonly logger: Logger },
+  parts: {
+    readonly clock: Clock
+    readonly logger: Logger
+    /** See `watchApi`; a folder has no revisions. */
+    readonly onRevision: (reader: KindReader, revision: string) => void
+  },
 ): Promise<OpenedObjects> {
   if (origin.kind === 'folder') return { objects: watchFolder(origin.dir, parts), client: undefined }
   const client = await openKubeClient(origin, parts)
