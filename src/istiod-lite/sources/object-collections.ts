@@ -1,8 +1,11 @@
 import {
   type AuthorizationPolicy,
+  type DestinationRule,
   type EndpointSlice,
   type Gateway,
   type GatewayClass,
+  type GRPCRoute,
+  type HTTPRoute,
   type Namespace,
   type Node,
   type ObjectOf,
@@ -10,8 +13,14 @@ import {
   objectKey,
   type PeerAuthentication,
   type Pod,
+  type RateLimitPolicy,
   type ReferenceGrant,
+  type RequestAuthentication,
   type Service,
+  type TCPRoute,
+  type Telemetry,
+  type TLSRoute,
+  type VirtualService,
 } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import { type Collection, type Graph, source } from '../collections/index.ts'
@@ -28,6 +37,15 @@ export interface ObjectCollections {
   readonly gatewayClasses: Collection<GatewayClass>
   readonly gateways: Collection<Gateway>
   readonly referenceGrants: Collection<ReferenceGrant>
+  readonly httpRoutes: Collection<HTTPRoute>
+  readonly grpcRoutes: Collection<GRPCRoute>
+  readonly tcpRoutes: Collection<TCPRoute>
+  readonly tlsRoutes: Collection<TLSRoute>
+  readonly virtualServices: Collection<VirtualService>
+  readonly destinationRules: Collection<DestinationRule>
+  readonly requestAuthentications: Collection<RequestAuthentication>
+  readonly telemetries: Collection<Telemetry>
+  readonly rateLimits: Collection<RateLimitPolicy>
 }
 
 /** Keeps collections equal to what a source of objects tells, until closed. */
@@ -57,6 +75,15 @@ export function collectObjects(
     gatewayClasses: follow('GatewayClass'),
     gateways: follow('Gateway'),
     referenceGrants: follow('ReferenceGrant'),
+    httpRoutes: follow('HTTPRoute'),
+    grpcRoutes: follow('GRPCRoute'),
+    tcpRoutes: follow('TCPRoute'),
+    tlsRoutes: follow('TLSRoute'),
+    virtualServices: follow('VirtualService'),
+    destinationRules: follow('DestinationRule'),
+    requestAuthentications: follow('RequestAuthentication'),
+    telemetries: follow('Telemetry'),
+    rateLimits: follow('RateLimit'),
   }
   const close = async (): Promise<void> => {
     for (const end of ends.splice(0)) end()

@@ -1,6 +1,7 @@
 import { configMapBody, endpointSliceBody, type KindBody, podBody, serviceBody } from './core-kinds.ts'
 import { gatewayBody, gatewayClassBody, referenceGrantBody } from './gateway-kinds.ts'
 import { authorizationPolicyBody, peerAuthenticationBody } from './policy-kinds.ts'
+import { trafficKinds } from './traffic-kinds.ts'
 import type { KubeObject } from './types.ts'
 
 /** How a kind is read: every document of one of `apiVersions` and `kind`. */
@@ -62,6 +63,7 @@ export const meshKinds: readonly KindReader[] = [
     resource: 'referencegrants',
     body: referenceGrantBody,
   },
+  ...trafficKinds,
 ]
 
 /** Not of the mesh: followed by who keeps some of them. */

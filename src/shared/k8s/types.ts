@@ -1,5 +1,8 @@
 import type { Closer } from '#shared/lifecycle'
 import type { Gateway, GatewayClass, ReferenceGrant } from './gateway-types.ts'
+import type { RateLimitPolicy, RequestAuthentication, Telemetry } from './request-types.ts'
+import type { GRPCRoute, HTTPRoute, TCPRoute, TLSRoute } from './route-types.ts'
+import type { DestinationRule, VirtualService } from './traffic-types.ts'
 
 /** The part of a Kubernetes object that every kind has; kinds of this room narrow it. */
 export interface KubeObject {
@@ -75,6 +78,15 @@ export interface ObjectsByKind {
   readonly GatewayClass: GatewayClass
   readonly Gateway: Gateway
   readonly ReferenceGrant: ReferenceGrant
+  readonly HTTPRoute: HTTPRoute
+  readonly GRPCRoute: GRPCRoute
+  readonly TCPRoute: TCPRoute
+  readonly TLSRoute: TLSRoute
+  readonly VirtualService: VirtualService
+  readonly DestinationRule: DestinationRule
+  readonly RequestAuthentication: RequestAuthentication
+  readonly Telemetry: Telemetry
+  readonly RateLimit: RateLimitPolicy
 }
 
 export interface Namespace extends KubeObject {

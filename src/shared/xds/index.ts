@@ -25,3 +25,12 @@ export type { StreamGateSettings } from './stream-gate.ts'
 export type { JsonObject, JsonValue } from './struct.ts'
 export type * from './types.ts'
 export type { Delta, PushMark, ResourceView } from './watch.ts'
+export {
+  clusterType,
+  rateLimitType,
+  requestPolicyType,
+  routesType,
+  telemetryType,
+  tokenPolicyType,
+  workloadLabelsType,
+} from './waypoint-types.ts'

@@ -46,8 +46,21 @@ export function schema(): Schema {
 }
 
 function load(): Schema {
+  const codec = loadMessages(FILES)
+  return {
+    deltaRequest: codec('envoy.service.discovery.v3.DeltaDiscoveryRequest'),
+    deltaResponse: codec('envoy.service.discovery.v3.DeltaDiscoveryResponse'),
+    address: codec('istio.workload.Address'),
+    authorization: codec('istio.security.Authorization'),
+    certificateRequest: codec('istio.v1.auth.IstioCertificateRequest'),
+    certificateReply: codec('istio.v1.auth.IstioCertificateResponse'),
+  }
+}
+
+/** Reads files of `proto/`; the result gives the codec of a message by its full name. */
+export function loadMessages(files: string[]): <T>(name: string) => MessageCodec<T> {
   const folder = fileURLToPath(new URL('./proto/', import.meta.url))
-  const definitions = loadSync(FILES, {
+  const definitions = loadSync(files, {
     includeDirs: [folder],
     longs: Number,
     defaults: true,
@@ -55,8 +68,8 @@ function load(): Schema {
     objects: true,
     oneofs: true,
   })
-  const codec = <T>(name: string): MessageCodec<T> => {
-    // The library's types cannot know which of its union a name stands for; every name below is a message.
+  return <T>(name: string): MessageCodec<T> => {
+    // The library's types cannot know which of its union a name stands for; every name that is asked for is a message.
     const message = definitions[name] as unknown as MessageTypeDefinition<object, object>
     return {
       encode: (record) => message.serialize(record as object),
@@ -68,13 +81,5 @@ function load(): Schema {
         }
       },
     }
-  }
-  return {
-    deltaRequest: codec('envoy.service.discovery.v3.DeltaDiscoveryRequest'),
-    deltaResponse: codec('envoy.service.discovery.v3.DeltaDiscoveryResponse'),
-    address: codec('istio.workload.Address'),
-    authorization: codec('istio.security.Authorization'),
-    certificateRequest: codec('istio.v1.auth.IstioCertificateRequest'),
-    certificateReply: codec('istio.v1.auth.IstioCertificateResponse'),
   }
 }
