@@ -109,7 +109,7 @@ class IstiodProgram implements Istiod {
     if (client !== undefined) this.#closers.push(client)
     this.#closers.unshift(objects)
     const authenticator = await this.#authenticator(client)
-    const sources = collectObjects(this.#graph, objects)
+    const sources = collectObjects(this.#graph, objects, config)
     const captureSign = client === undefined ? 'labels' : 'annotation'
     const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
     this.#closers.unshift(sources)

@@ -17,7 +17,7 @@ const meshOf = (yaml: string): Mesh => {
     problems: [],
     close: async () => {},
   }
-  const mesh = wireMesh(graph, collectObjects(graph, source).collections, meshSettings)
+  const mesh = wireMesh(graph, collectObjects(graph, source, meshSettings).collections, meshSettings)
   graph.settle()
   return mesh
 }

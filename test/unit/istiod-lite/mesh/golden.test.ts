@@ -1,7 +1,7 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join as joinPath } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { formatProblem, ObjectTable, readObjects } from '#shared/k8s'
+import { formatProblem, meshConfigKind, meshKinds, ObjectTable, readObjects } from '#shared/k8s'
 import { type Cidr, formatCidr } from '#shared/net'
 import { Graph } from '../../../../src/istiod-lite/collections/index.ts'
 import { wireMesh } from '../../../../src/istiod-lite/mesh/index.ts'
@@ -14,7 +14,7 @@ const inputs = globSync('*/in.yaml', { cwd: root }).sort()
 
 /** Everything that is derived. Absent in the output: empty lists, texts and maps, false, and what is not set. */
 const outcomeOf = (yaml: string): string => {
-  const read = readObjects(yaml, 'in.yaml')
+  const read = readObjects(yaml, 'in.yaml', [...meshKinds, meshConfigKind])
   expect(read.problems.map(formatProblem)).toEqual([])
   const table = new ObjectTable()
   table.replaceAll(read.objects)
@@ -25,13 +25,14 @@ const outcomeOf = (yaml: string): string => {
     problems: [],
     close: async () => {},
   }
-  const mesh = wireMesh(graph, collectObjects(graph, source).collections, meshSettings)
+  const mesh = wireMesh(graph, collectObjects(graph, source, meshSettings).collections, meshSettings)
   graph.settle()
   const outcome = {
     workloads: mesh.workloads.list(),
     services: mesh.services.list(),
     authorizations: mesh.authorizations.list(),
     conditions: mesh.conditions.list(),
+    unwrittenAddresses: mesh.unwrittenAddresses.list(),
   }
   return `${JSON.stringify(outcome, (_, value: unknown) => compact(value), 2)}\n`
 }

@@ -17,7 +17,7 @@ const start = (
     problems: [],
     close: async () => {},
   }
-  const mesh = wireMesh(graph, collectObjects(graph, source).collections, settings)
+  const mesh = wireMesh(graph, collectObjects(graph, source, meshSettings).collections, settings)
   return { table, graph, mesh }
 }
 
