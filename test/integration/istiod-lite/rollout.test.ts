@@ -21,7 +21,9 @@ class Replicas extends LocalPods {
     this.#ports.set(name, istiod.ports.monitoring)
   }
 
-  override async portForward(pod: { readonly metadata: { readonly name: string } }): ReturnType<LocalPods['portForward']> {
+  override async portForward(pod: {
+    readonly metadata: { readonly name: string }
+  }): ReturnType<LocalPods['portForward']> {
     const socket = connect({ port: this.#ports.get(pod.metadata.name) ?? 1, host: '127.0.0.1', allowHalfOpen: true })
     await once(socket, 'connect')
     return socket
