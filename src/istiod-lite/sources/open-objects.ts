@@ -1,6 +1,7 @@
 import type { Clock } from '#shared/clock'
 import {
   configMapKind,
+  type KindReader,
   meshConfigKind,
   meshKinds,
   type ObjectOrigin,
@@ -22,7 +23,12 @@ export interface OpenedObjects {
 /** @throws MeshError `CONFIG_INVALID` when there is no usable kubeconfig */
 export async function openObjects(
   origin: ObjectOrigin,
-  parts: { readonly clock: Clock; readonly logger: Logger },
+  parts: {
+    readonly clock: Clock
+    readonly logger: Logger
+    /** See `watchApi`; a folder has no revisions. */
+    readonly onRevision: (reader: KindReader, revision: string) => void
+  },
 ): Promise<OpenedObjects> {
   if (origin.kind === 'folder') {
     const kinds = [...meshKinds, meshConfigKind]
