@@ -12,10 +12,24 @@ export type Condition =
       readonly reason: 'AncestorNotBound'
       readonly message: string
     }
+  | WaypointBound
+
+/** Whether who asks for a waypoint has it. */
+export type WaypointBound =
+  | {
+      readonly type: 'istio.io/WaypointBound'
+      readonly status: 'True'
+      readonly reason: 'WaypointAccepted'
+      readonly message: string
+    }
   | {
       readonly type: 'istio.io/WaypointBound'
       readonly status: 'False'
-      readonly reason: 'WaypointIsNotReady'
+      readonly reason:
+        | 'WaypointIsNotReady'
+        | 'AttachmentDenied'
+        | 'UnsupportedTrafficType'
+        | 'CrossNamespaceWaypointForbidden'
       readonly message: string
     }
 
@@ -29,5 +43,5 @@ export interface ObjectCondition {
 
 /** All is as the object's author wrote it. */
 export function isMet({ condition }: ObjectCondition): boolean {
-  return condition.reason === 'Accepted'
+  return condition.reason === 'Accepted' || condition.reason === 'WaypointAccepted'
 }

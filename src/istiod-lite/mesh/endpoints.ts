@@ -1,5 +1,5 @@
 import type { EndpointSlice, Node, Pod, Service, SliceEndpoint } from '#shared/k8s'
-import { type PortMapping, serviceKey, type Workload } from '#shared/model'
+import { type GatewayAddress, type PortMapping, serviceKey, type Workload } from '#shared/model'
 import { parseIp } from '#shared/net'
 import { localityOf } from './locality.ts'
 import { type MeshSettings, serviceHostname } from './settings.ts'
@@ -58,6 +58,8 @@ export interface SliceFacts {
   /** The service of the slice. */
   readonly service: Service
   readonly nodeOf: (name: string) => Node | undefined
+  /** How other networks reach this one. */
+  readonly networkGateway: GatewayAddress | undefined
 }
 
 /**
@@ -93,7 +95,7 @@ function sliceWorkload(
     trustDomain: settings.trustDomain,
     serviceAccount: 'default',
     waypoint: undefined,
-    networkGateway: undefined,
+    networkGateway: facts.networkGateway,
     node: endpoint.nodeName,
     canonicalName: facts.service.metadata.name,
     canonicalRevision: 'latest',

@@ -1,3 +1,6 @@
 export { type Condition, isMet, type ObjectCondition } from './conditions.ts'
+export { NETWORK_LABEL, REMOTE_CLASS } from './network-gateways.ts'
 export type { MeshSettings } from './settings.ts'
+export { type Waypoint, waypointKey } from './waypoints.ts'
+export type { ServiceBinding } from './wire-waypoints.ts'
 export { type Mesh, nodeAccountKey, wireMesh } from './wiring.ts'

@@ -2,11 +2,13 @@ import type { Service as KubeService, ServicePort as KubeServicePort, Namespace 
 import type { AppProtocol, LoadBalancer, LoadBalancingScope, NetworkAddress, Service, ServicePort } from '#shared/model'
 import { parseIp } from '#shared/net'
 import { type MeshSettings, serviceHostname } from './settings.ts'
+import type { WaypointBinding } from './waypoint-binding.ts'
 
 export interface ServiceFacts {
   readonly settings: MeshSettings
   readonly network: string
   readonly namespace: Namespace | undefined
+  readonly binding: WaypointBinding
 }
 
 const GRPC_WEB = 'grpc-web'
@@ -31,13 +33,13 @@ export function meshService(service: KubeService, facts: ServiceFacts): Service 
     cidrVips: [],
     ports: spec.ports.map(meshPort),
     subjectAltNames: [],
-    waypoint: undefined,
-    weightedWaypoints: [],
+    waypoint: facts.binding.waypoint,
+    weightedWaypoints: facts.binding.weightedWaypoints,
     loadBalancer: loadBalancerOf(service, facts.namespace),
     ipFamilies: ipFamiliesOf(spec.ipFamilies),
     // A Kubernetes service always beats other sources of its host name (b.3).
     canonical: true,
-    ingressUseWaypoint: false,
+    ingressUseWaypoint: facts.binding.ingressUseWaypoint,
     visibility: 'Public',
   }
 }

@@ -4,26 +4,40 @@ import { type Collection, derive, type Fetch, indexBy, join } from '../collectio
 import type { ObjectCollections } from '../sources/index.ts'
 import { slicePods, sliceService, sliceWorkloads } from './endpoints.ts'
 import { labelKeys, selectorKey, selects } from './labels.ts'
+import { bindWorkload } from './waypoint-binding.ts'
 import { some, type WireParts } from './wire-parts.ts'
 import type { WiredPolicies } from './wire-policies.ts'
+import type { WiredWaypoints } from './wire-waypoints.ts'
 import { podWorkload } from './workloads.ts'
 
 /** Pods, and endpoints that are no pods. */
-export function wireWorkloads(parts: WireParts, policies: WiredPolicies): Collection<Workload> {
+export function wireWorkloads(
+  parts: WireParts,
+  policies: WiredPolicies,
+  waypoints: WiredWaypoints,
+): Collection<Workload> {
   const { graph, objects, settings } = parts
   const membersOf = wireMembership(objects)
+  const waypointOf = ({ metadata }: Pod, fetch: Fetch) =>
+    bindWorkload(metadata, waypoints.factsFor(metadata.namespace, fetch)).waypoint
   const podWorkloads = derive<Pod, Workload>(graph, {
     name: 'pod workloads',
     from: objects.pods,
     keyOf: (workload) => workload.uid,
     derive: (pod, fetch) => {
+      const network = fetch.value(parts.network)
+      const instanceOf = waypoints.instanceOf(pod.metadata, fetch)
       const facts = {
         settings,
-        network: fetch.value(parts.network),
+        network,
         namespace: fetch.one(objects.namespaces, pod.metadata.namespace),
         node: fetch.one(objects.nodes, pod.spec.nodeName),
         services: membersOf(pod, fetch),
         policies: policies.attachedTo(pod.metadata, fetch),
+        // What a waypoint sends out has been through it.
+        waypoint: instanceOf === undefined ? waypointOf(pod, fetch) : undefined,
+        networkGateway: waypoints.gatewayOf(network, fetch),
+        applicationTunnel: instanceOf?.binding,
       }
       return some(podWorkload(pod, facts))
     },
@@ -36,10 +50,12 @@ export function wireWorkloads(parts: WireParts, policies: WiredPolicies): Collec
       const service = fetch.one(objects.services, sliceService(slice) ?? '')
       if (service === undefined || service.spec.type === 'ExternalName') return []
       const nodeOf = (name: string) => fetch.one(objects.nodes, name)
-      return sliceWorkloads(slice, { settings, network: fetch.value(parts.network), service, nodeOf })
+      const network = fetch.value(parts.network)
+      const networkGateway = waypoints.gatewayOf(network, fetch)
+      return sliceWorkloads(slice, { settings, network, service, nodeOf, networkGateway })
     },
   })
-  return join(graph, 'workloads', [podWorkloads, sliceEndpoints])
+  return join(graph, 'workloads', [podWorkloads, sliceEndpoints, waypoints.gatewayWorkloads])
 }
 
 /** Services of a pod: those that select it, and those without a selector whose slices name it. */

@@ -3,11 +3,13 @@ import type { Authorization, Service, Workload } from '#shared/model'
 import { type Collection, type Graph, type Index, indexBy, join, singleton } from '../collections/index.ts'
 import type { ObjectCollections } from '../sources/index.ts'
 import type { ObjectCondition } from './conditions.ts'
+import { NETWORK_LABEL } from './network-gateways.ts'
 import type { MeshSettings } from './settings.ts'
+import type { Waypoint } from './waypoints.ts'
 import type { WireParts } from './wire-parts.ts'
 import { wirePolicies } from './wire-policies.ts'
 import { wireServices } from './wire-services.ts'
-import { wireWaypoints } from './wire-waypoints.ts'
+import { type ServiceBinding, wireWaypoints } from './wire-waypoints.ts'
 import { wireWorkloads } from './wire-workloads.ts'
 
 /** Everything that is derived from the objects. Keys are the resource names on the wire. */
@@ -20,6 +22,10 @@ export interface Mesh {
   readonly authorizations: Collection<Authorization>
   /** What authors of objects are to be told, by `<kind> <namespace>/<name>`. */
   readonly conditions: Collection<ObjectCondition>
+  /** Gateways that are ready as waypoints, by `<namespace>/<name>`. */
+  readonly waypoints: Collection<Waypoint>
+  /** What asks for a waypoint, and what it gets, by `<kind> <namespace>/<name>`. */
+  readonly waypointBindings: Collection<ServiceBinding>
   /** Pods as they are, by `<namespace>/<name>`, and by `<node> <namespace>/<service account>`. */
   readonly pods: Collection<Pod>
   readonly podsByNodeAccount: Index<Pod>
@@ -28,8 +34,6 @@ export interface Mesh {
 export function nodeAccountKey(node: string, namespace: string, serviceAccount: string): string {
   return `${node} ${namespace}/${serviceAccount}`
 }
-
-const NETWORK_LABEL = 'topology.istio.io/network'
 
 /**
  * Joins the topics. Each has its own `wire-` file, which says what its derivations read besides their own input; what
@@ -42,14 +46,16 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
     (fetch) => fetch.one(objects.namespaces, settings.rootNamespace)?.metadata.labels[NETWORK_LABEL] ?? '',
   )
   const parts: WireParts = { graph, objects, settings, network }
-  const services = wireServices(parts)
   const ofWaypoints = wireWaypoints(parts)
+  const services = wireServices(parts, ofWaypoints)
   const policies = wirePolicies(parts)
   return {
-    workloads: wireWorkloads(parts, policies),
+    workloads: wireWorkloads(parts, policies, ofWaypoints),
     services,
     authorizations: policies.authorizations,
-    conditions: join(graph, 'conditions', [policies.conditions, ofWaypoints]),
+    conditions: join(graph, 'conditions', [policies.conditions, ofWaypoints.conditions]),
+    waypoints: ofWaypoints.waypoints,
+    waypointBindings: ofWaypoints.bindings,
     pods: objects.pods,
     podsByNodeAccount: indexBy(objects.pods, 'pods by node and account', ({ metadata, spec }) => [
       nodeAccountKey(spec.nodeName, metadata.namespace, spec.serviceAccountName),

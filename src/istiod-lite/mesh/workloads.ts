@@ -1,5 +1,5 @@
 import { decideEnrolment, type Namespace, type Node, type Pod, type Service } from '#shared/k8s'
-import type { Workload } from '#shared/model'
+import type { ApplicationTunnel, GatewayAddress, Workload } from '#shared/model'
 import { type IpAddress, parseIp } from '#shared/net'
 import { endpointPorts, keyOfService } from './endpoints.ts'
 import { localityOf } from './locality.ts'
@@ -16,6 +16,11 @@ export interface PodFacts {
   readonly services: readonly Service[]
   /** Keys of the selector policies, then of those made of PeerAuthentications; each sorted. */
   readonly policies: readonly string[]
+  readonly waypoint: GatewayAddress | undefined
+  /** How other networks reach the pod's. */
+  readonly networkGateway: GatewayAddress | undefined
+  /** Of the instances of a waypoint whose tunnel is the node's. */
+  readonly applicationTunnel: ApplicationTunnel | undefined
 }
 
 const REDIRECTION = 'ambient.istio.io/redirection'
@@ -47,14 +52,14 @@ export function podWorkload(pod: Pod, facts: PodFacts): Workload | undefined {
     protocol: nativeTunnel || isCaptured(pod, facts) ? 'HBONE' : 'TCP',
     trustDomain: settings.trustDomain,
     serviceAccount: spec.serviceAccountName,
-    waypoint: undefined,
-    networkGateway: undefined,
+    waypoint: facts.waypoint,
+    networkGateway: facts.networkGateway,
     node: spec.nodeName,
     ...workloadNames(pod),
     // The wire says POD for every pod, whatever made it (b.2).
     workloadType: 'pod',
     nativeTunnel,
-    applicationTunnel: undefined,
+    applicationTunnel: facts.applicationTunnel,
     services: new Map(facts.services.map((service) => [keyOfService(service, settings), endpointPorts(service, pod)])),
     authorizationPolicies: facts.policies,
     status: isReady(pod) ? 'Healthy' : 'Unhealthy',

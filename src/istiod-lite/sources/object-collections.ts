@@ -1,6 +1,8 @@
 import {
   type AuthorizationPolicy,
   type EndpointSlice,
+  type Gateway,
+  type GatewayClass,
   type Namespace,
   type Node,
   type ObjectOf,
@@ -8,6 +10,7 @@ import {
   objectKey,
   type PeerAuthentication,
   type Pod,
+  type ReferenceGrant,
   type Service,
 } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
@@ -22,6 +25,9 @@ export interface ObjectCollections {
   readonly endpointSlices: Collection<EndpointSlice>
   readonly peerAuthentications: Collection<PeerAuthentication>
   readonly authorizationPolicies: Collection<AuthorizationPolicy>
+  readonly gatewayClasses: Collection<GatewayClass>
+  readonly gateways: Collection<Gateway>
+  readonly referenceGrants: Collection<ReferenceGrant>
 }
 
 /** Keeps collections equal to what a source of objects tells, until closed. */
@@ -48,6 +54,9 @@ export function collectObjects(
     endpointSlices: follow('EndpointSlice'),
     peerAuthentications: follow('PeerAuthentication'),
     authorizationPolicies: follow('AuthorizationPolicy'),
+    gatewayClasses: follow('GatewayClass'),
+    gateways: follow('Gateway'),
+    referenceGrants: follow('ReferenceGrant'),
   }
   const close = async (): Promise<void> => {
     for (const end of ends.splice(0)) end()

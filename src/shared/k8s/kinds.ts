@@ -1,4 +1,5 @@
 import { configMapBody, endpointSliceBody, type KindBody, podBody, serviceBody } from './core-kinds.ts'
+import { gatewayBody, gatewayClassBody, referenceGrantBody } from './gateway-kinds.ts'
 import { authorizationPolicyBody, peerAuthenticationBody } from './policy-kinds.ts'
 import type { KubeObject } from './types.ts'
 
@@ -16,6 +17,7 @@ export interface KindReader {
 
 const nothingMore = (): object => ({})
 const ISTIO_SECURITY = ['security.istio.io/v1', 'security.istio.io/v1beta1'] as const
+const GATEWAY_API = ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'] as const
 
 /** The kinds that the mesh derives its state from. */
 export const meshKinds: readonly KindReader[] = [
@@ -44,6 +46,21 @@ export const meshKinds: readonly KindReader[] = [
     namespaced: true,
     resource: 'authorizationpolicies',
     body: authorizationPolicyBody,
+  },
+  {
+    kind: 'GatewayClass',
+    apiVersions: GATEWAY_API,
+    namespaced: false,
+    resource: 'gatewayclasses',
+    body: gatewayClassBody,
+  },
+  { kind: 'Gateway', apiVersions: GATEWAY_API, namespaced: true, resource: 'gateways', body: gatewayBody },
+  {
+    kind: 'ReferenceGrant',
+    apiVersions: ['gateway.networking.k8s.io/v1beta1', 'gateway.networking.k8s.io/v1'],
+    namespaced: true,
+    resource: 'referencegrants',
+    body: referenceGrantBody,
   },
 ]
 

@@ -1,4 +1,5 @@
 import type { Closer } from '#shared/lifecycle'
+import type { Gateway, GatewayClass, ReferenceGrant } from './gateway-types.ts'
 
 /** The part of a Kubernetes object that every kind has; kinds of this room narrow it. */
 export interface KubeObject {
@@ -71,6 +72,9 @@ export interface ObjectsByKind {
   readonly PeerAuthentication: PeerAuthentication
   readonly AuthorizationPolicy: AuthorizationPolicy
   readonly ConfigMap: ConfigMap
+  readonly GatewayClass: GatewayClass
+  readonly Gateway: Gateway
+  readonly ReferenceGrant: ReferenceGrant
 }
 
 export interface Namespace extends KubeObject {

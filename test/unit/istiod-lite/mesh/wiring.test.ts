@@ -39,24 +39,44 @@ const selectors = fc.option(labels, { nil: undefined })
 const selectorText = (selector: string | undefined): string =>
   selector === undefined ? '' : `  selector: {matchLabels: {${selector}}}\n`
 
+/** To go after other labels. */
+const waypointLabels = fc
+  .option(fc.tuple(fc.constantFrom('a', 'b', 'none'), fc.constantFrom('shop', 'other')), { nil: undefined })
+  .map((use) =>
+    use === undefined ? '' : `, istio.io/use-waypoint: ${use[0]}, istio.io/use-waypoint-namespace: ${use[1]}`,
+  )
+
 const objectTexts = fc.oneof(
   fc
-    .tuple(fc.constantFrom('shop', 'other'), fc.boolean())
+    .tuple(fc.constantFrom('shop', 'other'), fc.boolean(), waypointLabels)
     .map(
-      ([name, on]) =>
-        `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {istio.io/dataplane-mode: ${on ? 'ambient' : 'none'}}}\n`,
+      ([name, on, waypoint]) =>
+        `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {istio.io/dataplane-mode: ${on ? 'ambient' : 'none'}${waypoint}}}\n`,
     ),
   fc
-    .tuple(namespaces, names, labels, fc.constantFrom('10.0.0.1', '10.0.0.2'), fc.constantFrom('n1', 'n2'))
+    .tuple(namespaces, names, fc.constantFrom('service', 'workload', 'all'), fc.boolean(), fc.boolean())
     .map(
-      ([ns, name, label, ip, node]) =>
-        `${head('Pod', ns, name)}  labels: {${label}}\nspec: {nodeName: ${node}}\nstatus: {phase: Running, podIP: ${ip}}\n`,
+      ([ns, name, traffic, isReady, isOpen]) =>
+        `${head('Gateway', ns, name, 'gateway.networking.k8s.io/v1')}  labels: {istio.io/waypoint-for: ${traffic}}\nspec:\n  gatewayClassName: istio-waypoint\n  listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: ${isOpen ? 'All' : 'Same'}}}}]\nstatus: {addresses: [${isReady ? '{type: IPAddress, value: 10.9.9.9}' : ''}]}\n`,
     ),
   fc
-    .tuple(namespaces, names, selectors)
+    .tuple(
+      namespaces,
+      names,
+      labels,
+      fc.constantFrom('10.0.0.1', '10.0.0.2'),
+      fc.constantFrom('n1', 'n2'),
+      fc.oneof(waypointLabels, fc.constant(', gateway.networking.k8s.io/gateway-name: a')),
+    )
     .map(
-      ([ns, name, selector]) =>
-        `${head('Service', ns, name)}spec:\n  ports: [{port: 80}]\n${selector === undefined ? '' : `  selector: {${selector}}\n`}`,
+      ([ns, name, label, ip, node, waypoint]) =>
+        `${head('Pod', ns, name)}  labels: {${label}${waypoint}}\nspec: {nodeName: ${node}}\nstatus: {phase: Running, podIP: ${ip}}\n`,
+    ),
+  fc
+    .tuple(namespaces, names, selectors, waypointLabels)
+    .map(
+      ([ns, name, selector, waypoint]) =>
+        `${head('Service', ns, name)}  labels: {app: s${waypoint}}\nspec:\n  ports: [{port: 80}]\n${selector === undefined ? '' : `  selector: {${selector}}\n`}`,
     ),
   fc
     .tuple(namespaces, names, names, names)
