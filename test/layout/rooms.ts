@@ -58,6 +58,8 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     mesh: ['collections', 'sources'],
     push: ['collections', 'mesh'],
     ca: ['mesh'],
+    leadership: [],
+    status: ['leadership'],
     admin: ['collections', 'mesh', 'push', 'ca'],
   },
   local: {
