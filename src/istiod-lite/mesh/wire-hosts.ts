@@ -1,4 +1,4 @@
-import { type Service as KubeService, objectKey, type ServiceEntry } from '#shared/k8s'
+import type { Service as KubeService, ServiceEntry } from '#shared/k8s'
 import { type Collection, derive, type Index, indexBy, singleton } from '../collections/index.ts'
 import { type AddressWish, addressWish, allocateAddresses, type EntryAddresses } from './auto-addresses.ts'
 import { type EntryHost, entryHosts, type HostClaim, hostKey, settleHost } from './entry-hosts.ts'
@@ -9,10 +9,8 @@ import { some, type WireParts } from './wire-parts.ts'
 export interface WiredHosts {
   /** By the entry's `namespace/name`: its hosts, those that it has and those that it lost. */
   readonly claims: Index<HostClaim>
-  /** Automatic addresses, by the entry's `namespace/name`. */
+  /** Automatic addresses, by the entry's `namespace/name`; its status shall say the same. */
   readonly addresses: Collection<EntryAddresses>
-  /** Those of entries whose status does not say the same; they are to be written there. */
-  readonly unwritten: Collection<EntryAddresses>
 }
 
 export function wireHosts({ graph, objects, settings, meshConfig }: WireParts): WiredHosts {
@@ -49,23 +47,5 @@ export function wireHosts({ graph, objects, settings, meshConfig }: WireParts): 
     keyOf: ({ entry }: EntryAddresses) => entry,
     derive: ({ value }) => value,
   })
-  const unwritten = derive<ServiceEntry, EntryAddresses>(graph, {
-    name: 'addresses to be written',
-    from: objects.serviceEntries,
-    keyOf: ({ entry }) => entry,
-    derive: (entry, fetch) => {
-      const given = fetch.one(addresses, objectKey(entry))
-      return given === undefined || isWritten(given, entry) ? [] : [given]
-    },
-  })
-  return { claims: indexBy(claims, 'claims by entry', ({ entry }) => [entry]), addresses, unwritten }
-}
-
-function isWritten({ addresses }: EntryAddresses, { status }: ServiceEntry): boolean {
-  return (
-    addresses.length === status.addresses.length &&
-    addresses.every(({ host, value }) =>
-      status.addresses.some((written) => written.host === host && written.value === value),
-    )
-  )
+  return { claims: indexBy(claims, 'claims by entry', ({ entry }) => [entry]), addresses }
 }

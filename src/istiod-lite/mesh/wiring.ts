@@ -25,8 +25,8 @@ export interface Mesh {
   readonly authorizations: Collection<Authorization>
   /** What authors of objects are to be told, by `<kind> <namespace>/<name> <type>`. */
   readonly conditions: Collection<ObjectCondition>
-  /** Automatic addresses of ServiceEntries whose `status.addresses` says something else, by `<namespace>/<name>`. */
-  readonly unwrittenAddresses: Collection<EntryAddresses>
+  /** What `status.addresses` of ServiceEntries shall say, by `<namespace>/<name>`; without one there shall be none. */
+  readonly entryAddresses: Collection<EntryAddresses>
   /** Gateways that are ready as waypoints, by `<namespace>/<name>`. */
   readonly waypoints: Collection<Waypoint>
   /** What asks for a waypoint, and what it gets, by `<kind> <namespace>/<name>`. */
@@ -66,7 +66,7 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
       conditions,
       meshConfig.conditions,
     ]),
-    unwrittenAddresses: hosts.unwritten,
+    entryAddresses: hosts.addresses,
     waypoints: waypoints.waypoints,
     waypointBindings: waypoints.bindings,
     pods: objects.pods,
