@@ -59,6 +59,9 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     mesh: ['collections', 'sources'],
     push: ['collections', 'mesh'],
     ca: ['mesh'],
+    leadership: [],
+    status: ['leadership'],
+    admission: ['mesh', 'leadership'],
     admin: ['collections', 'mesh', 'push', 'ca'],
   },
   local: {
@@ -102,8 +105,9 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     client: ['print', 'target'],
     cluster: ['print'],
     kubectl: ['cluster', 'flags', 'manifests', 'print'],
+    rollout: ['client', 'cluster'],
     checks: ['client', 'cluster', 'print'],
-    commands: ['client', 'print', 'flags', 'target', 'cluster', 'kubectl', 'checks'],
+    commands: ['client', 'print', 'flags', 'target', 'cluster', 'kubectl', 'rollout', 'checks'],
   },
 }
 

@@ -1,29 +1,32 @@
-import {
-  type AuthorizationPolicy,
-  type DestinationRule,
-  type EndpointSlice,
-  type Gateway,
-  type GatewayClass,
-  type GRPCRoute,
-  type HTTPRoute,
-  type Namespace,
-  type Node,
-  type ObjectOf,
-  type ObjectSource,
-  objectKey,
-  type PeerAuthentication,
-  type Pod,
-  type RateLimitPolicy,
-  type ReferenceGrant,
-  type RequestAuthentication,
-  type Service,
-  type TCPRoute,
-  type Telemetry,
-  type TLSRoute,
-  type VirtualService,
+import type {
+  AuthorizationPolicy,
+  DestinationRule,
+  EndpointSlice,
+  Gateway,
+  GatewayClass,
+  GRPCRoute,
+  HTTPRoute,
+  MeshConfig,
+  Namespace,
+  Node,
+  ObjectOf,
+  ObjectSource,
+  PeerAuthentication,
+  Pod,
+  RateLimitPolicy,
+  ReferenceGrant,
+  RequestAuthentication,
+  Service,
+  ServiceEntry,
+  TCPRoute,
+  Telemetry,
+  TLSRoute,
+  VirtualService,
+  WorkloadEntry,
 } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import { type Collection, type Graph, source } from '../collections/index.ts'
+import { DiscoveredObjects, Discovery, MESH_CONFIG_NAME } from './discovery.ts'
 
 /** The kinds that the mesh is derived from, each by `namespace/name`. */
 export interface ObjectCollections {
@@ -46,20 +49,36 @@ export interface ObjectCollections {
   readonly requestAuthentications: Collection<RequestAuthentication>
   readonly telemetries: Collection<Telemetry>
   readonly rateLimits: Collection<RateLimitPolicy>
+  readonly serviceEntries: Collection<ServiceEntry>
+  readonly workloadEntries: Collection<WorkloadEntry>
+  /** Every ConfigMap that is followed; see `meshConfigKey` for the one that counts. */
+  readonly meshConfigs: Collection<MeshConfig>
 }
 
-/** Keeps collections equal to what a source of objects tells, until closed. */
+/** Where the mesh's settings are among `meshConfigs`. */
+export function meshConfigKey(rootNamespace: string): string {
+  return `${rootNamespace}/${MESH_CONFIG_NAME}`
+}
+
+/** Keeps collections equal to what a source of objects tells of namespaces that belong to the mesh, until closed. */
 export function collectObjects(
   graph: Graph,
   objects: ObjectSource,
+  { rootNamespace }: { readonly rootNamespace: string },
 ): { readonly collections: ObjectCollections } & Closer {
   const ends: (() => void)[] = []
+  const discovery = new Discovery(rootNamespace)
+  ends.push(
+    objects.subscribe('MeshConfig', ({ type, object }) => discovery.settingsChanged(object, type === 'deleted')),
+    objects.subscribe('Namespace', ({ type, object }) => discovery.namespaceChanged(object, type === 'deleted')),
+  )
   const follow = <K extends string>(kind: K): Collection<ObjectOf<K>> => {
     const collection = source<ObjectOf<K>>(graph, kind)
+    const discovered = new DiscoveredObjects(discovery, collection)
     ends.push(
       objects.subscribe(kind, ({ type, object }) => {
-        if (type === 'deleted') collection.delete(objectKey(object))
-        else collection.set(objectKey(object), object)
+        if (type === 'deleted') discovered.delete(object)
+        else discovered.set(object)
       }),
     )
     return collection
@@ -84,6 +103,9 @@ export function collectObjects(
     requestAuthentications: follow('RequestAuthentication'),
     telemetries: follow('Telemetry'),
     rateLimits: follow('RateLimit'),
+    serviceEntries: follow('ServiceEntry'),
+    workloadEntries: follow('WorkloadEntry'),
+    meshConfigs: follow('MeshConfig'),
   }
   const close = async (): Promise<void> => {
     for (const end of ends.splice(0)) end()

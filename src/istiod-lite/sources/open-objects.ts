@@ -2,6 +2,7 @@ import type { Clock } from '#shared/clock'
 import {
   configMapKind,
   type KindReader,
+  meshConfigKind,
   meshKinds,
   type ObjectOrigin,
   type ObjectSource,
@@ -9,6 +10,7 @@ import {
 } from '#shared/k8s'
 import { type KubeClient, openKubeClient, watchApi } from '#shared/kube-client'
 import type { Logger } from '#shared/telemetry'
+import { MESH_CONFIG_NAME } from './discovery.ts'
 import { ROOT_CONFIG_MAP } from './root-config-maps.ts'
 
 /** Objects, and whom to ask and tell when they come from a cluster. */
@@ -28,9 +30,13 @@ export async function openObjects(
     readonly onRevision: (reader: KindReader, revision: string) => void
   },
 ): Promise<OpenedObjects> {
-  if (origin.kind === 'folder') return { objects: watchFolder(origin.dir, parts), client: undefined }
+  if (origin.kind === 'folder') {
+    const kinds = [...meshKinds, meshConfigKind]
+    return { objects: watchFolder(origin.dir, { ...parts, kinds }), client: undefined }
+  }
   const client = await openKubeClient(origin, parts)
   const kinds = meshKinds.map((reader) => ({ reader }))
   const roots = { reader: configMapKind, fieldSelector: `metadata.name=${ROOT_CONFIG_MAP}` }
-  return { objects: watchApi(client, [...kinds, roots], parts), client }
+  const settings = { reader: meshConfigKind, fieldSelector: `metadata.name=${MESH_CONFIG_NAME}` }
+  return { objects: watchApi(client, [...kinds, roots, settings], parts), client }
 }

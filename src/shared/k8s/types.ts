@@ -1,4 +1,5 @@
 import type { Closer } from '#shared/lifecycle'
+import type { MeshConfig, ServiceEntry, WorkloadEntry } from './entry-types.ts'
 import type { Gateway, GatewayClass, ReferenceGrant } from './gateway-types.ts'
 import type { RateLimitPolicy, RequestAuthentication, Telemetry } from './request-types.ts'
 import type { GRPCRoute, HTTPRoute, TCPRoute, TLSRoute } from './route-types.ts'
@@ -74,6 +75,9 @@ export interface ObjectsByKind {
   readonly EndpointSlice: EndpointSlice
   readonly PeerAuthentication: PeerAuthentication
   readonly AuthorizationPolicy: AuthorizationPolicy
+  readonly ServiceEntry: ServiceEntry
+  readonly WorkloadEntry: WorkloadEntry
+  readonly MeshConfig: MeshConfig
   readonly ConfigMap: ConfigMap
   readonly GatewayClass: GatewayClass
   readonly Gateway: Gateway
