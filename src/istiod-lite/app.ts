@@ -27,7 +27,8 @@ import { Graph } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
-import { kindName, meshTypes, PushServer, RevisionJournal } from './push/index.ts'
+import { kindName, meshTypes, PushServer, RevisionJournal, waypointTypes } from './push/index.ts'
+import { type WaypointConfiguration, wireWaypointConfiguration } from './routes/index.ts'
 import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
 
 export interface IstiodParts {
@@ -73,6 +74,8 @@ class IstiodProgram implements Istiod {
   readonly #served = Promise.withResolvers<void>()
   /** In the order in which they are closed. */
   readonly #closers: Closer[] = []
+  /** What waypoints are told. */
+  #told: WaypointConfiguration | undefined
   #push: PushServer | undefined
   #rpc: RpcServer | undefined
   #http: AdminServer | undefined
@@ -133,6 +136,7 @@ class IstiodProgram implements Istiod {
     const captureSign = client === undefined ? 'labels' : 'annotation'
     const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
     this.#closers.unshift(sources)
+    this.#told = wireWaypointConfiguration(this.#graph, sources.collections, mesh, { ...config, captureSign })
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
     await this.#startHttp(objects, sources.collections, mesh)
@@ -218,7 +222,10 @@ class IstiodProgram implements Istiod {
   async #startGrpc(mesh: Mesh, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
     const config = this.#config
     const push = new PushServer({
-      types: meshTypes(this.#graph, mesh),
+      types: [
+        ...meshTypes(this.#graph, mesh),
+        ...(this.#told === undefined ? [] : waypointTypes(this.#graph, this.#told)),
+      ],
       graph: this.#graph,
       journal: this.#journal,
       streamsPerSecond: config.streamsPerSecond,

@@ -27,6 +27,16 @@ export function networkOf({ network }: EntryEndpoint, clusterNetwork: string): s
   return network === '' ? clusterNetwork : network
 }
 
+/** The uid of an entry's workload. */
+export function entryUid({ metadata }: WorkloadEntry, settings: MeshSettings): string {
+  return `${settings.clusterId}/${API_GROUP}/WorkloadEntry/${metadata.namespace}/${metadata.name}`
+}
+
+/** The uid of the workload of an endpoint that a ServiceEntry writes down. */
+export function endpointUid({ metadata }: ServiceEntry, { address }: EntryEndpoint, settings: MeshSettings): string {
+  return `${settings.clusterId}/${API_GROUP}/ServiceEntry/${metadata.namespace}/${metadata.name}/${address}`
+}
+
 /** By what services and policies select it: labels of both places, of which those of its metadata win. */
 export function entryLabels({ metadata, spec }: WorkloadEntry): Readonly<Record<string, string>> {
   return { ...spec.labels, ...metadata.labels }
@@ -36,8 +46,7 @@ export function entryLabels({ metadata, spec }: WorkloadEntry): Readonly<Record<
 export function entryWorkload(entry: WorkloadEntry, facts: EntryFacts): Workload {
   const { metadata, spec } = entry
   const labels = entryLabels(entry)
-  const uid = `${facts.settings.clusterId}/${API_GROUP}/WorkloadEntry/${metadata.namespace}/${metadata.name}`
-  return workload(uid, { ...metadata, labels }, spec, entryNames(entry, labels), facts)
+  return workload(entryUid(entry, facts.settings), { ...metadata, labels }, spec, entryNames(entry, labels), facts)
 }
 
 /** Where a ServiceEntry's traffic can go by its own words. */
@@ -81,9 +90,13 @@ export function inlineEndpoints({ spec }: ServiceEntry, hostnames: readonly stri
 /** What is the entry's own holds for each of its endpoints: names, labels for policies, the tunnel. */
 export function inlineWorkload(entry: ServiceEntry, endpoint: EntryEndpoint, facts: EntryFacts): Workload {
   const { metadata } = entry
-  const owner = `${API_GROUP}/ServiceEntry/${metadata.namespace}/${metadata.name}`
-  const uid = `${facts.settings.clusterId}/${owner}/${endpoint.address}`
-  return workload(uid, metadata, endpoint, namesOf(metadata.labels, metadata.name), facts)
+  return workload(
+    endpointUid(entry, endpoint, facts.settings),
+    metadata,
+    endpoint,
+    namesOf(metadata.labels, metadata.name),
+    facts,
+  )
 }
 
 function workload(

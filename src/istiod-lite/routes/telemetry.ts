@@ -64,10 +64,12 @@ export function telemetryFindings({ spec }: Telemetry, find: Find): void {
     if (expression === undefined || isExpression(expression)) return
     find({ path, reason: 'UnsupportedValue', message: 'is no CEL expression' })
   }
-  for (const [i, { filter }] of spec.accessLogging.entries()) check(filter, `spec.accessLogging[${i}].filter.expression`)
+  for (const [i, { filter }] of spec.accessLogging.entries())
+    check(filter, `spec.accessLogging[${i}].filter.expression`)
   for (const [i, { overrides }] of spec.metrics.entries()) {
     for (const [j, { tagOverrides }] of overrides.entries()) {
-      for (const [name, expression] of tagOverrides) check(expression, `spec.metrics[${i}].overrides[${j}].tagOverrides.${name}`)
+      for (const [name, expression] of tagOverrides)
+        check(expression, `spec.metrics[${i}].overrides[${j}].tagOverrides.${name}`)
     }
   }
 }
