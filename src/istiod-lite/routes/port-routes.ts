@@ -1,5 +1,6 @@
 import type { GRPCRoute, HTTPRoute, ParentRef, TCPRoute, TLSRoute, VirtualService } from '#shared/k8s'
 import type { HttpRule, Routes, TcpRule } from '#shared/l7'
+import type { AppProtocol } from '#shared/model'
 import type { Find } from './findings.ts'
 import { grpcRouteRules, httpRouteRules, inOrder } from './gateway-routes.ts'
 import { byAge } from './hosts.ts'
@@ -32,12 +33,20 @@ export function portRoutes(
   facts: VirtualServiceFacts,
 ): Routes | undefined {
   const protocol = served.service.ports.find(({ servicePort }) => servicePort === port)?.appProtocol
-  const http = protocol === 'TCP' || protocol === 'TLS' ? undefined : httpRules(served, port, objects, facts)
-  const isHttp = protocol === 'HTTP11' || protocol === 'HTTP2' || protocol === 'GRPC'
-  const tcp = isHttp ? undefined : tcpRules(served, port, objects, facts)
+  const http = carriesHttp(protocol) ? httpRules(served, port, objects, facts) : undefined
+  const tcp = carriesOther(protocol) ? tcpRules(served, port, objects, facts) : undefined
   if (http === undefined && tcp === undefined) return undefined
   const { namespace, hostname } = served.service
   return { namespace, hostname, port, http, tcp }
+}
+
+/** A port that says nothing may carry either. */
+export function carriesHttp(protocol: AppProtocol | undefined): boolean {
+  return protocol !== 'TCP' && protocol !== 'TLS'
+}
+
+export function carriesOther(protocol: AppProtocol | undefined): boolean {
+  return protocol === undefined || protocol === 'TCP' || protocol === 'TLS'
 }
 
 function httpRules(
@@ -46,19 +55,28 @@ function httpRules(
   objects: RouteObjects,
   facts: VirtualServiceFacts,
 ): readonly HttpRule[] | undefined {
-  const own = ofFirstNamespace(served, [
+  const rules = gatewayHttpRules(served, port, objects, facts)
+  if (rules.length > 0) return rules
+  return joined(objects.virtualServices.map((object) => virtualServiceRules(object, { port }, facts, untold)))
+}
+
+/** What Gateway API routes say of a port; a route of which no rule is left is as good as none. */
+export function gatewayHttpRules(
+  served: Served,
+  port: number,
+  objects: Pick<RouteObjects, 'httpRoutes' | 'grpcRoutes'>,
+  facts: VirtualServiceFacts,
+): readonly HttpRule[] {
+  const routes = ofFirstNamespace(served, [
     ...attached(objects.httpRoutes, served, port, facts),
     ...attached(objects.grpcRoutes, served, port, facts),
   ])
-  if (own.length > 0) {
-    const rules = own.flatMap((route) =>
-      route.kind === 'HTTPRoute'
-        ? httpRouteRules(route, port, facts, untold)
-        : grpcRouteRules(route, port, facts, untold),
-    )
-    return inOrder(rules)
-  }
-  return joined(objects.virtualServices.map((object) => virtualServiceRules(object, { port }, facts, untold)))
+  const rules = routes.flatMap((route) =>
+    route.kind === 'HTTPRoute'
+      ? httpRouteRules(route, port, facts, untold)
+      : grpcRouteRules(route, port, facts, untold),
+  )
+  return inOrder(rules)
 }
 
 /** TLS names are more specific than none. */

@@ -9,6 +9,7 @@ import type {
   Mirror,
   PathRewrite,
   TcpRule,
+  TextMatch,
   WeightedBackend,
 } from '#shared/l7'
 import { type Cidr, parseCidr } from '#shared/net'
@@ -225,9 +226,12 @@ function rewriteOf(rewrite: NonNullable<IstioHttpRoute['rewrite']>, path: string
 }
 
 function corsOf(cors: NonNullable<IstioHttpRoute['corsPolicy']>, path: string, find: Find): CorsPolicy {
-  const origins = cors.allowOrigins.flatMap(
-    (origin: IstioStringMatch, i) => istioMatch(origin, `${path}.allowOrigins[${i}]`, find) ?? [],
-  )
+  const origins = cors.allowOrigins.flatMap((origin: IstioStringMatch, i): TextMatch[] => {
+    // A lone star is no text here but every origin, as in the header itself.
+    if (origin.kind === 'exact' && origin.value === '*') return [{ kind: 'presence' }]
+    const match = istioMatch(origin, `${path}.allowOrigins[${i}]`, find)
+    return match === undefined ? [] : [match]
+  })
   return {
     origins,
     methods: cors.allowMethods,

@@ -1,4 +1,14 @@
-import type { GRPCRoute, HTTPRoute, Pod, TCPRoute, TLSRoute, VirtualService, WorkloadEntry } from '#shared/k8s'
+import { isDeepStrictEqual } from 'node:util'
+import type {
+  GRPCRoute,
+  HTTPRoute,
+  Pod,
+  ServiceEntry,
+  TCPRoute,
+  TLSRoute,
+  VirtualService,
+  WorkloadEntry,
+} from '#shared/k8s'
 import {
   type Cluster,
   DEFAULT_TRAFFIC_POLICY,
@@ -21,12 +31,14 @@ export interface WiredRoutes {
   readonly labels: Collection<ForWaypoint<WorkloadLabels>>
 }
 
+/** Finds the objects that speak of a service. */
+export type ObjectsFor = (one: Served, fetch: Fetch) => RouteObjects
+
 const nameOf = ({ name }: { readonly name: string }): string => name
 
-export function wireRoutes(parts: RouteParts, wired: WiredFacts): WiredRoutes {
+export function wireRoutes(parts: RouteParts, wired: WiredFacts, objectsFor: ObjectsFor): WiredRoutes {
   const { graph } = parts
   const { served, factsFor, ruleFor } = wired
-  const objectsFor = wireRouteObjects(parts)
   const routes = derive<Served, ForWaypoint<Routes>>(graph, {
     name: 'routes of waypoints',
     from: served,
@@ -53,7 +65,7 @@ export function wireRoutes(parts: RouteParts, wired: WiredFacts): WiredRoutes {
         const rule = ruleFor(cluster, one.client, fetch)
         const policy = trafficPolicy(rule, cluster.port, cluster.subset)
         // Said of nothing, it is what the proxy does by itself.
-        if (policy === DEFAULT_TRAFFIC_POLICY || (rule?.policy === undefined && cluster.subset === '')) return []
+        if (cluster.subset === '' && isDeepStrictEqual(policy, DEFAULT_TRAFFIC_POLICY)) return []
         const labels = rule?.subsets.get(cluster.subset)?.labels ?? {}
         return [{ waypoint: one.waypoint, name: `${one.waypoint}/${name}`, resource: { ...cluster, labels, policy } }]
       })
@@ -90,7 +102,7 @@ function backendsOf(routes: Routes | undefined): readonly ClusterName[] {
 }
 
 /** Objects that speak of a service, found by what they name. */
-function wireRouteObjects({ objects, settings }: RouteParts): (one: Served, fetch: Fetch) => RouteObjects {
+export function wireRouteObjects({ objects, settings }: RouteParts): ObjectsFor {
   const { clusterDomain } = settings
   const byParent = <R extends HTTPRoute | GRPCRoute | TCPRoute | TLSRoute>(collection: Collection<R>): Index<R> =>
     indexBy(collection, `${collection.name} by parent`, ({ metadata, spec }) =>

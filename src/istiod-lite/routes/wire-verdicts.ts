@@ -20,6 +20,7 @@ import type { Find, Finding } from './findings.ts'
 import { grpcRouteRules, httpRouteRules } from './gateway-routes.ts'
 import { hostPatterns, resolveHost } from './hosts.ts'
 import { MESH } from './istio-match.ts'
+import { carriesHttp, carriesOther, gatewayHttpRules } from './port-routes.ts'
 import { requestPolicy } from './request-policies.ts'
 import { namesPort, parentKey, type Served } from './scope.ts'
 import { streamRouteRules } from './stream-routes.ts'
@@ -35,6 +36,7 @@ import {
 } from './verdicts.ts'
 import { type VirtualServiceFacts, virtualServiceRules, virtualServiceStreams } from './virtual-services.ts'
 import type { RouteParts, WiredFacts } from './wire-facts.ts'
+import type { ObjectsFor } from './wire-routes.ts'
 
 export interface WiredVerdicts {
   /** By `<kind> <namespace>/<name>`. */
@@ -47,7 +49,7 @@ type Route = HTTPRoute | GRPCRoute | TCPRoute | TLSRoute
 const keyOf = ({ kind, key }: { readonly kind: string; readonly key: string }): string => `${kind} ${key}`
 
 /** What the authors of routes and policies are to be told. Objects are compiled once more for it, each on its own. */
-export function wireVerdicts(parts: RouteParts, wired: WiredFacts): WiredVerdicts {
+export function wireVerdicts(parts: RouteParts, wired: WiredFacts, objectsFor: ObjectsFor): WiredVerdicts {
   const { graph, objects } = parts
   const attach = wireAttachments(parts, wired)
   const ofRoutes = (collection: Collection<Route>): Collection<RouteVerdict> =>
@@ -73,7 +75,7 @@ export function wireVerdicts(parts: RouteParts, wired: WiredFacts): WiredVerdict
       ofRoutes(objects.tcpRoutes),
       ofRoutes(objects.tlsRoutes),
     ]),
-    ofObjects: join(graph, 'verdicts on objects', wireObjectVerdicts(parts, wired)),
+    ofObjects: join(graph, 'verdicts on objects', wireObjectVerdicts(parts, wired, objectsFor)),
   }
 }
 
@@ -127,8 +129,12 @@ function wireAttachments(
         using.flatMap(({ portNames: names }) => [...names]),
     )
     const ports = parents.flatMap((service) => service.ports)
-    if (!ports.some(({ servicePort }) => namesPort(ref, servicePort, portNames))) {
-      return { kind: 'refused', reason: 'NoMatchingParent', message: `${key} has no such port` }
+    const named = ports.filter(({ servicePort }) => namesPort(ref, servicePort, portNames))
+    if (named.length === 0) return { kind: 'refused', reason: 'NoMatchingParent', message: `${key} has no such port` }
+    const isHttp = route.kind === 'HTTPRoute' || route.kind === 'GRPCRoute'
+    if (!named.some(({ appProtocol }) => (isHttp ? carriesHttp(appProtocol) : carriesOther(appProtocol)))) {
+      const message = `${key} says that its port is not for ${isHttp ? 'HTTP' : 'connections other than HTTP'}`
+      return { kind: 'refused', reason: 'NoMatchingParent', message }
     }
     const isUsed = using.some(({ client, service }) => namespace === client || namespace === service.namespace)
     return { kind: 'attached', isUsed }
@@ -138,6 +144,7 @@ function wireAttachments(
 function wireObjectVerdicts(
   { graph, objects, mesh, settings }: RouteParts,
   wired: WiredFacts,
+  objectsFor: ObjectsFor,
 ): readonly Collection<ObjectVerdict>[] {
   const { clusterDomain, rootNamespace } = settings
   const servedByPattern = indexBy<Served>(wired.served, 'served by pattern', ({ service }) =>
@@ -169,6 +176,12 @@ function wireObjectVerdicts(
         ({ client, service }) => namespace === client || namespace === service.namespace || namespace === rootNamespace,
       )
 
+  const shadowed = (one: Served, port: number, fetch: Fetch, find: Find): void => {
+    if (gatewayHttpRules(one, port, objectsFor(one, fetch), wired.factsFor(one.client, fetch)).length === 0) return
+    const message = `routes of the Gateway API take its place for ${one.service.hostname} port ${port}`
+    find({ path: 'spec.http', reason: 'Conflicted', message })
+  }
+
   const ofVirtualServices = verdicts<VirtualService>(objects.virtualServices, (object, find, fetch) => {
     const { metadata, spec } = object
     for (const finding of notesOf(spec.notes)) find(finding)
@@ -191,9 +204,10 @@ function wireObjectVerdicts(
       })
     }
     const facts = wired.factsFor(metadata.namespace, fetch)
-    for (const { service } of using) {
-      for (const { servicePort: port } of service.ports) {
-        virtualServiceRules(object, { port }, facts, find)
+    for (const one of using) {
+      for (const { servicePort: port } of one.service.ports) {
+        const rules = virtualServiceRules(object, { port }, facts, find)
+        if (rules !== undefined) shadowed(one, port, fetch, find)
         virtualServiceStreams(object, { port }, facts, find)
       }
     }

@@ -3,7 +3,7 @@ import type { Mesh, MeshSettings } from '../mesh/index.ts'
 import type { ObjectCollections } from '../sources/index.ts'
 import { wireFacts } from './wire-facts.ts'
 import { type WiredPolicies, wirePolicies } from './wire-policies.ts'
-import { type WiredRoutes, wireRoutes } from './wire-routes.ts'
+import { type WiredRoutes, wireRouteObjects, wireRoutes } from './wire-routes.ts'
 import { type WiredVerdicts, wireVerdicts } from './wire-verdicts.ts'
 
 /** Everything that waypoints are told, by the names of the resources, and what authors are told of it. */
@@ -19,5 +19,10 @@ export function wireWaypointConfiguration(
 ): WaypointConfiguration {
   const parts = { graph, objects, mesh, settings }
   const facts = wireFacts(parts)
-  return { ...wireRoutes(parts, facts), ...wirePolicies(parts, facts), verdicts: wireVerdicts(parts, facts) }
+  const objectsFor = wireRouteObjects(parts)
+  return {
+    ...wireRoutes(parts, facts, objectsFor),
+    ...wirePolicies(parts, facts),
+    verdicts: wireVerdicts(parts, facts, objectsFor),
+  }
 }
