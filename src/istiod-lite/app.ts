@@ -23,7 +23,7 @@ import {
   TokenReviewer,
 } from './ca/index.ts'
 import { ClusterWriters } from './cluster-writers.ts'
-import { Graph } from './collections/index.ts'
+import { Graph, join } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
@@ -36,6 +36,12 @@ export interface IstiodParts {
   readonly log: Log
   readonly metrics: Metrics
   readonly control: MainControl
+}
+
+/** What is derived from the objects: for tunnels, and for waypoints. */
+interface Derived {
+  readonly mesh: Mesh
+  readonly told: WaypointConfiguration
 }
 
 /** The running control plane. */
@@ -74,8 +80,6 @@ class IstiodProgram implements Istiod {
   readonly #served = Promise.withResolvers<void>()
   /** In the order in which they are closed. */
   readonly #closers: Closer[] = []
-  /** What waypoints are told. */
-  #told: WaypointConfiguration | undefined
   #push: PushServer | undefined
   #rpc: RpcServer | undefined
   #http: AdminServer | undefined
@@ -134,9 +138,12 @@ class IstiodProgram implements Istiod {
     const authenticator = await this.#authenticator(client)
     const sources = collectObjects(this.#graph, objects, config)
     const captureSign = client === undefined ? 'labels' : 'annotation'
-    const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
+    const settings = { ...config, captureSign } as const
+    const wired = wireMesh(this.#graph, sources.collections, settings)
     this.#closers.unshift(sources)
-    this.#told = wireWaypointConfiguration(this.#graph, sources.collections, mesh, { ...config, captureSign })
+    const told = wireWaypointConfiguration(this.#graph, sources.collections, wired, settings)
+    const conditions = join(this.#graph, 'all conditions', [wired.conditions, told.verdicts.ofObjects])
+    const mesh: Mesh = { ...wired, conditions }
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
     await this.#startHttp(objects, sources.collections, mesh)
@@ -146,7 +153,7 @@ class IstiodProgram implements Istiod {
       const parts = { clock: this.#clock, log: this.#log, metrics: this.#metrics }
       this.#writers = await ClusterWriters.open(config, { ...parts, origin, rootsPem: () => authority.rootPem })
     }
-    void this.#serveWhenSynced(objects, mesh, authority, authenticator)
+    void this.#serveWhenSynced(objects, { mesh, told }, authority, authenticator)
   }
 
   async drain({ deadlineMs }: DrainOrder): Promise<void> {
@@ -196,7 +203,7 @@ class IstiodProgram implements Istiod {
   /** Nobody is answered from a state that is not whole: what is missing in it would be taken for deleted. */
   async #serveWhenSynced(
     objects: ObjectSource,
-    mesh: Mesh,
+    { mesh, told }: Derived,
     authority: Authority,
     authenticator: TokenAuthenticator,
   ): Promise<void> {
@@ -205,11 +212,11 @@ class IstiodProgram implements Istiod {
       if (this.#isClosed) return
       this.#graph.settle()
       this.#readiness.done('objects')
-      await this.#startGrpc(mesh, authority, authenticator)
+      await this.#startGrpc({ mesh, told }, authority, authenticator)
       this.#readiness.done('grpc')
       if (this.#writers !== undefined) {
         await this.#startAdmission(mesh, authority)
-        this.#writers.start(mesh)
+        this.#writers.start(mesh, told)
       }
       this.#served.resolve()
       this.#logger('app').info('serving', { ...this.ports, workloads: mesh.workloads.size })
@@ -219,13 +226,10 @@ class IstiodProgram implements Istiod {
     }
   }
 
-  async #startGrpc(mesh: Mesh, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
+  async #startGrpc({ mesh, told }: Derived, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
     const config = this.#config
     const push = new PushServer({
-      types: [
-        ...meshTypes(this.#graph, mesh),
-        ...(this.#told === undefined ? [] : waypointTypes(this.#graph, this.#told)),
-      ],
+      types: [...meshTypes(this.#graph, mesh), ...waypointTypes(this.#graph, told)],
       graph: this.#graph,
       journal: this.#journal,
       streamsPerSecond: config.streamsPerSecond,

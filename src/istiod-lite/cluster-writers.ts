@@ -9,7 +9,9 @@ import { WebhookRegistration } from './admission/index.ts'
 import type { IstiodConfig } from './config.ts'
 import { LeaseCandidate, leaseTimes } from './leadership/index.ts'
 import type { Mesh } from './mesh/index.ts'
+import type { WaypointConfiguration } from './routes/index.ts'
 import { CONDITIONS_TOPIC, stateConditions } from './state-conditions.ts'
+import { ROUTES_TOPIC, stateRoutes } from './state-routes.ts'
 import { EventRecorder, StatusWriter } from './status/index.ts'
 
 export interface ClusterWritersParts {
@@ -34,6 +36,7 @@ export class ClusterWriters implements Closer {
   readonly #events: EventRecorder
   readonly #registration: WebhookRegistration
   readonly #pen: ReturnType<StatusWriter['open']>
+  readonly #routesPen: ReturnType<StatusWriter['open']>
   #unsubscribe: (() => void) | undefined
 
   private constructor(client: KubeClient, config: IstiodConfig, parts: ClusterWritersParts) {
@@ -53,6 +56,7 @@ export class ClusterWriters implements Closer {
     this.#events = new EventRecorder({ ...common, instance: identity, logger: log.logger('events') })
     this.status = new StatusWriter({ ...common, events: this.#events, logger: log.logger('status') })
     this.#pen = this.status.open(CONDITIONS_TOPIC)
+    this.#routesPen = this.status.open(ROUTES_TOPIC)
     this.#registration = new WebhookRegistration({
       ...common,
       wish: webhookWish(config),
@@ -68,8 +72,11 @@ export class ClusterWriters implements Closer {
   }
 
   /** Call it once the mesh is whole and settled: what it does not say then is cleared. */
-  start(mesh: Mesh): void {
-    this.#unsubscribe = stateConditions(mesh, this.#pen)
+  start(mesh: Mesh, told: WaypointConfiguration): void {
+    const ends = [stateConditions(mesh, this.#pen), stateRoutes(told, this.#routesPen)]
+    this.#unsubscribe = () => {
+      for (const end of ends) end()
+    }
     this.status.start()
     this.#registration.start()
     this.leadership.start()

@@ -18,7 +18,18 @@ const OWN_TYPES: ReadonlySet<Condition['type']> = new Set<Condition['type']>([
   'ambit.dev/AppliedAsWritten',
 ])
 /** A ConfigMap has no status: what is wrong with the mesh's settings stands in the log and in `/debug/problems` alone. */
-const KINDS = ['AuthorizationPolicy', 'PeerAuthentication', 'Service', 'ServiceEntry', 'WorkloadEntry'] as const
+const KINDS = [
+  'AuthorizationPolicy',
+  'PeerAuthentication',
+  'Service',
+  'ServiceEntry',
+  'WorkloadEntry',
+  'VirtualService',
+  'DestinationRule',
+  'RequestAuthentication',
+  'Telemetry',
+  'RateLimit',
+] as const
 const RESOURCES: ReadonlyMap<string, ApiResource> = new Map(KINDS.map((kind) => [kind, resourceOf(kind)]))
 /** Worth knowing, and no danger. */
 const CALM_REASONS: ReadonlySet<Condition['reason']> = new Set([

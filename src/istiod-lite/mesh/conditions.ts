@@ -117,6 +117,11 @@ export interface ObjectCondition {
     | 'ServiceEntry'
     | 'WorkloadEntry'
     | 'ConfigMap'
+    | 'VirtualService'
+    | 'DestinationRule'
+    | 'RequestAuthentication'
+    | 'Telemetry'
+    | 'RateLimit'
   /** `namespace/name`. */
   readonly key: string
   /** Of the object that was looked at; undefined for kinds without generations. */

@@ -41,12 +41,14 @@ import type { ObjectsFor } from './wire-routes.ts'
 export interface WiredVerdicts {
   /** By `<kind> <namespace>/<name>`. */
   readonly ofRoutes: Collection<RouteVerdict>
+  /** By `<kind> <namespace>/<name> <type>`, as the mesh's conditions. */
   readonly ofObjects: Collection<ObjectVerdict>
 }
 
 type Route = HTTPRoute | GRPCRoute | TCPRoute | TLSRoute
 
-const keyOf = ({ kind, key }: { readonly kind: string; readonly key: string }): string => `${kind} ${key}`
+const keyOf = ({ kind, key }: RouteVerdict): string => `${kind} ${key}`
+const objectKeyOf = ({ kind, key, condition }: ObjectVerdict): string => `${kind} ${key} ${condition.type}`
 
 /** What the authors of routes and policies are to be told. Objects are compiled once more for it, each on its own. */
 export function wireVerdicts(parts: RouteParts, wired: WiredFacts, objectsFor: ObjectsFor): WiredVerdicts {
@@ -157,7 +159,7 @@ function wireObjectVerdicts(
     derive<O, ObjectVerdict>(graph, {
       name: `verdicts on each ${collection.name}`,
       from: collection,
-      keyOf,
+      keyOf: objectKeyOf,
       derive: (object, fetch) => {
         const findings = new Map<string, Finding>()
         look(object, (finding) => void findings.set(`${finding.path} ${finding.message}`, finding), fetch)
