@@ -35,8 +35,6 @@ export interface RankedRule {
   /** Compared from the left, larger first. */
   readonly rank: readonly number[]
   readonly route: HTTPRoute | GRPCRoute
-  /** Place within the route. */
-  readonly place: number
 }
 
 /** Every kind of rule of a route in one form. */
@@ -62,7 +60,7 @@ export function httpRouteRules(route: HTTPRoute, port: number, facts: BackendFac
   return route.spec.rules.flatMap((rule, i) => {
     const path = `spec.rules[${i}]`
     const matches = rule.matches.map((match, j) => httpMatch(match, `${path}.matches[${j}]`, find))
-    return rankedRules(route, rule, matches, { path, port, place: i }, facts, find)
+    return rankedRules(route, rule, matches, { path, port }, facts, find)
   })
 }
 
@@ -73,7 +71,7 @@ export function grpcRouteRules(route: GRPCRoute, port: number, facts: BackendFac
       rule.matches.length === 0 ? [{ method: undefined, headers: [] }] : rule.matches
     const matches = written.map((match, j) => grpcMatch(match, `${path}.matches[${j}]`, find))
     const common = { ...rule, timeouts: { requestMs: undefined, backendRequestMs: undefined }, retry: undefined }
-    return rankedRules(route, common, matches, { path, port, place: i }, facts, find)
+    return rankedRules(route, common, matches, { path, port }, facts, find)
   })
 }
 
@@ -84,7 +82,8 @@ export function inOrder(rules: readonly RankedRule[]): readonly HttpRule[] {
       const other = b.rank[i] ?? 0
       if (rank !== other) return other - rank
     }
-    return a.route === b.route ? a.place - b.place : byAge(a.route, b.route)
+    // Those of one route stay as written: the sort is stable.
+    return a.route === b.route ? 0 : byAge(a.route, b.route)
   }
   return [...rules].sort(compare).map(({ rule }) => rule)
 }
@@ -93,7 +92,7 @@ function rankedRules(
   route: HTTPRoute | GRPCRoute,
   rule: CommonRule,
   matches: readonly (RankedMatch | undefined)[],
-  at: { readonly path: string; readonly port: number; readonly place: number },
+  at: { readonly path: string; readonly port: number },
   facts: BackendFacts,
   find: Find,
 ): readonly RankedRule[] {
@@ -123,7 +122,6 @@ function rankedRules(
             },
             rank: ranked.rank,
             route,
-            place: at.place * 1_000 + j,
           },
         ],
   )

@@ -87,7 +87,10 @@ function claimPath(header: string): readonly string[] | undefined {
   return bracketed?.slice(1, -1).split('][')
 }
 
-/** Who asks; a match that names gateways says nothing of it (d.4 "match"). */
+/**
+ * Who asks; a match that names gateways says nothing of it (d.4 "match"). Istio's waypoints drop labels and compare the
+ * namespace with their own, which would let a rule hold for everybody; ours look at who the peer has proved to be.
+ */
 export function istioSource(match: {
   readonly gateways: readonly string[]
   readonly sourceLabels: Readonly<Record<string, string>>

@@ -57,7 +57,7 @@ function httpRules(
 ): readonly HttpRule[] | undefined {
   const rules = gatewayHttpRules(served, port, objects, facts)
   if (rules.length > 0) return rules
-  return joined(objects.virtualServices.map((object) => virtualServiceRules(object, { port }, facts, untold)))
+  return joined(objects.virtualServices.map((object) => virtualServiceRules(object, port, facts, untold)))
 }
 
 /** What Gateway API routes say of a port; a route of which no rule is left is as good as none. */
@@ -94,7 +94,7 @@ function tcpRules(
     const bySort = [...own].sort((a, b) => (a.kind === b.kind ? byAge(a, b) : a.kind === 'TLSRoute' ? -1 : 1))
     return bySort.flatMap((route) => streamRouteRules(route, facts, untold))
   }
-  return joined(objects.virtualServices.map((object) => virtualServiceStreams(object, { port }, facts, untold)))
+  return joined(objects.virtualServices.map((object) => virtualServiceStreams(object, port, facts, untold)))
 }
 
 function attached<R extends Route>(

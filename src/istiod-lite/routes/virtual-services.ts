@@ -27,11 +27,6 @@ export interface VirtualServiceFacts extends BackendFacts {
   virtualServiceOf(key: string): VirtualService | undefined
 }
 
-/** Where the routes are to hold. */
-export interface ServedPort {
-  readonly port: number
-}
-
 /** One route in its place, and where it is written. */
 interface PlacedRoute {
   readonly route: IstioHttpRoute
@@ -45,7 +40,7 @@ interface PlacedRoute {
  */
 export function virtualServiceRules(
   object: VirtualService,
-  { port }: ServedPort,
+  port: number,
   facts: VirtualServiceFacts,
   find: Find,
 ): readonly HttpRule[] | undefined {
@@ -290,7 +285,7 @@ function abortOf(abort: NonNullable<IstioHttpRoute['fault']>['abort'], path: str
 /** TLS routes before TCP routes, as they are more specific; undefined when none fits the port. */
 export function virtualServiceStreams(
   object: VirtualService,
-  { port }: ServedPort,
+  port: number,
   facts: BackendFacts,
   find: Find,
 ): readonly TcpRule[] | undefined {

@@ -208,9 +208,9 @@ function wireObjectVerdicts(
     const facts = wired.factsFor(metadata.namespace, fetch)
     for (const one of using) {
       for (const { servicePort: port } of one.service.ports) {
-        const rules = virtualServiceRules(object, { port }, facts, find)
+        const rules = virtualServiceRules(object, port, facts, find)
         if (rules !== undefined) shadowed(one, port, fetch, find)
-        virtualServiceStreams(object, { port }, facts, find)
+        virtualServiceStreams(object, port, facts, find)
       }
     }
   })

@@ -74,9 +74,7 @@ const localityFields = record(
 const locality: Shape<IstioLocality> = (value, path, report) => {
   const { enabled, zoneAware: _, ...rest } = localityFields(value, path, report)
   const given = [rest.distribute, rest.failover, rest.failoverPriority].filter((part) => part.length > 0)
-  // Regions and labels go together: the labels choose within what the regions leave.
-  if (rest.distribute.length > 0 && given.length > 1)
-    report(path, 'has only one of distribute, failover and failoverPriority')
+  if (given.length > 1) report(path, 'is only one of distribute, failover and failoverPriority')
   rest.distribute.forEach(({ to }, i) => {
     const sum = to.reduce((total, [, weight]) => total + weight, 0)
     if (sum !== 100) report([...path, 'distribute', i, 'to'], `must sum up to 100, is ${sum}`)

@@ -93,6 +93,7 @@ const cors = record({
 const filterType = record({ type: text() })
 const filter: Shape<RouteFilter> = (value, path, report) => {
   const { type } = filterType(value, path, report)
+  // The record has just this one field, of the shape's type.
   const read = <T>(field: string, shape: Shape<T>): T => record({ [field]: shape })(value, path, report)[field] as T
   switch (type) {
     case 'RequestHeaderModifier':

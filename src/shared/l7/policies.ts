@@ -1,4 +1,5 @@
-import type { NamedMatch, Networks, ServiceName, TextMatch } from './text-match.ts'
+import type { Cidr } from '#shared/net'
+import type { NamedMatch, ServiceName, TextMatch } from './text-match.ts'
 
 /** What a policy is for: all that goes through the waypoint, or one of its services. */
 export type PolicyTarget = { readonly kind: 'waypoint' } | ({ readonly kind: 'service' } & ServiceName)
@@ -38,9 +39,9 @@ export interface RequestSource {
   readonly trustDomains: AnyOf<TextMatch>
   readonly requestPrincipals: AnyOf<TokenMatch>
   /** The peer's own address. */
-  readonly ips: AnyOf<Networks[number]>
+  readonly ips: AnyOf<Cidr>
   /** The address of the first client, as far as it is believed. */
-  readonly remoteIps: AnyOf<Networks[number]>
+  readonly remoteIps: AnyOf<Cidr>
 }
 
 export interface AccountName {
@@ -71,7 +72,7 @@ export type RequestCondition =
   | ({ readonly kind: 'header'; readonly name: string } & AnyOf<TextMatch>)
   | ({ readonly kind: 'claim'; readonly path: readonly string[] } & AnyOf<TextMatch>)
   | ({ readonly kind: TextFact } & AnyOf<TextMatch>)
-  | ({ readonly kind: NetworkFact } & AnyOf<Networks[number]>)
+  | ({ readonly kind: NetworkFact } & AnyOf<Cidr>)
   | ({ readonly kind: 'destination-port' } & AnyOf<number>)
   | ({ readonly kind: 'request-principal' } & AnyOf<TokenMatch>)
   | ({ readonly kind: 'service-account' } & AnyOf<AccountName>)

@@ -1,6 +1,7 @@
+import type { Cidr } from '#shared/net'
 import type { WeightedBackend } from './backends.ts'
 import type { HttpRule } from './http-routes.ts'
-import type { Networks, ServiceName, SourceMatch } from './text-match.ts'
+import type { ServiceName, SourceMatch } from './text-match.ts'
 
 /**
  * What becomes of traffic to one port of a service. A port without such a record is forwarded to its own service by the
@@ -26,6 +27,7 @@ export interface TcpRule {
 export interface TcpMatch {
   /** Names of TLS's server name indication, `*.` in front stands for any labels; empty = any, also without TLS. */
   readonly sniHosts: readonly string[]
-  readonly destinations: Networks
+  /** Of the address that was asked for; empty = any. */
+  readonly destinations: readonly Cidr[]
   readonly source: SourceMatch | undefined
 }

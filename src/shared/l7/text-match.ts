@@ -1,5 +1,3 @@
-import type { Cidr } from '#shared/net'
-
 /**
  * How one text is compared. `regex` is RE2, must match the whole text, and was compiled once before it was sent;
  * `presence` holds for every text that is not empty.
@@ -33,9 +31,6 @@ export interface SourceMatch {
   /** Labels of the workload at the peer's address, as `WorkloadLabels` tells them. */
   readonly labels: Readonly<Record<string, string>>
 }
-
-/** A network of addresses, or its opposite. */
-export type Networks = readonly Cidr[]
 
 /** A service by its key in the Address family. */
 export interface ServiceName {
