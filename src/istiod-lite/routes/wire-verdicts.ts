@@ -63,7 +63,11 @@ export function wireVerdicts(parts: RouteParts, wired: WiredFacts, objectsFor: O
         const parents = route.spec.parentRefs.flatMap((ref): ParentVerdict[] => {
           const attachment = attach(ref, route, fetch)
           if (attachment === undefined) return []
-          const { findings, rules } = findingsOf(route, ref.port ?? 1, wired.factsFor(route.metadata.namespace, fetch))
+          const { findings, rules } = findingsOf(
+            route,
+            ref.port ?? ANY_PORT,
+            wired.factsFor(route.metadata.namespace, fetch),
+          )
           return [{ ref, conditions: parentConditions(attachment, findings, rules) }]
         })
         if (parents.length === 0) return []
@@ -80,6 +84,9 @@ export function wireVerdicts(parts: RouteParts, wired: WiredFacts, objectsFor: O
     ofObjects: join(graph, 'verdicts on objects', wireObjectVerdicts(parts, wired, objectsFor)),
   }
 }
+
+/** Findings do not depend on the port that was asked for; only where a redirect goes does. */
+const ANY_PORT = 80
 
 function findingsOf(route: Route, port: number, facts: VirtualServiceFacts) {
   const findings: Finding[] = [...notesOf(route.spec.notes)]

@@ -30,7 +30,7 @@ export interface RetryPolicy {
   readonly perTryTimeoutMs: number | undefined
   /** Waits between attempts grow from `baseMs` to `longestMs`, with jitter. */
   readonly backoff: { readonly baseMs: number; readonly longestMs: number }
-  /** Rather another endpoint than one that has failed. */
+  /** Rather another endpoint than one that has failed; where a hash chooses, that choice stays (d.4 "retries"). */
   readonly avoidsPreviousHosts: boolean
   /** Endpoints of other localities, too, from the first retry on. */
   readonly usesRemoteLocalities: boolean
