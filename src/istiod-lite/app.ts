@@ -1,14 +1,15 @@
-import { AdminServer, metricsRoutes, only, textRoute } from '#shared/admin'
+import { AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
-import type { ObjectSource } from '#shared/k8s'
+import type { KindReader, ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
 import { type CallFacts, certificateHandler, type RpcServer, startRpcServer } from '#shared/xds'
 import { debugRoutes } from './admin/index.ts'
+import { AdmissionServer } from './admission/index.ts'
 import {
   type Authority,
   certificateIssuer,
@@ -21,12 +22,14 @@ import {
   type TokenAuthenticator,
   TokenReviewer,
 } from './ca/index.ts'
-import { Graph } from './collections/index.ts'
+import { ClusterWriters } from './cluster-writers.ts'
+import { Graph, join } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
-import { PushServer } from './push/index.ts'
-import { collectObjects, openObjects, RootConfigMaps } from './sources/index.ts'
+import { kindName, meshTypes, PushServer, RevisionJournal, waypointTypes } from './push/index.ts'
+import { type WaypointConfiguration, wireWaypointConfiguration } from './routes/index.ts'
+import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
 
 export interface IstiodParts {
   readonly clock: Clock
@@ -35,12 +38,24 @@ export interface IstiodParts {
   readonly control: MainControl
 }
 
+/** What is derived from the objects: for tunnels, and for waypoints. */
+interface Derived {
+  readonly mesh: Mesh
+  readonly told: WaypointConfiguration
+}
+
 /** The running control plane. */
 export interface Istiod extends RunningProgram {
   /** Clients are being served; rejects when that could not begin. */
   readonly serving: Promise<void>
   /** Ports in use; `grpc` is 0 until clients are served. */
-  readonly ports: { readonly grpc: number; readonly http: number; readonly monitoring: number }
+  readonly ports: {
+    readonly grpc: number
+    readonly http: number
+    readonly monitoring: number
+    /** 0 unless the API server asks us. */
+    readonly webhook: number
+  }
 }
 
 /** @throws MeshError `CONFIG_INVALID`: files of the CA, the key set of tokens, or a port that cannot be used */
@@ -56,9 +71,12 @@ class IstiodProgram implements Istiod {
   readonly #clock: Clock
   readonly #metrics: Metrics
   readonly #control: MainControl
+  readonly #log: Log
   readonly #logger: (scope: string) => Logger
   readonly #readiness = new Readiness()
   readonly #graph: Graph
+  readonly #journal = new RevisionJournal()
+  readonly #profiles: Profiles
   readonly #served = Promise.withResolvers<void>()
   /** In the order in which they are closed. */
   readonly #closers: Closer[] = []
@@ -66,13 +84,17 @@ class IstiodProgram implements Istiod {
   #rpc: RpcServer | undefined
   #http: AdminServer | undefined
   #monitoring: AdminServer | undefined
+  #admission: AdmissionServer | undefined
+  #writers: ClusterWriters | undefined
   #isClosed = false
 
   constructor(config: IstiodConfig, { clock, log, metrics, control }: IstiodParts) {
     this.#config = config
     this.#clock = clock
+    this.#profiles = new Profiles(clock)
     this.#metrics = metrics
     this.#control = control
+    this.#log = log
     this.#logger = (scope) => log.logger(scope)
     this.serving = this.#served.promise
     this.serving.catch(() => {}) // told to `control`
@@ -94,6 +116,7 @@ class IstiodProgram implements Istiod {
       grpc: this.#rpc?.port ?? 0,
       http: this.#http?.port ?? 0,
       monitoring: this.#monitoring?.port ?? 0,
+      webhook: this.#admission?.port ?? 0,
     }
   }
 
@@ -105,31 +128,48 @@ class IstiodProgram implements Istiod {
 
     const authority = openAuthority(config, this.#clock)
     const logger = this.#logger('objects')
-    const { objects, client } = await openObjects(originOf(config), { clock: this.#clock, logger })
+    const { objects, client } = await openObjects(originOf(config), {
+      clock: this.#clock,
+      logger,
+      onRevision: (reader, revision) => this.#seen(reader, revision),
+    })
     if (client !== undefined) this.#closers.push(client)
     this.#closers.unshift(objects)
     const authenticator = await this.#authenticator(client)
-    const sources = collectObjects(this.#graph, objects)
+    const sources = collectObjects(this.#graph, objects, config)
     const captureSign = client === undefined ? 'labels' : 'annotation'
-    const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
+    const settings = { ...config, captureSign } as const
+    const wired = wireMesh(this.#graph, sources.collections, settings)
     this.#closers.unshift(sources)
+    const told = wireWaypointConfiguration(this.#graph, sources.collections, wired, settings)
+    const conditions = join(this.#graph, 'all conditions', [wired.conditions, told.verdicts.ofObjects])
+    const mesh: Mesh = { ...wired, conditions }
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
-    await this.#startHttp(objects, mesh)
+    await this.#startHttp(objects, sources.collections, mesh)
     if (client !== undefined) this.#writeRoots(objects, client, authority)
-    void this.#serveWhenSynced(objects, mesh, authority, authenticator)
+    const origin = originOf(config)
+    if (origin.kind !== 'folder') {
+      const parts = { clock: this.#clock, log: this.#log, metrics: this.#metrics }
+      this.#writers = await ClusterWriters.open(config, { ...parts, origin, rootsPem: () => authority.rootPem })
+    }
+    void this.#serveWhenSynced(objects, { mesh, told }, authority, authenticator)
   }
 
   async drain({ deadlineMs }: DrainOrder): Promise<void> {
     this.#readiness.add('draining')
+    // The next one writes while we still answer those who are connected.
+    await this.#writers?.close()
     await this.#push?.close()
     await this.#rpc?.drain(deadlineMs)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
+    await this.#writers?.close()
+    await this.#profiles.close()
     await this.#push?.close()
-    await Promise.all([this.#rpc?.close(), this.#http?.close(), this.#monitoring?.close()])
+    await Promise.all([this.#rpc?.close(), this.#admission?.close(), this.#http?.close(), this.#monitoring?.close()])
     for (const closer of this.#closers.splice(0)) await closer.close()
   }
 
@@ -146,6 +186,12 @@ class IstiodProgram implements Istiod {
     return new TokenReviewer({ client, audience, clock })
   }
 
+  /** After the change itself, which its subscribers have been told of; what it changes is settled first. */
+  #seen(reader: KindReader, revision: string): void {
+    if (this.#journal.isSettled) queueMicrotask(() => this.#push?.settle())
+    this.#journal.seen(kindName(reader.kind, reader.apiVersions[0]), revision)
+  }
+
   #writeRoots(objects: ObjectSource, client: KubeClient, { rootPem }: Authority): void {
     const roots = new RootConfigMaps({ objects, client, rootPem, clock: this.#clock, logger: this.#logger('roots') })
     this.#closers.unshift(roots)
@@ -157,7 +203,7 @@ class IstiodProgram implements Istiod {
   /** Nobody is answered from a state that is not whole: what is missing in it would be taken for deleted. */
   async #serveWhenSynced(
     objects: ObjectSource,
-    mesh: Mesh,
+    { mesh, told }: Derived,
     authority: Authority,
     authenticator: TokenAuthenticator,
   ): Promise<void> {
@@ -166,20 +212,27 @@ class IstiodProgram implements Istiod {
       if (this.#isClosed) return
       this.#graph.settle()
       this.#readiness.done('objects')
-      await this.#startGrpc(mesh, authority, authenticator)
+      await this.#startGrpc({ mesh, told }, authority, authenticator)
       this.#readiness.done('grpc')
+      if (this.#writers !== undefined) {
+        await this.#startAdmission(mesh, authority)
+        this.#writers.start(mesh, told)
+      }
       this.#served.resolve()
-      const { grpc, http, monitoring } = this.ports
-      this.#logger('app').info('serving', { grpc, http, monitoring, workloads: mesh.workloads.size })
+      this.#logger('app').info('serving', { ...this.ports, workloads: mesh.workloads.size })
     } catch (error) {
       this.#served.reject(error)
       this.#control.stop({ reason: reasonOf(error), exitCode: 1 })
     }
   }
 
-  async #startGrpc(mesh: Mesh, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
+  async #startGrpc({ mesh, told }: Derived, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
     const config = this.#config
-    const push = new PushServer(this.#graph, mesh, {
+    const push = new PushServer({
+      types: [...meshTypes(this.#graph, mesh), ...waypointTypes(this.#graph, told)],
+      graph: this.#graph,
+      journal: this.#journal,
+      streamsPerSecond: config.streamsPerSecond,
       debounce: { quietMs: config.debounceQuietMs, longestMs: config.debounceLongestMs },
       authenticate: (call) => this.#principalOf(call, authenticator),
       clock: this.#clock,
@@ -217,14 +270,31 @@ class IstiodProgram implements Istiod {
     if (this.#isClosed) await this.close()
   }
 
+  async #startAdmission(mesh: Mesh, authority: Authority): Promise<void> {
+    const { admission: mode, webhookPort: port, isIpv6Enabled } = this.#config
+    if (mode === 'off') return
+    const names = servingNames(this.#config)
+    const keyPair = servingCertificate(authority, names, this.#clock.nowMs())
+    const host = isIpv6Enabled ? '::' : '0.0.0.0'
+    const settings = { host, port, keyPair, mode, explain: mesh.explain }
+    const logger = this.#logger('admission')
+    const server = await listening('AMBIT_WEBHOOK_PORT', () =>
+      AdmissionServer.listen({ ...settings, logger, metrics: this.#metrics }),
+    )
+    this.#admission = server
+    this.#closers.push(keepServing(authority, names, this.#clock, (pair) => server.renew(pair)))
+    // Whoever closed meanwhile did not see what has just been opened.
+    if (this.#isClosed) await this.close()
+  }
+
   async #principalOf(call: CallFacts, authenticator: TokenAuthenticator): Promise<string | undefined> {
     if (!this.#config.isXdsAuthRequired && call.token === undefined) return undefined
     const { namespace, serviceAccount } = await authenticator.authenticate(call.token)
     return `${namespace}/${serviceAccount}`
   }
 
-  async #startHttp(objects: ObjectSource, mesh: Mesh): Promise<void> {
-    const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled } = this.#config
+  async #startHttp(objects: ObjectSource, collections: ObjectCollections, mesh: Mesh): Promise<void> {
+    const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled, isUnsafeAdminEnabled } = this.#config
     const log = this.#logger('admin')
     this.#http = await listening('AMBIT_HTTP_PORT', () =>
       AdminServer.listen({
@@ -239,7 +309,9 @@ class IstiodProgram implements Istiod {
     const dumps = debugRoutes({
       graph: this.#graph,
       mesh,
-      clients: () => this.#push?.clients() ?? [],
+      push: () => this.#push,
+      objects: Object.entries(collections),
+      unsafe: isUnsafeAdminEnabled ? { profiles: this.#profiles } : undefined,
       objectProblems: () => objects.problems,
       config: this.#config,
     })
@@ -274,7 +346,7 @@ function versionRoute(): Parameters<typeof AdminServer.listen>[0]['routes'] {
   return { '/version': route, '//version': route }
 }
 
-async function listening(name: string, listen: () => Promise<AdminServer>): Promise<AdminServer> {
+async function listening<T>(name: string, listen: () => Promise<T>): Promise<T> {
   try {
     return await listen()
   } catch (cause) {

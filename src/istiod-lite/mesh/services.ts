@@ -1,12 +1,14 @@
-import type { Service as KubeService, ServicePort as KubeServicePort, Namespace } from '#shared/k8s'
+import type { Service as KubeService, ServicePort as KubeServicePort, Namespace, ObjectMeta } from '#shared/k8s'
 import type { AppProtocol, LoadBalancer, LoadBalancingScope, NetworkAddress, Service, ServicePort } from '#shared/model'
 import { parseIp } from '#shared/net'
 import { type MeshSettings, serviceHostname } from './settings.ts'
+import type { WaypointBinding } from './waypoint-binding.ts'
 
 export interface ServiceFacts {
   readonly settings: MeshSettings
   readonly network: string
   readonly namespace: Namespace | undefined
+  readonly binding: WaypointBinding
 }
 
 const GRPC_WEB = 'grpc-web'
@@ -31,13 +33,13 @@ export function meshService(service: KubeService, facts: ServiceFacts): Service 
     cidrVips: [],
     ports: spec.ports.map(meshPort),
     subjectAltNames: [],
-    waypoint: undefined,
-    weightedWaypoints: [],
+    waypoint: facts.binding.waypoint,
+    weightedWaypoints: facts.binding.weightedWaypoints,
     loadBalancer: loadBalancerOf(service, facts.namespace),
     ipFamilies: ipFamiliesOf(spec.ipFamilies),
     // A Kubernetes service always beats other sources of its host name (b.3).
     canonical: true,
-    ingressUseWaypoint: false,
+    ingressUseWaypoint: facts.binding.ingressUseWaypoint,
     visibility: 'Public',
   }
 }
@@ -67,6 +69,11 @@ const PROTOCOLS: ReadonlyMap<string, AppProtocol | undefined> = new Map<string, 
 /** The server speaks first: mail, DNS, MySQL, MongoDB. */
 const SERVER_FIRST_PORTS = new Set([25, 53, 3306, 27_017])
 
+/** The protocol of a ServiceEntry's port: a whole word, in any case. */
+export function appProtocolOfWord(word: string): AppProtocol | undefined {
+  return PROTOCOLS.get(word.toLowerCase())
+}
+
 /** `appProtocol` beats the port's name; of either the part before the first `-` counts. */
 function appProtocolOf(port: KubeServicePort): AppProtocol | undefined {
   if (port.protocol !== 'TCP') return undefined
@@ -85,9 +92,20 @@ function loadBalancerOf(service: KubeService, namespace: Namespace | undefined):
   if (service.spec.internalTrafficPolicy === 'Local') {
     return { mode: 'Strict', routingPreferences: ['Node'], healthPolicy }
   }
-  const routingPreferences = PREFERENCES[trafficDistribution(service, namespace)]
-  if (routingPreferences.length > 0) return { mode: 'Failover', routingPreferences, healthPolicy }
-  return healthPolicy === 'AllowAll' ? { mode: 'Standard', routingPreferences, healthPolicy } : undefined
+  const near = preferNear(service.spec.trafficDistribution, service.metadata, namespace)
+  if (near !== undefined) return { ...near, healthPolicy }
+  return healthPolicy === 'AllowAll' ? { mode: 'Standard', routingPreferences: [], healthPolicy } : undefined
+}
+
+/** How endpoints that are near are preferred, if they are. */
+export function preferNear(
+  specified: string,
+  meta: Pick<ObjectMeta, 'annotations'>,
+  namespace: Namespace | undefined,
+): LoadBalancer | undefined {
+  const routingPreferences = PREFERENCES[trafficDistribution(specified, meta, namespace)]
+  if (routingPreferences.length === 0) return undefined
+  return { mode: 'Failover', routingPreferences, healthPolicy: 'OnlyHealthy' }
 }
 
 type TrafficDistribution = 'any' | 'zone' | 'node'
@@ -104,11 +122,32 @@ const DISTRIBUTIONS: ReadonlyMap<string, TrafficDistribution> = new Map([
 ])
 
 /** The spec, then the service's annotation, then the namespace's; an annotation with another word means any. */
-function trafficDistribution(service: KubeService, namespace: Namespace | undefined): TrafficDistribution {
-  const specified = DISTRIBUTIONS.get(service.spec.trafficDistribution)
-  if (specified !== undefined) return specified
-  const annotated =
-    service.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? namespace?.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? ''
-  const known = [...DISTRIBUTIONS.keys()].find((word) => word.toLowerCase() === annotated.toLowerCase())
-  return DISTRIBUTIONS.get(known ?? '') ?? 'any'
+function trafficDistribution(
+  specified: string,
+  { annotations }: Pick<ObjectMeta, 'annotations'>,
+  namespace: Namespace | undefined,
+): TrafficDistribution {
+  const known = DISTRIBUTIONS.get(specified)
+  if (known !== undefined) return known
+  const annotated = annotations[TRAFFIC_DISTRIBUTION] ?? namespace?.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? ''
+  return DISTRIBUTIONS.get(distributionWord(annotated) ?? '') ?? 'any'
+}
+
+/** Annotations are taken in any case. */
+function distributionWord(annotated: string): string | undefined {
+  return [...DISTRIBUTIONS.keys()].find((word) => word.toLowerCase() === annotated.toLowerCase())
+}
+
+/** What is said of traffic distribution in words that mean nothing. */
+export function distributionProblems(
+  specified: string,
+  { annotations }: Pick<ObjectMeta, 'annotations'>,
+): readonly string[] {
+  const problems: string[] = []
+  if (specified !== '' && !DISTRIBUTIONS.has(specified))
+    problems.push(`spec.trafficDistribution ${specified} is not known and has no effect`)
+  const annotated = annotations[TRAFFIC_DISTRIBUTION]
+  if (annotated !== undefined && annotated.toLowerCase() !== 'any' && distributionWord(annotated) === undefined)
+    problems.push(`annotation ${TRAFFIC_DISTRIBUTION}: ${annotated} is not known and means Any`)
+  return problems
 }

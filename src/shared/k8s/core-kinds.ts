@@ -17,7 +17,7 @@ import {
 } from '#shared/document'
 import type { ConfigMap, EndpointSlice, Pod, PodStatus, Service, ServicePort, ServiceSpec } from './types.ts'
 
-const MAX_PORT = 65_535
+export const MAX_PORT = 65_535
 
 /** What a kind has besides `metadata`; the rest of the document comes in whole. */
 export type KindBody<T> = (document: Readonly<Record<string, unknown>>, report: Report) => T

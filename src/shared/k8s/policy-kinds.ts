@@ -24,9 +24,10 @@ import {
   type PolicyRule,
   type PolicySource,
   SOURCE_FIELDS,
+  type TargetRef,
 } from './types.ts'
 
-const selector: Shape<LabelSelector | undefined> = optional(record({ matchLabels: textMap }, 'closed'))
+export const selector: Shape<LabelSelector | undefined> = optional(record({ matchLabels: textMap }, 'closed'))
 const mode = oneOf(['UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT'], 'UNSET')
 const mtls: Shape<MtlsMode> = (value, path, report) =>
   value === undefined ? 'UNSET' : record({ mode }, 'closed')(value, path, report).mode
@@ -144,7 +145,10 @@ const rule: Shape<PolicyRule> = (value, path, report) => {
   return { from: from.map((item) => item.source), to: to.map((item) => item.operation), when }
 }
 
-const targetRef = record({ group: text(''), kind: text(), name: text(), namespace: text('') }, 'closed')
+export const targetRef: Shape<TargetRef> = record(
+  { group: text(''), kind: text(), name: text(), namespace: text('') },
+  'closed',
+)
 
 const authorizationPolicy = record(
   {

@@ -1,4 +1,9 @@
 import type { Closer } from '#shared/lifecycle'
+import type { MeshConfig, ServiceEntry, WorkloadEntry } from './entry-types.ts'
+import type { Gateway, GatewayClass, ReferenceGrant } from './gateway-types.ts'
+import type { RateLimitPolicy, RequestAuthentication, Telemetry } from './request-types.ts'
+import type { GRPCRoute, HTTPRoute, TCPRoute, TLSRoute } from './route-types.ts'
+import type { DestinationRule, VirtualService } from './traffic-types.ts'
 
 /** The part of a Kubernetes object that every kind has; kinds of this room narrow it. */
 export interface KubeObject {
@@ -70,7 +75,22 @@ export interface ObjectsByKind {
   readonly EndpointSlice: EndpointSlice
   readonly PeerAuthentication: PeerAuthentication
   readonly AuthorizationPolicy: AuthorizationPolicy
+  readonly ServiceEntry: ServiceEntry
+  readonly WorkloadEntry: WorkloadEntry
+  readonly MeshConfig: MeshConfig
   readonly ConfigMap: ConfigMap
+  readonly GatewayClass: GatewayClass
+  readonly Gateway: Gateway
+  readonly ReferenceGrant: ReferenceGrant
+  readonly HTTPRoute: HTTPRoute
+  readonly GRPCRoute: GRPCRoute
+  readonly TCPRoute: TCPRoute
+  readonly TLSRoute: TLSRoute
+  readonly VirtualService: VirtualService
+  readonly DestinationRule: DestinationRule
+  readonly RequestAuthentication: RequestAuthentication
+  readonly Telemetry: Telemetry
+  readonly RateLimit: RateLimitPolicy
 }
 
 export interface Namespace extends KubeObject {

@@ -49,8 +49,29 @@ export function schema(): Schema {
 }
 
 function load(): Schema {
+  const { codec, shape } = loadMessages(FILES)
+  return {
+    addressShape: shape('istio.workload.Address'),
+    authorizationShape: shape('istio.security.Authorization'),
+    deltaRequest: codec('envoy.service.discovery.v3.DeltaDiscoveryRequest'),
+    deltaResponse: codec('envoy.service.discovery.v3.DeltaDiscoveryResponse'),
+    address: codec('istio.workload.Address'),
+    authorization: codec('istio.security.Authorization'),
+    certificateRequest: codec('istio.v1.auth.IstioCertificateRequest'),
+    certificateReply: codec('istio.v1.auth.IstioCertificateResponse'),
+  }
+}
+
+/** Messages of some .proto files, by their full names. */
+export interface Messages {
+  codec<T>(name: string): MessageCodec<T>
+  shape(name: string): MessageShape
+}
+
+/** Reads files of `proto/`. */
+export function loadMessages(files: string[]): Messages {
   const folder = fileURLToPath(new URL('./proto/', import.meta.url))
-  const definitions = loadSync(FILES, {
+  const definitions = loadSync(files, {
     includeDirs: [folder],
     longs: Number,
     defaults: true,
@@ -59,7 +80,7 @@ function load(): Schema {
     oneofs: true,
   })
   const codec = <T>(name: string): MessageCodec<T> => {
-    // The library's types cannot know which of its union a name stands for; every name below is a message.
+    // The library's types cannot know which of its union a name stands for; every name that is asked for is a message.
     const message = definitions[name] as unknown as MessageTypeDefinition<object, object>
     return {
       encode: (record) => message.serialize(record as object),
@@ -75,14 +96,5 @@ function load(): Schema {
   const descriptor = (name: string): Descriptor | undefined =>
     // As above: what has such a name is a message, and its type a descriptor.
     definitions[name]?.type as unknown as Descriptor | undefined
-  return {
-    addressShape: shapeOf('istio.workload.Address', descriptor),
-    authorizationShape: shapeOf('istio.security.Authorization', descriptor),
-    deltaRequest: codec('envoy.service.discovery.v3.DeltaDiscoveryRequest'),
-    deltaResponse: codec('envoy.service.discovery.v3.DeltaDiscoveryResponse'),
-    address: codec('istio.workload.Address'),
-    authorization: codec('istio.security.Authorization'),
-    certificateRequest: codec('istio.v1.auth.IstioCertificateRequest'),
-    certificateReply: codec('istio.v1.auth.IstioCertificateResponse'),
-  }
+  return { codec, shape: (name) => shapeOf(name, descriptor) }
 }

@@ -81,6 +81,54 @@ describe('the control plane of a cluster', () => {
     return client.createCertificate({ csrPem: createCsr(web).csrPem, impersonatedId, validitySeconds: 0 }, 5_000)
   }
 
+  it('writes what becomes of routes and rules into their status', async () => {
+    const routes = '/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes'
+    const virtualServices = '/apis/networking.istio.io/v1/namespaces/shop/virtualservices'
+    const ref = { group: '', kind: 'Service', name: 'cart' }
+    await create('/api/v1/namespaces/shop/services', { metadata: { name: 'cart' }, spec: { ports: [{ port: 80 }] } })
+    await create(routes, {
+      metadata: { name: 'items' },
+      spec: { parentRefs: [ref], rules: [{ backendRefs: [{ name: 'gone', port: 80 }] }] },
+    })
+    await create(virtualServices, {
+      metadata: { name: 'lost' },
+      spec: { http: [{ route: [{ destination: { host: 'cart' } }] }] },
+    })
+    await start()
+    await expect
+      .poll(async () => (await kube.get(`${routes}/items`)).json.status, { timeout: 10_000 })
+      .toMatchObject({
+        parents: [
+          {
+            parentRef: ref,
+            controllerName: 'ambit.dev/mesh-controller',
+            conditions: [
+              { type: 'Accepted', status: 'True', message: expect.stringContaining('it has no effect yet') },
+              { type: 'ResolvedRefs', status: 'False', reason: 'BackendNotFound' },
+            ],
+          },
+        ],
+      })
+    await expect
+      .poll(async () => (await kube.get(`${virtualServices}/lost`)).json.status, { timeout: 10_000 })
+      .toMatchObject({
+        conditions: [
+          {
+            type: 'ambit.dev/AppliedAsWritten',
+            status: 'False',
+            message: expect.stringMatching(/^spec\.hosts: is missing/),
+          },
+        ],
+      })
+
+    await patch(`${routes}/items`, { spec: { rules: [{ backendRefs: [{ name: 'cart', port: 80 }] }] } })
+    await expect
+      .poll(async () => (await kube.get(`${routes}/items`)).json.status?.parents?.[0]?.conditions?.[1], {
+        timeout: 10_000,
+      })
+      .toMatchObject({ type: 'ResolvedRefs', status: 'True' })
+  })
+
   it('tells tunnels of pods and policies as the API changes', async () => {
     await start()
     const mirror = await connect()
