@@ -2,8 +2,8 @@ import { AdminServer, metricsRoutes, only, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
-import type { ObjectSource } from '#shared/k8s'
-import type { KubeClient } from '#shared/kube-client'
+import type { ObjectProblem, ObjectSource } from '#shared/k8s'
+import { type KubeClient, watchApi } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
@@ -23,10 +23,17 @@ import {
 } from './ca/index.ts'
 import { Graph } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
+import {
+  collectParameters,
+  type Leadership,
+  MADE_KINDS,
+  WaypointDeployments,
+  wireDeployments,
+} from './deployments/index.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
 import { PushServer } from './push/index.ts'
-import { collectObjects, openObjects, RootConfigMaps } from './sources/index.ts'
+import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
 
 export interface IstiodParts {
   readonly clock: Clock
@@ -115,7 +122,8 @@ class IstiodProgram implements Istiod {
     this.#closers.unshift(sources)
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
-    await this.#startHttp(objects, mesh)
+    const made = client === undefined ? undefined : this.#deployWaypoints(objects, sources.collections, mesh, client)
+    await this.#startHttp(mesh, () => [...objects.problems, ...(made?.problems ?? [])])
     if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
@@ -152,6 +160,36 @@ class IstiodProgram implements Istiod {
     void objects.synced.then(() => {
       if (!this.#isClosed) roots.start()
     })
+  }
+
+  /** @returns the objects that only this needs: that they cannot be followed holds up nobody else */
+  #deployWaypoints(
+    objects: ObjectSource,
+    collections: ObjectCollections,
+    mesh: Mesh,
+    client: KubeClient,
+  ): ObjectSource {
+    const logger = this.#logger('deployments')
+    const clock = this.#clock
+    const made = watchApi(client, MADE_KINDS, { clock, logger })
+    const { maps, end } = collectParameters(this.#graph, made)
+    const wired = wireDeployments(this.#graph, collections, maps, mesh.network, this.#config)
+    const sources = { mesh: objects, made }
+    const { gatewayClasses } = collections
+    const deployments = new WaypointDeployments({
+      wired,
+      gatewayClasses,
+      sources,
+      client,
+      leadership: ALONE,
+      clock,
+      logger,
+    })
+    this.#closers.unshift(deployments, { close: async () => end() }, made)
+    void Promise.all([objects.synced, made.synced]).then(() => {
+      if (!this.#isClosed) deployments.start()
+    })
+    return made
   }
 
   /** Nobody is answered from a state that is not whole: what is missing in it would be taken for deleted. */
@@ -223,7 +261,7 @@ class IstiodProgram implements Istiod {
     return `${namespace}/${serviceAccount}`
   }
 
-  async #startHttp(objects: ObjectSource, mesh: Mesh): Promise<void> {
+  async #startHttp(mesh: Mesh, objectProblems: () => readonly ObjectProblem[]): Promise<void> {
     const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled } = this.#config
     const log = this.#logger('admin')
     this.#http = await listening('AMBIT_HTTP_PORT', () =>
@@ -240,7 +278,7 @@ class IstiodProgram implements Istiod {
       graph: this.#graph,
       mesh,
       clients: () => this.#push?.clients() ?? [],
-      objectProblems: () => objects.problems,
+      objectProblems,
       config: this.#config,
     })
     this.#monitoring = await listening('AMBIT_MONITORING_PORT', () =>
@@ -254,6 +292,16 @@ class IstiodProgram implements Istiod {
       }),
     )
   }
+}
+
+/** Of control planes beside each other each writes: what they write is the same. */
+const ALONE: Leadership = {
+  isLeader: true,
+  perform: (write) => write(),
+  subscribe: (listener) => {
+    listener(true)
+    return () => {}
+  },
 }
 
 /** istiod's own path; 503 while something is missing, so that nobody is sent here. */

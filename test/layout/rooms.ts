@@ -58,6 +58,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     mesh: ['collections', 'sources'],
     push: ['collections', 'mesh'],
     ca: ['mesh'],
+    deployments: ['collections', 'sources', 'mesh'],
     admin: ['collections', 'mesh', 'push', 'ca'],
   },
   local: {

@@ -1,6 +1,14 @@
 import type { Pod } from '#shared/k8s'
 import type { Authorization, Service, Workload } from '#shared/model'
-import { type Collection, type Graph, type Index, indexBy, join, singleton } from '../collections/index.ts'
+import {
+  type Collection,
+  type Graph,
+  type Index,
+  indexBy,
+  join,
+  type Singleton,
+  singleton,
+} from '../collections/index.ts'
 import type { ObjectCollections } from '../sources/index.ts'
 import type { ObjectCondition } from './conditions.ts'
 import { NETWORK_LABEL } from './network-gateways.ts'
@@ -22,6 +30,8 @@ export interface Mesh {
   readonly authorizations: Collection<Authorization>
   /** What authors of objects are to be told, by `<kind> <namespace>/<name>`. */
   readonly conditions: Collection<ObjectCondition>
+  /** Of this cluster; empty = none. */
+  readonly network: Singleton<string>
   /** Gateways that are ready as waypoints, by `<namespace>/<name>`. */
   readonly waypoints: Collection<Waypoint>
   /** What asks for a waypoint, and what it gets, by `<kind> <namespace>/<name>`. */
@@ -54,6 +64,7 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
     services,
     authorizations: policies.authorizations,
     conditions: join(graph, 'conditions', [policies.conditions, ofWaypoints.conditions]),
+    network,
     waypoints: ofWaypoints.waypoints,
     waypointBindings: ofWaypoints.bindings,
     pods: objects.pods,
