@@ -58,7 +58,9 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     mesh: ['collections', 'sources'],
     push: ['collections', 'mesh'],
     ca: ['mesh'],
-    deployments: ['collections', 'sources', 'mesh'],
+    leadership: [],
+    status: ['leadership'],
+    deployments: ['collections', 'sources', 'mesh', 'leadership', 'status'],
     admin: ['collections', 'mesh', 'push', 'ca'],
   },
   local: {

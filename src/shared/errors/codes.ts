@@ -54,6 +54,7 @@ export const codes = {
 
   KUBE_API_UNREACHABLE: { side: 'upstream', retry: 'unsent', status: 503, flag: '-' },
   KUBE_API_REFUSED: { side: 'upstream', retry: 'never', status: 502, flag: '-' },
+  NOT_LEADER: { side: 'local', retry: 'unsent', status: 503, flag: '-' },
   STORE_FAILED: { side: 'local', retry: 'never', status: 503, flag: '-' },
   STREAM_PROTOCOL_INVALID: { side: 'downstream', retry: 'never', status: 400, flag: '-' },
   API_REQUEST_REFUSED: { side: 'downstream', retry: 'never', status: 400, flag: '-' },

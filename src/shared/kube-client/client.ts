@@ -85,9 +85,9 @@ export class ApiClient implements KubeClient {
     resource: ApiResource,
     id: ApiObjectId,
     patch: ApiDocument,
-    { subresource }: PatchOptions = {},
+    { subresource, fieldManager }: PatchOptions = {},
   ): Promise<ApiDocument> {
-    const path = withQuery(objectPath(resource, id, subresource), { fieldValidation: 'Strict' })
+    const path = withQuery(objectPath(resource, id, subresource), { fieldManager, fieldValidation: 'Strict' })
     const body = { contentType: MERGE_TYPE, value: patch }
     return object(await this.#transport.json({ method: 'PATCH', path, body }))
   }

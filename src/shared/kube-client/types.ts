@@ -37,6 +37,8 @@ export interface ListOptions {
 export interface PatchOptions {
   /** `status`, `scale`; undefined: the object itself. */
   readonly subresource?: string
+  /** Who owns the fields that are written; undefined: the server takes it from the program's name. */
+  readonly fieldManager?: string
 }
 
 export interface ApplyOptions {
@@ -61,7 +63,10 @@ export interface KubeClient extends Closer {
   /** All of them, asked for in pages; not one state when objects change meanwhile for longer than the server remembers. */
   list(resource: ApiResource, options?: ListOptions): Promise<readonly ApiDocument[]>
   create(resource: ApiResource, namespace: string, document: ApiDocument): Promise<ApiDocument>
-  /** RFC 7386; `metadata.uid` in it makes it fail with 409 or 422 for another object of that name. */
+  /**
+   * RFC 7386; `metadata.uid` in it makes it fail with 409 or 422 for another object of that name, and
+   * `metadata.resourceVersion` with 409 when the object has changed since.
+   */
   mergePatch(resource: ApiResource, id: ApiObjectId, patch: ApiDocument, options?: PatchOptions): Promise<ApiDocument>
   /** Server-side apply: creates, or sets exactly the fields that `document` has. */
   apply(resource: ApiResource, document: ApiDocument, options: ApplyOptions): Promise<ApiDocument>
