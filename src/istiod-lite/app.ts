@@ -1,9 +1,10 @@
+import { hostname } from 'node:os'
 import { AdminServer, metricsRoutes, only, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { ObjectProblem, ObjectSource } from '#shared/k8s'
-import { type KubeClient, watchApi } from '#shared/kube-client'
+import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
@@ -23,17 +24,13 @@ import {
 } from './ca/index.ts'
 import { Graph } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
-import {
-  collectParameters,
-  type Leadership,
-  MADE_KINDS,
-  WaypointDeployments,
-  wireDeployments,
-} from './deployments/index.ts'
+import { type Deployments, GATEWAY_TOPIC, openDeployments } from './deployments/index.ts'
+import type { Leadership } from './leadership/index.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
 import { PushServer } from './push/index.ts'
 import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
+import { EventRecorder, StatusWriter } from './status/index.ts'
 
 export interface IstiodParts {
   readonly clock: Clock
@@ -122,8 +119,9 @@ class IstiodProgram implements Istiod {
     this.#closers.unshift(sources)
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
-    const made = client === undefined ? undefined : this.#deployWaypoints(objects, sources.collections, mesh, client)
-    await this.#startHttp(mesh, () => [...objects.problems, ...(made?.problems ?? [])])
+    const deployments =
+      client === undefined ? undefined : this.#deployWaypoints(objects, sources.collections, mesh, client)
+    await this.#startHttp(mesh, () => [...objects.problems, ...(deployments?.problems ?? [])])
     if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
@@ -162,34 +160,31 @@ class IstiodProgram implements Istiod {
     })
   }
 
-  /** @returns the objects that only this needs: that they cannot be followed holds up nobody else */
   #deployWaypoints(
     objects: ObjectSource,
     collections: ObjectCollections,
-    mesh: Mesh,
+    { network }: Mesh,
     client: KubeClient,
-  ): ObjectSource {
-    const logger = this.#logger('deployments')
-    const clock = this.#clock
-    const made = watchApi(client, MADE_KINDS, { clock, logger })
-    const { maps, end } = collectParameters(this.#graph, made)
-    const wired = wireDeployments(this.#graph, collections, maps, mesh.network, this.#config)
-    const sources = { mesh: objects, made }
-    const { gatewayClasses } = collections
-    const deployments = new WaypointDeployments({
-      wired,
-      gatewayClasses,
-      sources,
-      client,
-      leadership: ALONE,
-      clock,
-      logger,
+  ): Deployments {
+    const common = { client, leadership: ALONE, clock: this.#clock, metrics: this.#metrics }
+    const logger = this.#logger('status')
+    const events = new EventRecorder({ ...common, instance: hostname(), logger })
+    const writer = new StatusWriter({ ...common, events, logger })
+    const deployments = openDeployments({
+      ...common,
+      graph: this.#graph,
+      objects,
+      collections,
+      network,
+      settings: this.#config,
+      pen: writer.open(GATEWAY_TOPIC),
+      logger: this.#logger('deployments'),
     })
-    this.#closers.unshift(deployments, { close: async () => end() }, made)
-    void Promise.all([objects.synced, made.synced]).then(() => {
-      if (!this.#isClosed) deployments.start()
+    void deployments.started.then(() => {
+      if (!this.#isClosed) writer.start()
     })
-    return made
+    this.#closers.unshift(deployments, writer, events)
+    return deployments
   }
 
   /** Nobody is answered from a state that is not whole: what is missing in it would be taken for deleted. */

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isRecord } from '#shared/document'
 import type { EndpointSlice, Service } from '#shared/k8s'
-import type { ApiDocument } from '#shared/kube-client'
+import { editConditions, type StatedCondition, type StatusEdit } from '../status/index.ts'
 import type { GatewayPlan } from './plan.ts'
 
 /** What a Gateway is told, before it is put beside what its status says already. */
@@ -12,13 +12,6 @@ export interface GatewayStatus {
   readonly addresses: readonly { readonly type: string; readonly value: string }[] | undefined
   readonly conditions: readonly StatedCondition[]
   readonly listeners: readonly { readonly name: string; readonly conditions: readonly StatedCondition[] }[]
-}
-
-export interface StatedCondition {
-  readonly type: string
-  readonly status: 'True' | 'False'
-  readonly reason: string
-  readonly message: string
 }
 
 export interface StatusFacts {
@@ -80,7 +73,8 @@ function judge({ gateway, listeners, decision }: GatewayPlan, facts: StatusFacts
   const accepted = condition('Accepted', true, 'Accepted', 'the Gateway is valid')
   const no = (reason: string, message: string): Judgement => ({
     accepted,
-    programmed: condition('Programmed', false, reason, message),
+    // That pods are not ready yet is no news.
+    programmed: condition('Programmed', false, reason, message, reason === 'AddressNotUsable' ? 'Warning' : 'none'),
     addresses: undefined,
   })
   switch (decision.kind) {
@@ -89,7 +83,7 @@ function judge({ gateway, listeners, decision }: GatewayPlan, facts: StatusFacts
     case 'refused': {
       const { reason, problem } = decision
       const refused = no('Invalid', `${problem}: what has been made for it stays as it is`)
-      return { ...refused, accepted: condition('Accepted', false, reason, problem) }
+      return { ...refused, accepted: condition('Accepted', false, reason, problem, 'Warning') }
     }
     case 'remote': {
       const addresses = gateway.spec.addresses.filter(({ value }) => value !== '')
@@ -116,7 +110,7 @@ function judge({ gateway, listeners, decision }: GatewayPlan, facts: StatusFacts
       const kept = addresses.filter(({ type }) => type === (gateway.metadata.annotations[ADDRESS_TYPE] ?? type))
       if (kept.length === 0) return no('AddressNotUsable', `annotation ${ADDRESS_TYPE} leaves no address`)
       const message = `it is reached at ${kept.map(({ value }) => value).join(', ')}`
-      return { accepted, programmed: condition('Programmed', true, 'Programmed', message), addresses: kept }
+      return { accepted, programmed: condition('Programmed', true, 'Programmed', message, 'Normal'), addresses: kept }
     }
   }
 }
@@ -147,51 +141,41 @@ function judgeService(key: string, ports: readonly number[], facts: StatusFacts)
   return { kind: 'usable', addresses: [...ips, { type: 'Hostname', value: host }] }
 }
 
-function condition(type: string, isTrue: boolean, reason: string, message: string): StatedCondition {
-  return { type, status: isTrue ? 'True' : 'False', reason, message }
+function condition(
+  type: string,
+  isTrue: boolean,
+  reason: string,
+  message: string,
+  event: StatedCondition['event'] = 'none',
+): StatedCondition {
+  return { type, status: isTrue ? 'True' : 'False', reason, message, event }
 }
 
 /**
- * A merge patch of `status`; undefined when it says all of that already. What others have written into it stays, and a
- * condition keeps its time as long as its status.
- *
- * @param now RFC 3339
+ * Puts what a Gateway is told beside what others have written into its status. A route cannot be attached to a waypoint's
+ * listener: the waypoint's routes are those of the services that it serves.
  */
-export function statusPatch(wanted: GatewayStatus, status: ApiDocument, now: string): ApiDocument | undefined {
-  const listed = recordsOf(status.listeners)
-  const next = {
-    ...(wanted.addresses === undefined ? {} : { addresses: wanted.addresses }),
-    conditions: mergeConditions(recordsOf(status.conditions), wanted.conditions, wanted.generation, now),
-    listeners: wanted.listeners.map(({ name, conditions }) => {
+export function editStatus({ addresses, conditions, listeners, generation }: GatewayStatus): StatusEdit {
+  const conditionsEdit = (stated: readonly StatedCondition[]): StatusEdit =>
+    editConditions({
+      ownTypes: new Set(stated.map(({ type }) => type)),
+      stated,
+      observedGeneration: generation,
+    })
+  return (status, now) => {
+    const listed = Array.isArray(status.listeners) ? status.listeners.filter(isRecord) : []
+    const ofListeners = listeners.map(({ name, conditions: stated }) => {
       const before = listed.find((each) => each.name === name)
-      return {
-        name,
-        // Routes of a waypoint belong to services: none can be attached to its listener.
-        attachedRoutes: 0,
-        supportedKinds: [],
-        conditions: mergeConditions(recordsOf(before?.conditions), conditions, wanted.generation, now),
-      }
-    }),
+      const change = conditionsEdit(stated)(before ?? {}, now)
+      const merged = change === undefined ? before?.conditions : change.patch.conditions
+      return { name, attachedRoutes: 0, supportedKinds: [], conditions: merged }
+    })
+    const change = conditionsEdit(conditions)(status, now)
+    const patch = {
+      ...(addresses === undefined || isDeepStrictEqual(status.addresses, addresses) ? {} : { addresses }),
+      ...(isDeepStrictEqual(status.listeners ?? [], ofListeners) ? {} : { listeners: ofListeners }),
+      ...change?.patch,
+    }
+    return Object.keys(patch).length === 0 ? undefined : { patch, events: change?.events ?? [] }
   }
-  const isSame = Object.entries(next).every(([key, value]) => isDeepStrictEqual(status[key], value))
-  return isSame ? undefined : next
-}
-
-export function mergeConditions(
-  current: readonly ApiDocument[],
-  stated: readonly StatedCondition[],
-  observedGeneration: number | undefined,
-  now: string,
-): readonly ApiDocument[] {
-  const others = current.filter(({ type }) => !stated.some((each) => each.type === type))
-  const own = stated.map((each) => {
-    const before = current.find(({ type }) => type === each.type)
-    const lastTransitionTime = before?.status === each.status ? before.lastTransitionTime : now
-    return { ...each, lastTransitionTime, ...(observedGeneration === undefined ? {} : { observedGeneration }) }
-  })
-  return [...own, ...others]
-}
-
-function recordsOf(value: unknown): readonly ApiDocument[] {
-  return Array.isArray(value) ? value.filter(isRecord) : []
 }

@@ -1,4 +1,3 @@
 export type { WaypointSettings } from './objects.ts'
-export { collectParameters, MADE_KINDS } from './sources.ts'
-export { type Leadership, WaypointDeployments, type WaypointDeploymentsParts } from './waypoint-deployments.ts'
-export { type WiredDeployments, wireDeployments } from './wire-deployments.ts'
+export { type Deployments, type DeploymentsParts, openDeployments } from './open-deployments.ts'
+export { GATEWAY_TOPIC } from './waypoint-deployments.ts'

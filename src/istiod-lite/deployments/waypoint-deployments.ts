@@ -6,22 +6,15 @@ import { type ApiObjectId, isStatus, type KubeClient } from '#shared/kube-client
 import { type Closer, Reconciler } from '#shared/lifecycle'
 import type { Logger } from '#shared/telemetry'
 import type { Collection } from '../collections/index.ts'
+import type { Leadership } from '../leadership/index.ts'
+import { editConditions, type StatusPen, type StatusTopic } from '../status/index.ts'
 import { BUILT_IN_CLASSES, classDocument, controllerOf, GATEWAY_CLASS } from './classes.ts'
-import { mergeConditions, statusPatch } from './gateway-status.ts'
+import { editStatus } from './gateway-status.ts'
 import { CONTROLLER_VERSION, type PlannedObject } from './objects.ts'
 import { type OwnedObject, OwnedObjects } from './owned-objects.ts'
 import { type GatewayPlan, VERSION } from './plan.ts'
 import { GATEWAY, MANAGED_LABEL } from './resources.ts'
 import type { WiredDeployments } from './wire-deployments.ts'
-
-/** Who of several control planes writes. */
-export interface Leadership {
-  readonly isLeader: boolean
-  /** Runs one write; rejects without having run it when somebody else leads. */
-  perform<T>(write: () => Promise<T>): Promise<T>
-  /** Told now and at each beginning and end. Returns the unsubscribe. */
-  subscribe(listener: (isLeader: boolean) => void): () => void
-}
 
 export interface WaypointDeploymentsParts {
   readonly wired: WiredDeployments
@@ -30,11 +23,20 @@ export interface WaypointDeploymentsParts {
   readonly sources: Readonly<Record<'mesh' | 'made', ObjectSource>>
   readonly client: Pick<KubeClient, 'get' | 'create' | 'apply' | 'mergePatch' | 'delete'>
   readonly leadership: Leadership
+  /** Opened for `GATEWAY_TOPIC`. */
+  readonly pen: StatusPen
   readonly clock: Clock
   readonly logger: Logger
 }
 
-export const FIELD_MANAGER = 'ambit.dev/gateway-controller'
+/** A Gateway that becomes one of another class is told by that one's controller: nothing is taken away from it. */
+export const GATEWAY_TOPIC: StatusTopic = {
+  name: 'gateways',
+  resources: [GATEWAY, GATEWAY_CLASS],
+  clear: () => undefined,
+}
+
+const FIELD_MANAGER = 'ambit.dev/gateway-controller'
 /** Gateways that are worked on at once. */
 const CONCURRENCY = 4
 
@@ -48,14 +50,12 @@ export class WaypointDeployments implements Closer {
   readonly #parts: WaypointDeploymentsParts
   readonly #owned: OwnedObjects
   readonly #objects: Reconciler
-  readonly #statuses: Reconciler
   readonly #classes: Reconciler
   #unsubscribes: readonly (() => void)[] = []
 
   constructor(parts: WaypointDeploymentsParts) {
     this.#parts = parts
     this.#objects = this.#reconciler('a waypoint cannot be kept as its Gateway says', (key) => this.#keep(key))
-    this.#statuses = this.#reconciler('the status of a Gateway cannot be written', (key) => this.#tell(key))
     this.#classes = this.#reconciler('a GatewayClass cannot be made', (name) => this.#keepClass(name))
     this.#owned = new OwnedObjects((gateway) => this.#objects.ask(gateway))
   }
@@ -69,11 +69,11 @@ export class WaypointDeployments implements Closer {
         for (const { key } of changes) this.#objects.ask(key)
       }),
       wired.statuses.subscribe((changes) => {
-        for (const { key } of changes) this.#statuses.ask(key)
+        for (const { key } of changes) this.#tell(key)
       }),
       // Also when somebody else has written into it.
       sources.mesh.subscribe('Gateway', ({ object: { metadata } }) =>
-        this.#statuses.ask(`${metadata.namespace}/${metadata.name}`),
+        this.#tell(`${metadata.namespace}/${metadata.name}`),
       ),
       gatewayClasses.subscribe((changes) => {
         for (const { key } of changes) this.#classes.ask(key)
@@ -87,7 +87,7 @@ export class WaypointDeployments implements Closer {
   async close(): Promise<void> {
     for (const unsubscribe of this.#unsubscribes) unsubscribe()
     this.#owned.close()
-    await Promise.all([this.#objects.close(), this.#statuses.close(), this.#classes.close()])
+    await Promise.all([this.#objects.close(), this.#classes.close()])
   }
 
   #reconciler(failure: string, reconcile: (key: string) => Promise<void>): Reconciler {
@@ -111,10 +111,10 @@ export class WaypointDeployments implements Closer {
   }
 
   #askAll(): void {
-    const { plans, statuses } = this.#parts.wired
-    const planned = plans.list().map(({ gateway: { metadata } }) => `${metadata.namespace}/${metadata.name}`)
+    const planned = this.#parts.wired.plans
+      .list()
+      .map(({ gateway: { metadata } }) => `${metadata.namespace}/${metadata.name}`)
     for (const key of new Set([...planned, ...this.#owned.gateways])) this.#objects.ask(key)
-    for (const { key } of statuses.list()) this.#statuses.ask(key)
     for (const { name } of BUILT_IN_CLASSES) this.#classes.ask(name)
   }
 
@@ -166,54 +166,33 @@ export class WaypointDeployments implements Closer {
     }
   }
 
-  async #tell(key: string): Promise<void> {
-    const { wired, client, leadership, clock } = this.#parts
-    const wanted = wired.statuses.get(key)
-    const id = idOf(key)
-    const document = wanted === undefined ? undefined : await client.get(GATEWAY, id)
-    if (wanted === undefined || document === undefined) return
-    const { resourceVersion, generation } = isRecord(document.metadata) ? document.metadata : {}
-    // What was decided is about an older one; the newer one will be told when it has been read.
-    if (typeof generation === 'number' && wanted.generation !== undefined && generation > wanted.generation) return
-    const status = statusPatch(wanted, isRecord(document.status) ? document.status : {}, rfc3339(clock))
-    if (status === undefined) return
-    await leadership.perform(() =>
-      client.mergePatch(GATEWAY, id, { metadata: { resourceVersion }, status }, { subresource: 'status' }),
-    )
+  #tell(key: string): void {
+    const { wired, pen } = this.#parts
+    const status = wired.statuses.get(key)
+    const subject = { resource: GATEWAY, id: idOf(key) }
+    if (status === undefined) pen.unsay(subject)
+    else pen.say(subject, editStatus(status))
   }
 
   /** Made when it is missing; one that is there stays as it is, but for its status. */
   async #keepClass(name: string): Promise<void> {
-    const { client, leadership, clock } = this.#parts
+    const { client, leadership, gatewayClasses, pen } = this.#parts
     const builtIn = BUILT_IN_CLASSES.find((each) => each.name === name)
-    const id: ApiObjectId = { namespace: '', name }
-    let document = await client.get(GATEWAY_CLASS, id)
-    if (document === undefined) {
-      if (builtIn === undefined) return
-      document = await leadership.perform(() => client.create(GATEWAY_CLASS, '', classDocument(builtIn)))
+    const known = gatewayClasses.get(name)
+    if (known === undefined && builtIn !== undefined) {
+      // Its own change comes back here.
+      await leadership.perform(() => client.create(GATEWAY_CLASS, '', classDocument(builtIn)))
+    } else if (known !== undefined && controllerOf(name, known) !== undefined) {
+      const message = 'Gateways of it are served'
+      const edit = editConditions({
+        ownTypes: new Set(['Accepted']),
+        stated: [{ type: 'Accepted', status: 'True', reason: 'Accepted', message, event: 'none' }],
+        observedGeneration: known.metadata.generation,
+      })
+      pen.say({ resource: GATEWAY_CLASS, id: { namespace: '', name } }, edit)
     }
-    const controllerName = isRecord(document.spec) ? document.spec.controllerName : undefined
-    if (!BUILT_IN_CLASSES.some((each) => each.controllerName === controllerName)) return
-    const { resourceVersion, generation } = isRecord(document.metadata) ? document.metadata : {}
-    const status = isRecord(document.status) ? document.status : {}
-    const current = Array.isArray(status.conditions) ? status.conditions.filter(isRecord) : []
-    const observed = typeof generation === 'number' ? generation : undefined
-    const stated = {
-      type: 'Accepted',
-      status: 'True',
-      reason: 'Accepted',
-      message: 'Gateways of it are served',
-    } as const
-    const before = current.find(({ type }) => type === 'Accepted')
-    if (before?.status === 'True' && before.observedGeneration === observed) return
-    const conditions = mergeConditions(current, [stated], observed, rfc3339(clock))
-    await leadership.perform(() =>
-      client.mergePatch(GATEWAY_CLASS, id, { metadata: { resourceVersion }, status: { conditions } }, STATUS),
-    )
   }
 }
-
-const STATUS = { subresource: 'status' }
 
 function isSame(object: PlannedObject, owned: OwnedObject): boolean {
   return object.resource === owned.resource && object.name === owned.name
@@ -226,8 +205,4 @@ function describe({ resource, namespace, name }: Omit<OwnedObject, 'className'>)
 function idOf(key: string): ApiObjectId {
   const [namespace = '', name = ''] = key.split('/')
   return { namespace, name }
-}
-
-function rfc3339(clock: Clock): string {
-  return new Date(clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z')
 }
