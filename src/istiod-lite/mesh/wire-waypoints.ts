@@ -10,7 +10,7 @@ import {
   networkGatewayWorkload,
 } from './network-gateways.ts'
 import { type BindingFacts, bindService, UNBOUND, type WaypointBinding } from './waypoint-binding.ts'
-import { GATEWAY_NAME, type Waypoint, waypointKey, waypointOf } from './waypoints.ts'
+import { accountOf, GATEWAY_NAME, type Waypoint, waypointKey, waypointOf } from './waypoints.ts'
 import { conditionKey, some, type WireParts } from './wire-parts.ts'
 
 /** A Service that asks for a waypoint, and what it gets. */
@@ -47,9 +47,14 @@ export function wireWaypoints({ graph, objects, settings, network }: WireParts):
       return some(waypointOf(gateway, gatewayClass, fetch.value(network)))
     },
   })
+  const gatewaysByAccount = indexBy(objects.gateways, 'gateways by account', (gateway) => some(accountOf(gateway)))
   const factsFor = (namespace: string, fetch: Fetch): BindingFacts => ({
     namespace: fetch.one(objects.namespaces, namespace),
     waypointOf: (key) => fetch.one(waypoints, key),
+    waypointOfAccount: (account) => {
+      const [first] = fetch.by(gatewaysByAccount, account)
+      return first === undefined ? undefined : objectKey(first)
+    },
   })
   const bindings = derive<KubeService, ServiceBinding>(graph, {
     name: 'waypoints of services',

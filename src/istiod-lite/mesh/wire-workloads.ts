@@ -18,8 +18,8 @@ export function wireWorkloads(
 ): Collection<Workload> {
   const { graph, objects, settings } = parts
   const membersOf = wireMembership(objects)
-  const waypointOf = ({ metadata }: Pod, fetch: Fetch) =>
-    bindWorkload(metadata, waypoints.factsFor(metadata.namespace, fetch)).waypoint
+  const waypointOf = ({ metadata, spec }: Pod, fetch: Fetch) =>
+    bindWorkload(metadata, spec.serviceAccountName, waypoints.factsFor(metadata.namespace, fetch)).waypoint
   const podWorkloads = derive<Pod, Workload>(graph, {
     name: 'pod workloads',
     from: objects.pods,
