@@ -15,6 +15,7 @@ import {
   addStatus,
   addUp,
   addVersion,
+  addWaitForSync,
   addWaypoint,
   addZtunnelConfig,
   type Installation,
@@ -42,6 +43,7 @@ export function ambitProgram(installation: Installation): Command {
   addApply(program, installation)
   addKubectl(program, installation)
   addProxyStatus(program, installation)
+  addWaitForSync(program, installation)
   addZtunnelConfig(program, installation)
   addWaypoint(program, installation)
   addPrograms(program, installation)

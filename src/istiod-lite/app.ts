@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
-import { AdminServer, metricsRoutes, only, textRoute } from '#shared/admin'
+import { AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
-import type { ObjectProblem, ObjectSource } from '#shared/k8s'
+import type { KindReader, ObjectProblem, ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
@@ -28,7 +28,7 @@ import { type Deployments, GATEWAY_TOPIC, openDeployments } from './deployments/
 import type { Leadership } from './leadership/index.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
-import { PushServer } from './push/index.ts'
+import { kindName, meshTypes, PushServer, RevisionJournal } from './push/index.ts'
 import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
 import { EventRecorder, StatusWriter } from './status/index.ts'
 
@@ -63,6 +63,8 @@ class IstiodProgram implements Istiod {
   readonly #logger: (scope: string) => Logger
   readonly #readiness = new Readiness()
   readonly #graph: Graph
+  readonly #journal = new RevisionJournal()
+  readonly #profiles: Profiles
   readonly #served = Promise.withResolvers<void>()
   /** In the order in which they are closed. */
   readonly #closers: Closer[] = []
@@ -75,6 +77,7 @@ class IstiodProgram implements Istiod {
   constructor(config: IstiodConfig, { clock, log, metrics, control }: IstiodParts) {
     this.#config = config
     this.#clock = clock
+    this.#profiles = new Profiles(clock)
     this.#metrics = metrics
     this.#control = control
     this.#logger = (scope) => log.logger(scope)
@@ -109,11 +112,15 @@ class IstiodProgram implements Istiod {
 
     const authority = openAuthority(config, this.#clock)
     const logger = this.#logger('objects')
-    const { objects, client } = await openObjects(originOf(config), { clock: this.#clock, logger })
+    const { objects, client } = await openObjects(originOf(config), {
+      clock: this.#clock,
+      logger,
+      onRevision: (reader, revision) => this.#seen(reader, revision),
+    })
     if (client !== undefined) this.#closers.push(client)
     this.#closers.unshift(objects)
     const authenticator = await this.#authenticator(client)
-    const sources = collectObjects(this.#graph, objects)
+    const sources = collectObjects(this.#graph, objects, config)
     const captureSign = client === undefined ? 'labels' : 'annotation'
     const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
     this.#closers.unshift(sources)
@@ -121,7 +128,7 @@ class IstiodProgram implements Istiod {
     reportConditions(mesh, this.#logger('conditions'))
     const deployments =
       client === undefined ? undefined : this.#deployWaypoints(objects, sources.collections, mesh, client)
-    await this.#startHttp(mesh, () => [...objects.problems, ...(deployments?.problems ?? [])])
+    await this.#startHttp(sources.collections, mesh, () => [...objects.problems, ...(deployments?.problems ?? [])])
     if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
@@ -134,6 +141,7 @@ class IstiodProgram implements Istiod {
 
   async close(): Promise<void> {
     this.#isClosed = true
+    await this.#profiles.close()
     await this.#push?.close()
     await Promise.all([this.#rpc?.close(), this.#http?.close(), this.#monitoring?.close()])
     for (const closer of this.#closers.splice(0)) await closer.close()
@@ -150,6 +158,12 @@ class IstiodProgram implements Istiod {
     }
     if (client === undefined) throw new MeshError('CONFIG_INVALID', 'nobody says whose a token is')
     return new TokenReviewer({ client, audience, clock })
+  }
+
+  /** After the change itself, which its subscribers have been told of; what it changes is settled first. */
+  #seen(reader: KindReader, revision: string): void {
+    if (this.#journal.isSettled) queueMicrotask(() => this.#push?.settle())
+    this.#journal.seen(kindName(reader.kind, reader.apiVersions[0]), revision)
   }
 
   #writeRoots(objects: ObjectSource, client: KubeClient, { rootPem }: Authority): void {
@@ -212,7 +226,11 @@ class IstiodProgram implements Istiod {
 
   async #startGrpc(mesh: Mesh, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
     const config = this.#config
-    const push = new PushServer(this.#graph, mesh, {
+    const push = new PushServer({
+      types: meshTypes(this.#graph, mesh),
+      graph: this.#graph,
+      journal: this.#journal,
+      streamsPerSecond: config.streamsPerSecond,
       debounce: { quietMs: config.debounceQuietMs, longestMs: config.debounceLongestMs },
       authenticate: (call) => this.#principalOf(call, authenticator),
       clock: this.#clock,
@@ -256,8 +274,12 @@ class IstiodProgram implements Istiod {
     return `${namespace}/${serviceAccount}`
   }
 
-  async #startHttp(mesh: Mesh, objectProblems: () => readonly ObjectProblem[]): Promise<void> {
-    const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled } = this.#config
+  async #startHttp(
+    collections: ObjectCollections,
+    mesh: Mesh,
+    objectProblems: () => readonly ObjectProblem[],
+  ): Promise<void> {
+    const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled, isUnsafeAdminEnabled } = this.#config
     const log = this.#logger('admin')
     this.#http = await listening('AMBIT_HTTP_PORT', () =>
       AdminServer.listen({
@@ -272,7 +294,9 @@ class IstiodProgram implements Istiod {
     const dumps = debugRoutes({
       graph: this.#graph,
       mesh,
-      clients: () => this.#push?.clients() ?? [],
+      push: () => this.#push,
+      objects: Object.entries(collections),
+      unsafe: isUnsafeAdminEnabled ? { profiles: this.#profiles } : undefined,
       objectProblems,
       config: this.#config,
     })

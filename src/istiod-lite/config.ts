@@ -49,8 +49,11 @@ export interface IstiodConfig extends OriginSettings {
   readonly rootLifeMs: number
   readonly certificatesPerSecond: number
   readonly certificateBurst: number
+  readonly streamsPerSecond: number
   readonly debounceQuietMs: number
   readonly debounceLongestMs: number
+  readonly podName: string
+  readonly isUnsafeAdminEnabled: boolean
   readonly terminationDeadlineMs: number | undefined
   readonly terminationGracePeriodSeconds: number | undefined
   readonly logFilter: string
@@ -181,6 +184,12 @@ export const istiodSettings: ConfigSpec<IstiodConfig> = {
       500,
       'Requests that one node may make at once.',
     ),
+    streamsPerSecond: setting(
+      integer(1, 10_000),
+      'PILOT_MAX_REQUESTS_PER_SECOND',
+      100,
+      'New xDS clients that are let in a second. Others wait for their turn; who would have to wait longer than 10 s is sent away.',
+    ),
     debounceQuietMs: setting(
       duration,
       'PILOT_DEBOUNCE_AFTER',
@@ -191,9 +200,16 @@ export const istiodSettings: ConfigSpec<IstiodConfig> = {
     debounceLongestMs: setting(
       duration,
       'PILOT_DEBOUNCE_MAX',
-      1000,
+      100,
       'Changes are pushed after so long even if they go on.',
-      '1s',
+      '100ms',
+    ),
+    podName: setting(text, 'POD_NAME', 'istiod-lite', 'What this replica calls itself towards istioctl.'),
+    isUnsafeAdminEnabled: setting(
+      boolean,
+      'UNSAFE_ENABLE_ADMIN_ENDPOINTS',
+      false,
+      'Serve profiles and `POST /debug/force_disconnect` on the monitoring port, too.',
     ),
     terminationDeadlineMs: setting(
       optional(duration),

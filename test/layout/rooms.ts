@@ -104,8 +104,9 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     client: ['print', 'target'],
     cluster: ['print'],
     kubectl: ['cluster', 'flags', 'manifests', 'print'],
+    rollout: ['client', 'cluster'],
     checks: ['client', 'cluster', 'print'],
-    commands: ['client', 'print', 'flags', 'target', 'cluster', 'kubectl', 'checks'],
+    commands: ['client', 'print', 'flags', 'target', 'cluster', 'kubectl', 'rollout', 'checks'],
   },
 }
 

@@ -178,7 +178,7 @@ export class ScriptedAdsClient {
   readonly #responses = new Inbox<DeltaResponse>()
   readonly #status = Promise.withResolvers<StreamStatus>()
 
-  constructor(port: number, ca: MemoryCa, headers: http2.OutgoingHttpHeaders = {}) {
+  constructor(port: number, ca: Pick<MemoryCa, 'rootPem'>, headers: http2.OutgoingHttpHeaders = {}) {
     this.#session = http2.connect(`https://127.0.0.1:${port}`, { ca: ca.rootPem })
     this.#session.on('error', () => {})
     this.#stream = this.#session.request({
@@ -219,6 +219,11 @@ export class ScriptedAdsClient {
 
   sendBytes(bytes: Uint8Array): void {
     this.#stream.write(frame(bytes))
+  }
+
+  /** Stops reading: what the server sends stays in the sockets and then with the server. */
+  pause(): void {
+    this.#stream.pause()
   }
 
   /** A round trip on the connection: what was sent before has been read by then. */

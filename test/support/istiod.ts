@@ -18,6 +18,7 @@ import {
 } from '#shared/xds'
 import { type Istiod, startIstiod } from '../../src/istiod-lite/app.ts'
 import { type IstiodConfig, readIstiodConfig } from '../../src/istiod-lite/config.ts'
+import { ScriptedAdsClient } from './ads-peer.ts'
 import { quietLogger } from './quiet-logger.ts'
 
 /** What a service-account token says; see `tokenFor`. */
@@ -81,6 +82,7 @@ export class IstiodPlace {
   readonly metrics: Metrics[] = []
   readonly lines: string[] = []
   readonly #clients: AdsClient[] = []
+  readonly #scripts: ScriptedAdsClient[] = []
   readonly #running: Istiod[] = []
 
   static async make(): Promise<IstiodPlace> {
@@ -149,7 +151,17 @@ export class IstiodPlace {
     return mirror
   }
 
+  /** A client that does what the test says, with the token of a tunnel. */
+  async script(istiod: Istiod, token?: string): Promise<ScriptedAdsClient> {
+    await istiod.serving
+    const headers = { authorization: `Bearer ${token ?? (await this.issuer.token())}` }
+    const client = new ScriptedAdsClient(istiod.ports.grpc, this, headers)
+    this.#scripts.push(client)
+    return client
+  }
+
   async end(): Promise<void> {
+    for (const script of this.#scripts) script.close()
     await Promise.all(this.#clients.map((client) => client.close()))
     await Promise.all(this.#running.map((istiod) => istiod.close()))
     rmSync(this.dir, { recursive: true, force: true })

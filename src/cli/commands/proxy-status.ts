@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { MeshError } from '#shared/errors'
-import { ControlClient } from '../client/index.ts'
-import { MESH_NAMESPACE, meshPods, podPage } from '../cluster/index.ts'
+import { MESH_NAMESPACE } from '../cluster/index.ts'
 import { withOutputFlag, withTargetFlags } from '../flags/index.ts'
 import { type DocumentFormat, documentText, type ProxySync, proxyTable, readSyncz } from '../print/index.ts'
+import { clusterControlPlanes, localControlPlane, type Page } from '../rollout/index.ts'
 import { type Target, withTarget } from '../target/index.ts'
 import { type ClusterFlags, type Installation, targetOf } from './options.ts'
+import { noControlPlane } from './wait-for-sync.ts'
 
-const MONITORING_PORT = 15_014
 const SYNCZ = '/debug/syncz'
 
 interface ProxyStatusFlags extends ClusterFlags {
@@ -33,14 +33,17 @@ export function addProxyStatus(program: Command, installation: Installation): vo
 /** Of several replicas, each knows its own clients. */
 async function askControlPlanes(target: Target, istioNamespace: string): Promise<readonly ProxySync[]> {
   const { stateDir } = target
-  if (stateDir !== undefined) return readSyncz(await new ControlClient(stateDir).istiodPage(SYNCZ), 'istiod-lite')
-  return withTarget(target, istioNamespace, async ({ connection, namespace }) => {
-    const pods = await meshPods(connection, namespace, 'app=istiod')
-    if (pods.length === 0)
-      throw new MeshError('NOT_FOUND', `no pod with the label app=istiod runs in ${namespace}; see "ambit check"`)
-    const dumps = await Promise.all(
-      pods.map(async ({ id }) => readSyncz(await podPage(connection, id, MONITORING_PORT, SYNCZ), id.name)),
-    )
-    return dumps.flat()
-  })
+  const pages =
+    stateDir === undefined
+      ? await withTarget(target, istioNamespace, ({ connection, namespace }) =>
+          clusterControlPlanes(connection, namespace).ask(SYNCZ),
+        )
+      : await localControlPlane(stateDir).ask(SYNCZ)
+  if (pages.length === 0) throw noControlPlane(istioNamespace)
+  return pages.flatMap((page) => readSyncz(textOf(page), page.istiod))
+}
+
+function textOf(page: Page): string {
+  if (page.kind === 'failed') throw new MeshError('COMMAND_FAILED', page.reason)
+  return page.text
 }

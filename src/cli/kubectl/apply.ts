@@ -9,8 +9,11 @@ import type { Session } from './session.ts'
 /** Whose the applied fields are. */
 export const FIELD_MANAGER = 'ambit'
 
-interface Applied {
+/** An object as the API has it after the write. */
+export interface Applied {
   readonly resource: ServedResource
+  /** Its `resourceVersion`. */
+  readonly revision: string
   readonly id: { readonly namespace: string; readonly name: string }
   readonly where: string
 }
@@ -18,8 +21,10 @@ interface Applied {
 /**
  * Server-side apply of every object, in order; one that is refused does not keep the others away.
  * With `wait`: until controllers have accepted what they have a say in.
+ *
+ * @returns what the API has taken
  */
-export async function apply(session: Session, flags: ApplyFlags): Promise<void> {
+export async function apply(session: Session, flags: ApplyFlags): Promise<readonly Applied[]> {
   const { filename, recursive = false } = flags
   if (filename.length === 0) throw new MeshError('COMMAND_FAILED', 'name files, folders or - with -f')
   const { cwd, stdin } = session.terminal
@@ -33,9 +38,10 @@ export async function apply(session: Session, flags: ApplyFlags): Promise<void> 
       session.fail(`${manifest.where}: ${refusalText(error)}`)
     }
   }
-  if (flags.wait !== true || flags.dryRun !== undefined) return
+  if (flags.wait !== true || flags.dryRun !== undefined) return applied
   const untilMs = session.clock.monotonicMs() + flags.timeout
   for (const each of applied) await waitAccepted(session, each, untilMs)
+  return applied
 }
 
 async function applyOne(session: Session, manifest: Manifest, flags: ApplyFlags): Promise<Applied> {
@@ -58,7 +64,7 @@ async function applyOne(session: Session, manifest: Manifest, flags: ApplyFlags)
   })
   const dry = flags.dryRun === 'server' ? ' (server dry run)' : ''
   session.say(`${objectName(resource, manifest.name)} ${verb(before, after)}${dry}`)
-  return { resource, id, where: manifest.where }
+  return { resource, id, where: manifest.where, revision: String(versionOf(after) ?? '') }
 }
 
 /** The kind of a manifest; one that a definition before it has just made is found, too. */

@@ -1,4 +1,4 @@
-export { apply, FIELD_MANAGER } from './apply.ts'
+export { type Applied, apply, FIELD_MANAGER } from './apply.ts'
 export { type ApplyFlags, withApplyFlags } from './apply-flags.ts'
 export { plainFlags } from './bool-flags.ts'
 export { type LogFlags, logOrder, withLogFlags } from './log-flags.ts'

@@ -52,7 +52,8 @@ export function builtinKubectl(withSession: WithSession): Command {
     .option('--ignore-not-found', 'what is not there is no failure')
     .action(run(get))
   withApplyFlags(add('apply', 'create and change objects by server-side apply')).action(
-    (_: unknown, command: Command) => run((session, _args, flags) => apply(session, flags))([], _, command),
+    (_: unknown, command: Command) =>
+      run(async (session, _args, flags) => void (await apply(session, flags)))([], _, command),
   )
   withSelectors(withFileFlags(add('delete', 'delete objects')))
     .argument('[type-and-names...]')

@@ -8,6 +8,8 @@ export interface ProxyType {
   readonly sent: string
   readonly acked: string
   readonly state: 'SYNCED' | 'STALE' | 'NACKED' | 'NOT SENT'
+  /** Ms since the first change that the proxy has not answered; undefined when the control plane does not say. */
+  readonly lagMs: number | undefined
   /** Why the proxy refused something; empty unless `NACKED`. */
   readonly reason: string
 }
@@ -33,16 +35,11 @@ const ISTIO_TYPES = [
   ['extensionconfig', 'ECDS'],
 ] as const
 
-const OWN_STATES: Readonly<Record<string, ProxyType['state']>> = {
-  SYNCED: 'SYNCED',
-  STALE: 'STALE',
-  REJECTED: 'NACKED',
-  'NOT SENT': 'NOT SENT',
-}
+const STATES: ReadonlySet<unknown> = new Set<ProxyType['state']>(['SYNCED', 'STALE', 'NACKED', 'NOT SENT'])
 
 /**
- * Clients of a control plane's `/debug/syncz`: istiod-lite's, which has a list of types, or Istio's, which has a pair of
- * keys for each type and a map of all others.
+ * Clients of a control plane's `/debug/syncz`: istiod-lite's, which has a list of types beside Istio's keys, or
+ * Istio's, which has a pair of keys for each type and a map of all others.
  * @param istiod which control plane said so
  * @throws MeshError when it is none of them
  */
@@ -62,8 +59,8 @@ export function readSyncz(text: string, istiod: string): readonly ProxySync[] {
       name: third ?? first,
       kind: third === undefined ? textOf(client.proxy_type) : first,
       node: textOf(client.nodeName),
-      cluster: textOf(client.cluster) || textOf(client.cluster_id),
-      version: textOf(client.version) || textOf(client.istio_version),
+      cluster: textOf(client.cluster_id),
+      version: textOf(client.istio_version),
       istiod,
       types,
     }
@@ -76,39 +73,65 @@ export function proxyTable(proxies: readonly ProxySync[]): string {
     const known: readonly (ProxyType | undefined)[] = types.length === 0 ? [undefined] : types
     return known.map((type) => {
       const { name, kind, node, cluster, istiod, version } = proxy
-      const progress = [type?.type ?? '', type?.sent ?? '', type?.acked ?? '', type?.state ?? 'NOT SENT']
+      const progress = [
+        type?.type ?? '',
+        type?.sent ?? '',
+        type?.acked ?? '',
+        type?.state ?? 'NOT SENT',
+        lagText(type?.lagMs),
+      ]
       return [
         ...[name, kind, node, cluster, ...progress, istiod, version].map((cell) => cell || '-'),
         type?.reason ?? '',
       ]
     })
   })
-  const head = ['NAME', 'KIND', 'NODE', 'CLUSTER', 'TYPE', 'SENT', 'ACKED', 'STATUS', 'ISTIOD', 'VERSION', '']
+  const head = ['NAME', 'KIND', 'NODE', 'CLUSTER', 'TYPE', 'SENT', 'ACKED', 'STATUS', 'LAG', 'ISTIOD', 'VERSION', '']
   return table(head, rows)
 }
 
 function ownTypes(types: readonly unknown[]): readonly ProxyType[] {
-  return records(types).map(({ typeUrl, state, sentNonce, ackedNonce, rejection }) => ({
+  return records(types).map(({ typeUrl, state, lagMs, sentNonce, ackedNonce, refusal }) => ({
     type: shortType(textOf(typeUrl)),
     sent: textOf(sentNonce),
     acked: textOf(ackedNonce),
-    state: OWN_STATES[textOf(state)] ?? 'NOT SENT',
-    reason: isRecord(rejection) ? textOf(rejection.message) : '',
+    state: isState(state) ? state : 'NOT SENT',
+    lagMs: typeof lagMs === 'number' ? lagMs : undefined,
+    reason: isRecord(refusal) ? textOf(refusal.message) : '',
   }))
 }
 
-/** A refused answer shows there only as one that is not acknowledged. */
+function lagText(lagMs: number | undefined): string {
+  return lagMs === undefined ? '' : `${lagMs}ms`
+}
+
+function isState(value: unknown): value is ProxyType['state'] {
+  return STATES.has(value)
+}
+
 function istioTypes(client: Readonly<Record<string, unknown>>): readonly ProxyType[] {
   const pairs = ISTIO_TYPES.map(
-    ([key, type]) => [type, textOf(client[`${key}_sent`]), textOf(client[`${key}_acked`])] as const,
+    ([key, type]) => [type, textOf(client[`${key}_sent`]), textOf(client[`${key}_acked`]), ''] as const,
   )
   const others = Object.entries(isRecord(client.resources) ? client.resources : {}).map(([typeUrl, status]) => {
-    const { sent, acked } = isRecord(status) ? status : {}
-    return [shortType(typeUrl), textOf(sent), textOf(acked)] as const
+    const { sent, acked, lastError } = isRecord(status) ? status : {}
+    return [shortType(typeUrl), textOf(sent), textOf(acked), textOf(lastError)] as const
   })
   return [...pairs, ...others]
     .filter(([, sent, acked]) => sent !== '' || acked !== '')
-    .map(([type, sent, acked]) => ({ type, sent, acked, state: sent === acked ? 'SYNCED' : 'STALE', reason: '' }))
+    .map(([type, sent, acked, reason]) => ({
+      type,
+      sent,
+      acked,
+      state: stateOf(sent, acked, reason),
+      lagMs: undefined,
+      reason,
+    }))
+}
+
+function stateOf(sent: string, acked: string, reason: string): ProxyType['state'] {
+  if (reason !== '') return 'NACKED'
+  return sent === acked ? 'SYNCED' : 'STALE'
 }
 
 /** `type.googleapis.com/istio.workload.Address` → `Address`. */

@@ -1,4 +1,4 @@
-import type { EndpointSlice, Node, Pod, Service, SliceEndpoint } from '#shared/k8s'
+import type { EndpointSlice, EntryEndpoint, Node, Pod, Service, ServiceEntry, SliceEndpoint } from '#shared/k8s'
 import { type GatewayAddress, type PortMapping, serviceKey, type Workload } from '#shared/model'
 import { parseIp } from '#shared/net'
 import { localityOf } from './locality.ts'
@@ -12,22 +12,44 @@ export function keyOfService(service: Service, settings: MeshSettings): string {
   return serviceKey({ namespace, hostname: serviceHostname(name, namespace, settings) })
 }
 
-/** Where each port of a service leads in one of its pods; a named port that the pod does not have is left out. */
-export function endpointPorts(service: Service, pod: Pod): readonly PortMapping[] {
-  return service.spec.ports.flatMap((port) => {
-    const targetPort = typeof port.targetPort === 'number' ? port.targetPort : namedPort(pod, port.targetPort)
-    return targetPort === undefined ? [] : [{ servicePort: port.port, targetPort }]
-  })
-}
+/** Where the ports of a workload are found by name. */
+export type NamedPort = (name: string) => number | undefined
 
 /** TCP only; ordinary containers first, then native sidecars (b.2). */
-function namedPort(pod: Pod, name: string): number | undefined {
+export function podPorts(pod: Pod): NamedPort {
   const sidecars = pod.spec.initContainers.filter((container) => container.restartPolicy === 'Always')
-  for (const container of [...pod.spec.containers, ...sidecars]) {
-    const port = container.ports.find((candidate) => candidate.name === name && candidate.protocol === 'TCP')
-    if (port !== undefined) return port.containerPort
-  }
-  return undefined
+  const ports = [...pod.spec.containers, ...sidecars].flatMap((container) => container.ports)
+  return (name) => ports.find((port) => port.name === name && port.protocol === 'TCP')?.containerPort
+}
+
+export function entryPorts({ ports }: EntryEndpoint): NamedPort {
+  return (name) => ports.get(name)
+}
+
+/** Where each port of a service leads in one of its pods; a named port that the pod does not have is left out. */
+export function podMappings(service: Service, named: NamedPort): readonly PortMapping[] {
+  return service.spec.ports.flatMap(({ port, targetPort }) =>
+    mapping(port, typeof targetPort === 'number' ? targetPort : named(targetPort)),
+  )
+}
+
+/** The same for a WorkloadEntry, which may have ports of its own for the names of the service's. */
+export function entryMappings(service: Service, named: NamedPort): readonly PortMapping[] {
+  return service.spec.ports.flatMap(({ name, port, targetPort }) =>
+    mapping(port, typeof targetPort === 'number' ? (named(name) ?? targetPort) : named(targetPort)),
+  )
+}
+
+/** Where each port of a ServiceEntry leads: by the endpoint's word for the port's name, then by the entry's. */
+export function hostMappings({ spec }: ServiceEntry, named: NamedPort): readonly PortMapping[] {
+  return spec.ports.map(({ name, number, targetPort }) => ({
+    servicePort: number,
+    targetPort: named(name) ?? targetPort ?? number,
+  }))
+}
+
+function mapping(servicePort: number, targetPort: number | undefined): readonly PortMapping[] {
+  return targetPort === undefined ? [] : [{ servicePort, targetPort }]
 }
 
 /** `namespace/name` of the service of a slice; undefined when it says none, or holds host names. */

@@ -1,3 +1,4 @@
+export type { EntryAddresses } from './auto-addresses.ts'
 export { type Condition, isMet, type ObjectCondition } from './conditions.ts'
 export { NETWORK_LABEL, REMOTE_CLASS } from './network-gateways.ts'
 export type { MeshSettings } from './settings.ts'

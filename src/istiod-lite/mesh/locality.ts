@@ -10,3 +10,9 @@ export function localityOf(node: Node | undefined): Locality {
     subzone: labels['topology.istio.io/subzone'] ?? '',
   }
 }
+
+/** `region/zone/subzone`, or the beginning of it. */
+export function localityOfText(text: string): Locality {
+  const [region = '', zone = '', subzone = ''] = text.split('/')
+  return { region, zone, subzone }
+}

@@ -1,5 +1,9 @@
-import type { Pod } from '#shared/k8s'
+import type { Pod, WorkloadEntry } from '#shared/k8s'
 
+type Labels = Readonly<Record<string, string>>
+
+const WORKLOAD_NAME = 'service.istio.io/workload-name'
+const AUTO_REGISTRATION_GROUP = 'istio.io/autoRegistrationGroup'
 const TEMPLATE_HASHES = ['pod-template-hash', 'rollouts-pod-template-hash'] as const
 /** A CronJob names its Jobs after the minute (or second) for which they were made. */
 const CRON_SUFFIX = /^(.+)-\d{8,10}$/
@@ -14,7 +18,16 @@ export interface WorkloadNames {
 /** @see istio-control-plane b.2 */
 export function workloadNames(pod: Pod): WorkloadNames {
   const { labels } = pod.metadata
-  const workloadName = labels['service.istio.io/workload-name'] ?? ownerName(pod) ?? pod.metadata.name
+  return namesOf(labels, labels[WORKLOAD_NAME] ?? ownerName(pod) ?? pod.metadata.name)
+}
+
+/** What a WorkloadEntry is called: the group that it registered itself for comes first. */
+export function entryNames(entry: WorkloadEntry, labels: Labels): WorkloadNames {
+  const { annotations, name } = entry.metadata
+  return namesOf(labels, annotations[AUTO_REGISTRATION_GROUP] ?? labels[WORKLOAD_NAME] ?? name)
+}
+
+export function namesOf(labels: Labels, workloadName: string): WorkloadNames {
   return {
     workloadName,
     canonicalName:
@@ -44,7 +57,7 @@ function ownerName(pod: Pod): string | undefined {
   }
 }
 
-function withoutHash(name: string, labels: Readonly<Record<string, string>>): string {
+function withoutHash(name: string, labels: Labels): string {
   for (const label of TEMPLATE_HASHES) {
     const suffix = `-${labels[label]}`
     if (labels[label] !== undefined && name.endsWith(suffix)) return name.slice(0, -suffix.length)

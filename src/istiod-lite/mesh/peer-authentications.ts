@@ -1,5 +1,6 @@
 import type { MtlsMode, PeerAuthentication } from '#shared/k8s'
 import type { Authorization, AuthorizationClause, AuthorizationRule } from '#shared/model'
+import { oldest } from './age.ts'
 import { isUnselective, selects } from './labels.ts'
 import { EMPTY_MATCH } from './policies.ts'
 import type { MeshSettings } from './settings.ts'
@@ -98,18 +99,6 @@ function strictness(mode: MtlsMode): Strictness {
 
 function namespaceWide(policies: readonly PeerAuthentication[]): PeerAuthentication | undefined {
   return oldest(policies.filter(({ spec }) => isUnselective(spec.selector)))
-}
-
-/** One without a time counts as the youngest; then the name decides. */
-function oldest(policies: readonly PeerAuthentication[]): PeerAuthentication | undefined {
-  const age = ({ metadata }: PeerAuthentication): number =>
-    metadata.creationTimestamp === undefined ? Number.POSITIVE_INFINITY : Date.parse(metadata.creationTimestamp)
-  const isOlder = (a: PeerAuthentication, b: PeerAuthentication): boolean =>
-    age(a) < age(b) || (age(a) === age(b) && a.metadata.name < b.metadata.name)
-  return policies.reduce<PeerAuthentication | undefined>(
-    (best, policy) => (best === undefined || isOlder(policy, best) ? policy : best),
-    undefined,
-  )
 }
 
 function denial(name: string, namespace: string, rules: readonly AuthorizationRule[]): Authorization {

@@ -1,4 +1,4 @@
-import type { Service as KubeService, ServicePort as KubeServicePort, Namespace } from '#shared/k8s'
+import type { Service as KubeService, ServicePort as KubeServicePort, Namespace, ObjectMeta } from '#shared/k8s'
 import type { AppProtocol, LoadBalancer, LoadBalancingScope, NetworkAddress, Service, ServicePort } from '#shared/model'
 import { parseIp } from '#shared/net'
 import { type MeshSettings, serviceHostname } from './settings.ts'
@@ -69,6 +69,11 @@ const PROTOCOLS: ReadonlyMap<string, AppProtocol | undefined> = new Map<string, 
 /** The server speaks first: mail, DNS, MySQL, MongoDB. */
 const SERVER_FIRST_PORTS = new Set([25, 53, 3306, 27_017])
 
+/** The protocol of a ServiceEntry's port: a whole word, in any case. */
+export function appProtocolOfWord(word: string): AppProtocol | undefined {
+  return PROTOCOLS.get(word.toLowerCase())
+}
+
 /** `appProtocol` beats the port's name; of either the part before the first `-` counts. */
 function appProtocolOf(port: KubeServicePort): AppProtocol | undefined {
   if (port.protocol !== 'TCP') return undefined
@@ -87,9 +92,20 @@ function loadBalancerOf(service: KubeService, namespace: Namespace | undefined):
   if (service.spec.internalTrafficPolicy === 'Local') {
     return { mode: 'Strict', routingPreferences: ['Node'], healthPolicy }
   }
-  const routingPreferences = PREFERENCES[trafficDistribution(service, namespace)]
-  if (routingPreferences.length > 0) return { mode: 'Failover', routingPreferences, healthPolicy }
-  return healthPolicy === 'AllowAll' ? { mode: 'Standard', routingPreferences, healthPolicy } : undefined
+  const near = preferNear(service.spec.trafficDistribution, service.metadata, namespace)
+  if (near !== undefined) return { ...near, healthPolicy }
+  return healthPolicy === 'AllowAll' ? { mode: 'Standard', routingPreferences: [], healthPolicy } : undefined
+}
+
+/** How endpoints that are near are preferred, if they are. */
+export function preferNear(
+  specified: string,
+  meta: Pick<ObjectMeta, 'annotations'>,
+  namespace: Namespace | undefined,
+): LoadBalancer | undefined {
+  const routingPreferences = PREFERENCES[trafficDistribution(specified, meta, namespace)]
+  if (routingPreferences.length === 0) return undefined
+  return { mode: 'Failover', routingPreferences, healthPolicy: 'OnlyHealthy' }
 }
 
 type TrafficDistribution = 'any' | 'zone' | 'node'
@@ -106,11 +122,32 @@ const DISTRIBUTIONS: ReadonlyMap<string, TrafficDistribution> = new Map([
 ])
 
 /** The spec, then the service's annotation, then the namespace's; an annotation with another word means any. */
-function trafficDistribution(service: KubeService, namespace: Namespace | undefined): TrafficDistribution {
-  const specified = DISTRIBUTIONS.get(service.spec.trafficDistribution)
-  if (specified !== undefined) return specified
-  const annotated =
-    service.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? namespace?.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? ''
-  const known = [...DISTRIBUTIONS.keys()].find((word) => word.toLowerCase() === annotated.toLowerCase())
-  return DISTRIBUTIONS.get(known ?? '') ?? 'any'
+function trafficDistribution(
+  specified: string,
+  { annotations }: Pick<ObjectMeta, 'annotations'>,
+  namespace: Namespace | undefined,
+): TrafficDistribution {
+  const known = DISTRIBUTIONS.get(specified)
+  if (known !== undefined) return known
+  const annotated = annotations[TRAFFIC_DISTRIBUTION] ?? namespace?.metadata.annotations[TRAFFIC_DISTRIBUTION] ?? ''
+  return DISTRIBUTIONS.get(distributionWord(annotated) ?? '') ?? 'any'
+}
+
+/** Annotations are taken in any case. */
+function distributionWord(annotated: string): string | undefined {
+  return [...DISTRIBUTIONS.keys()].find((word) => word.toLowerCase() === annotated.toLowerCase())
+}
+
+/** What is said of traffic distribution in words that mean nothing. */
+export function distributionProblems(
+  specified: string,
+  { annotations }: Pick<ObjectMeta, 'annotations'>,
+): readonly string[] {
+  const problems: string[] = []
+  if (specified !== '' && !DISTRIBUTIONS.has(specified))
+    problems.push(`spec.trafficDistribution ${specified} is not known and has no effect`)
+  const annotated = annotations[TRAFFIC_DISTRIBUTION]
+  if (annotated !== undefined && annotated.toLowerCase() !== 'any' && distributionWord(annotated) === undefined)
+    problems.push(`annotation ${TRAFFIC_DISTRIBUTION}: ${annotated} is not known and means Any`)
+  return problems
 }

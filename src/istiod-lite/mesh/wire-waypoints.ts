@@ -1,7 +1,15 @@
-import { type Gateway, type Service as KubeService, type ObjectMeta, objectKey } from '#shared/k8s'
+import {
+  type Gateway,
+  type Service as KubeService,
+  type ObjectMeta,
+  objectKey,
+  type ServiceEntry,
+  type WorkloadEntry,
+} from '#shared/k8s'
 import type { GatewayAddress, Workload } from '#shared/model'
-import { type Collection, derive, type Fetch, indexBy } from '../collections/index.ts'
+import { type Collection, derive, type Fetch, indexBy, join } from '../collections/index.ts'
 import type { ObjectCondition } from './conditions.ts'
+import { accountOfEndpoint } from './entry-workloads.ts'
 import {
   type NetworkGateway,
   networkGatewayAddress,
@@ -9,13 +17,13 @@ import {
   networkGatewayUid,
   networkGatewayWorkload,
 } from './network-gateways.ts'
-import { type BindingFacts, bindService, UNBOUND, type WaypointBinding } from './waypoint-binding.ts'
+import { type BindingFacts, bindService, bindWorkload, UNBOUND, type WaypointBinding } from './waypoint-binding.ts'
 import { accountOf, GATEWAY_NAME, type Waypoint, waypointKey, waypointOf } from './waypoints.ts'
 import { conditionKey, some, type WireParts } from './wire-parts.ts'
 
-/** A Service that asks for a waypoint, and what it gets. */
+/** What asks for a waypoint, and what it gets. Pods ask, too, but are told nothing. */
 export interface ServiceBinding extends WaypointBinding {
-  readonly kind: 'Service'
+  readonly kind: 'Service' | 'ServiceEntry' | 'WorkloadEntry'
   /** `namespace/name`. */
   readonly key: string
 }
@@ -37,7 +45,7 @@ export interface WiredWaypoints {
 }
 
 /** Which Gateways are waypoints, who uses them, and which lead to other networks. */
-export function wireWaypoints({ graph, objects, settings, network }: WireParts): WiredWaypoints {
+export function wireWaypoints({ graph, objects, settings, network, meshConfig }: WireParts): WiredWaypoints {
   const waypoints = derive<Gateway, Waypoint>(graph, {
     name: 'waypoints',
     from: objects.gateways,
@@ -56,7 +64,7 @@ export function wireWaypoints({ graph, objects, settings, network }: WireParts):
       return first === undefined ? undefined : objectKey(first)
     },
   })
-  const bindings = derive<KubeService, ServiceBinding>(graph, {
+  const ofServices = derive<KubeService, ServiceBinding>(graph, {
     name: 'waypoints of services',
     from: objects.services,
     keyOf: bindingKey,
@@ -66,8 +74,35 @@ export function wireWaypoints({ graph, objects, settings, network }: WireParts):
       return binding === UNBOUND ? [] : [{ kind: 'Service', key: objectKey(service), ...binding }]
     },
   })
+  const ofServiceEntries = derive<ServiceEntry, ServiceBinding>(graph, {
+    name: 'waypoints of entries',
+    from: objects.serviceEntries,
+    keyOf: bindingKey,
+    derive: (entry, fetch) => {
+      const { namespace } = entry.metadata
+      const visibility = meshConfig.visibilityIn(namespace, fetch)
+      if (visibility === 'NONE') return []
+      const seen = visibility === 'NAMESPACE' ? 'Namespace' : 'Public'
+      const binding = bindService(entry.metadata, factsFor(namespace, fetch), seen)
+      return binding === UNBOUND ? [] : [{ kind: 'ServiceEntry', key: objectKey(entry), ...binding }]
+    },
+  })
+  const ofWorkloadEntries = derive<WorkloadEntry, ServiceBinding>(graph, {
+    name: 'waypoints of workload entries',
+    from: objects.workloadEntries,
+    keyOf: bindingKey,
+    derive: (entry, fetch) => {
+      const binding = bindWorkload(
+        entry.metadata,
+        accountOfEndpoint(entry.spec),
+        factsFor(entry.metadata.namespace, fetch),
+      )
+      return binding === UNBOUND ? [] : [{ kind: 'WorkloadEntry', key: objectKey(entry), ...binding }]
+    },
+  })
+  const bindings = join(graph, 'waypoint bindings', [ofServices, ofServiceEntries, ofWorkloadEntries])
   const conditions = derive<ServiceBinding, ObjectCondition>(graph, {
-    name: 'conditions of services',
+    name: 'conditions of bindings',
     from: bindings,
     keyOf: conditionKey,
     derive: ({ kind, key, condition }) => (condition === undefined ? [] : [{ kind, key, condition }]),

@@ -10,28 +10,33 @@ import {
   singleton,
 } from '../collections/index.ts'
 import type { ObjectCollections } from '../sources/index.ts'
+import type { EntryAddresses } from './auto-addresses.ts'
 import type { ObjectCondition } from './conditions.ts'
 import { NETWORK_LABEL } from './network-gateways.ts'
 import type { MeshSettings } from './settings.ts'
 import type { Waypoint } from './waypoints.ts'
+import { wireHosts } from './wire-hosts.ts'
 import type { WireParts } from './wire-parts.ts'
 import { wirePolicies } from './wire-policies.ts'
 import { wireServices } from './wire-services.ts'
+import { wireSettings } from './wire-settings.ts'
 import { type ServiceBinding, wireWaypoints } from './wire-waypoints.ts'
 import { wireWorkloads } from './wire-workloads.ts'
 
 /** Everything that is derived from the objects. Keys are the resource names on the wire. */
 export interface Mesh {
-  /** By uid: pods, and endpoints that are no pods. */
+  /** By uid: pods, entries, endpoints that are neither, and gateways to other networks. */
   readonly workloads: Collection<Workload>
   /** By `<namespace>/<hostname>`. */
   readonly services: Collection<Service>
   /** By `<namespace>/<name>`: policies, and what PeerAuthentications become. */
   readonly authorizations: Collection<Authorization>
-  /** What authors of objects are to be told, by `<kind> <namespace>/<name>`. */
+  /** What authors of objects are to be told, by `<kind> <namespace>/<name> <type>`. */
   readonly conditions: Collection<ObjectCondition>
   /** Of this cluster; empty = none. */
   readonly network: Singleton<string>
+  /** What `status.addresses` of ServiceEntries shall say, by `<namespace>/<name>`; without one there shall be none. */
+  readonly entryAddresses: Collection<EntryAddresses>
   /** Gateways that are ready as waypoints, by `<namespace>/<name>`. */
   readonly waypoints: Collection<Waypoint>
   /** What asks for a waypoint, and what it gets, by `<kind> <namespace>/<name>`. */
@@ -55,18 +60,26 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
     'network',
     (fetch) => fetch.one(objects.namespaces, settings.rootNamespace)?.metadata.labels[NETWORK_LABEL] ?? '',
   )
-  const parts: WireParts = { graph, objects, settings, network }
-  const ofWaypoints = wireWaypoints(parts)
-  const services = wireServices(parts, ofWaypoints)
+  const meshConfig = wireSettings(graph, objects, settings)
+  const parts: WireParts = { graph, objects, settings, network, meshConfig }
+  const hosts = wireHosts(parts)
+  const waypoints = wireWaypoints(parts)
+  const { services, conditions } = wireServices(parts, { hosts, waypoints })
   const policies = wirePolicies(parts)
   return {
-    workloads: wireWorkloads(parts, policies, ofWaypoints),
+    workloads: wireWorkloads(parts, { hosts, policies, waypoints }),
     services,
     authorizations: policies.authorizations,
-    conditions: join(graph, 'conditions', [policies.conditions, ofWaypoints.conditions]),
+    conditions: join(graph, 'conditions', [
+      policies.conditions,
+      waypoints.conditions,
+      conditions,
+      meshConfig.conditions,
+    ]),
+    entryAddresses: hosts.addresses,
     network,
-    waypoints: ofWaypoints.waypoints,
-    waypointBindings: ofWaypoints.bindings,
+    waypoints: waypoints.waypoints,
+    waypointBindings: waypoints.bindings,
     pods: objects.pods,
     podsByNodeAccount: indexBy(objects.pods, 'pods by node and account', ({ metadata, spec }) => [
       nodeAccountKey(spec.nodeName, metadata.namespace, spec.serviceAccountName),

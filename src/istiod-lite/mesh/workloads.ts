@@ -1,7 +1,6 @@
-import { decideEnrolment, type Namespace, type Node, type Pod, type Service } from '#shared/k8s'
-import type { ApplicationTunnel, GatewayAddress, Workload } from '#shared/model'
+import { decideEnrolment, type Namespace, type Node, type ObjectMeta, type Pod } from '#shared/k8s'
+import type { ApplicationTunnel, GatewayAddress, PortMapping, Workload } from '#shared/model'
 import { type IpAddress, parseIp } from '#shared/net'
-import { endpointPorts, keyOfService } from './endpoints.ts'
 import { localityOf } from './locality.ts'
 import { workloadNames } from './names.ts'
 import type { MeshSettings } from './settings.ts'
@@ -12,8 +11,8 @@ export interface PodFacts {
   readonly network: string
   readonly namespace: Namespace | undefined
   readonly node: Node | undefined
-  /** Services of which the pod is an endpoint. */
-  readonly services: readonly Service[]
+  /** Services of which the pod is an endpoint, with their ports. */
+  readonly services: ReadonlyMap<string, readonly PortMapping[]>
   /** Keys of the selector policies, then of those made of PeerAuthentications; each sorted. */
   readonly policies: readonly string[]
   readonly waypoint: GatewayAddress | undefined
@@ -41,7 +40,7 @@ export function podWorkload(pod: Pod, facts: PodFacts): Workload | undefined {
   const { settings } = facts
   const addresses = status.podIPs.map(parseIp).filter((ip): ip is IpAddress => ip !== undefined)
   if (addresses.length === 0 || status.phase === 'Succeeded' || status.phase === 'Failed') return undefined
-  const nativeTunnel = metadata.labels[TUNNEL_LABEL] === 'http'
+  const nativeTunnel = isTunnelNative(metadata)
   return {
     uid: podUid(pod, settings),
     name: metadata.name,
@@ -60,7 +59,7 @@ export function podWorkload(pod: Pod, facts: PodFacts): Workload | undefined {
     workloadType: 'pod',
     nativeTunnel,
     applicationTunnel: facts.applicationTunnel,
-    services: new Map(facts.services.map((service) => [keyOfService(service, settings), endpointPorts(service, pod)])),
+    services: facts.services,
     authorizationPolicies: facts.policies,
     status: isReady(pod) ? 'Healthy' : 'Unhealthy',
     clusterId: settings.clusterId,
@@ -70,10 +69,20 @@ export function podWorkload(pod: Pod, facts: PodFacts): Workload | undefined {
   }
 }
 
+/** It speaks HBONE itself. */
+export function isTunnelNative({ labels }: Pick<ObjectMeta, 'labels'>): boolean {
+  return labels[TUNNEL_LABEL] === 'http'
+}
+
+/** A node agent says that a tunnel answers for it. */
+export function isRedirected({ annotations }: Pick<ObjectMeta, 'annotations'>): boolean {
+  return annotations[REDIRECTION] === 'enabled'
+}
+
 /** Whether a tunnel answers for the pod. The node agent's own word counts, wherever there is one. */
 function isCaptured(pod: Pod, facts: PodFacts): boolean {
-  const told = pod.metadata.annotations[REDIRECTION]
-  if (told !== undefined || facts.settings.captureSign === 'annotation') return told === 'enabled'
+  const isTold = pod.metadata.annotations[REDIRECTION] !== undefined
+  if (isTold || facts.settings.captureSign === 'annotation') return isRedirected(pod.metadata)
   const enrolment = decideEnrolment(
     {
       namespace: pod.metadata.namespace,

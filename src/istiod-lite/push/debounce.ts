@@ -7,23 +7,28 @@ export interface DebounceSettings {
   readonly longestMs: number
 }
 
+/** Names that changed, by type. */
+export type Changes = ReadonlyMap<string, readonly string[]>
+
 /** Gathers what changes in a burst and hands it on once. Names only, each once, so a burst has a bounded size. */
 export class Debounce {
   readonly #clock: Clock
   readonly #settings: DebounceSettings
-  readonly #tell: (changes: ReadonlyMap<string, readonly string[]>, waitedMs: number) => void
+  readonly #tell: (changes: Changes, sinceMs: number) => void
   readonly #pending = new Map<string, Set<string>>()
   #sinceMs: number | undefined
   #timer: Timer | undefined
 
-  constructor(
-    clock: Clock,
-    settings: DebounceSettings,
-    tell: (changes: ReadonlyMap<string, readonly string[]>, waitedMs: number) => void,
-  ) {
+  /** @param tell gets the time of the burst's first change, too; monotonic */
+  constructor(clock: Clock, settings: DebounceSettings, tell: (changes: Changes, sinceMs: number) => void) {
     this.#clock = clock
     this.#settings = settings
     this.#tell = tell
+  }
+
+  /** A burst is being gathered. */
+  get isPending(): boolean {
+    return this.#sinceMs !== undefined
   }
 
   add(typeUrl: string, names: Iterable<string>): void {
@@ -40,15 +45,16 @@ export class Debounce {
   /** What waits is dropped: nobody is left to be told. */
   close(): void {
     this.#timer?.cancel()
+    this.#sinceMs = undefined
     this.#pending.clear()
   }
 
   #end(): void {
-    const waitedMs = this.#clock.monotonicMs() - (this.#sinceMs ?? 0)
+    const sinceMs = this.#sinceMs ?? this.#clock.monotonicMs()
     const changes = new Map([...this.#pending].map(([typeUrl, names]) => [typeUrl, [...names]]))
     this.#pending.clear()
     this.#sinceMs = undefined
     this.#timer = undefined
-    this.#tell(changes, waitedMs)
+    this.#tell(changes, sinceMs)
   }
 }

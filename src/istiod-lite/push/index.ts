@@ -1,2 +1,6 @@
-export type { SyncState, TypeProgress } from './client-log.ts'
-export { type PushClient, PushServer, type PushSettings } from './push-server.ts'
+export type { Refusal, SyncState, TypeProgress } from './client-log.ts'
+export { meshTypes } from './mesh-types.ts'
+export { type PushClient, PushServer, type PushSettings, type PushWatch } from './push-server.ts'
+export { type PushType, plainType, versioned } from './push-type.ts'
+export { kindName, RevisionJournal } from './revision-journal.ts'
+export type { Rollout, RolloutTold } from './rollout.ts'

@@ -1,20 +1,23 @@
-import {
-  type AuthorizationPolicy,
-  type EndpointSlice,
-  type Gateway,
-  type GatewayClass,
-  type Namespace,
-  type Node,
-  type ObjectOf,
-  type ObjectSource,
-  objectKey,
-  type PeerAuthentication,
-  type Pod,
-  type ReferenceGrant,
-  type Service,
+import type {
+  AuthorizationPolicy,
+  EndpointSlice,
+  Gateway,
+  GatewayClass,
+  MeshConfig,
+  Namespace,
+  Node,
+  ObjectOf,
+  ObjectSource,
+  PeerAuthentication,
+  Pod,
+  ReferenceGrant,
+  Service,
+  ServiceEntry,
+  WorkloadEntry,
 } from '#shared/k8s'
 import type { Closer } from '#shared/lifecycle'
 import { type Collection, type Graph, source } from '../collections/index.ts'
+import { DiscoveredObjects, Discovery, MESH_CONFIG_NAME } from './discovery.ts'
 
 /** The kinds that the mesh is derived from, each by `namespace/name`. */
 export interface ObjectCollections {
@@ -28,20 +31,36 @@ export interface ObjectCollections {
   readonly gatewayClasses: Collection<GatewayClass>
   readonly gateways: Collection<Gateway>
   readonly referenceGrants: Collection<ReferenceGrant>
+  readonly serviceEntries: Collection<ServiceEntry>
+  readonly workloadEntries: Collection<WorkloadEntry>
+  /** Every ConfigMap that is followed; see `meshConfigKey` for the one that counts. */
+  readonly meshConfigs: Collection<MeshConfig>
 }
 
-/** Keeps collections equal to what a source of objects tells, until closed. */
+/** Where the mesh's settings are among `meshConfigs`. */
+export function meshConfigKey(rootNamespace: string): string {
+  return `${rootNamespace}/${MESH_CONFIG_NAME}`
+}
+
+/** Keeps collections equal to what a source of objects tells of namespaces that belong to the mesh, until closed. */
 export function collectObjects(
   graph: Graph,
   objects: ObjectSource,
+  { rootNamespace }: { readonly rootNamespace: string },
 ): { readonly collections: ObjectCollections } & Closer {
   const ends: (() => void)[] = []
+  const discovery = new Discovery(rootNamespace)
+  ends.push(
+    objects.subscribe('MeshConfig', ({ type, object }) => discovery.settingsChanged(object, type === 'deleted')),
+    objects.subscribe('Namespace', ({ type, object }) => discovery.namespaceChanged(object, type === 'deleted')),
+  )
   const follow = <K extends string>(kind: K): Collection<ObjectOf<K>> => {
     const collection = source<ObjectOf<K>>(graph, kind)
+    const discovered = new DiscoveredObjects(discovery, collection)
     ends.push(
       objects.subscribe(kind, ({ type, object }) => {
-        if (type === 'deleted') collection.delete(objectKey(object))
-        else collection.set(objectKey(object), object)
+        if (type === 'deleted') discovered.delete(object)
+        else discovered.set(object)
       }),
     )
     return collection
@@ -57,6 +76,9 @@ export function collectObjects(
     gatewayClasses: follow('GatewayClass'),
     gateways: follow('Gateway'),
     referenceGrants: follow('ReferenceGrant'),
+    serviceEntries: follow('ServiceEntry'),
+    workloadEntries: follow('WorkloadEntry'),
+    meshConfigs: follow('MeshConfig'),
   }
   const close = async (): Promise<void> => {
     for (const end of ends.splice(0)) end()

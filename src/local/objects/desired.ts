@@ -25,6 +25,8 @@ const KINDS = [
   'EndpointSlice',
   'PeerAuthentication',
   'AuthorizationPolicy',
+  'ServiceEntry',
+  'WorkloadEntry',
 ] as const
 export type DesiredKind = (typeof KINDS)[number]
 

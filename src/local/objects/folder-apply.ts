@@ -33,6 +33,8 @@ const ORDER = [
   'EndpointSlice',
   'PeerAuthentication',
   'AuthorizationPolicy',
+  'ServiceEntry',
+  'WorkloadEntry',
   'Pod',
 ] as const
 const RETRY_MS = 1_000

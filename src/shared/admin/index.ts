@@ -7,4 +7,13 @@ export {
   only,
 } from './admin-server.ts'
 export { Profiles } from './profile.ts'
-export { indexRoute, jsonRoute, loggingRoute, metricsRoutes, quitRoute, readinessRoutes, textRoute } from './routes.ts'
+export {
+  indexRoute,
+  jsonAnswer,
+  jsonRoute,
+  loggingRoute,
+  metricsRoutes,
+  quitRoute,
+  readinessRoutes,
+  textRoute,
+} from './routes.ts'

@@ -58,7 +58,12 @@ export function quitRoute(quit: () => void): AdminRoute {
 
 /** A JSON document, indented, with the keys of every object sorted. */
 export function jsonRoute(dump: () => unknown): AdminRoute {
-  return textRoute('application/json', () => JSON.stringify(dump(), sortKeys, 2))
+  return only('GET', 'method not allowed\n', () => jsonAnswer(dump()))
+}
+
+/** The same, as an answer; undefined is `null`. */
+export function jsonAnswer(document: unknown): AdminAnswer {
+  return { status: 200, contentType: 'application/json', body: JSON.stringify(document ?? null, sortKeys, 2) }
 }
 
 /** A document that is made for each request. */

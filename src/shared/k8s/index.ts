@@ -5,8 +5,9 @@ export {
   type EnrolmentBar,
   type EnrolmentFacts,
 } from './enrolment.ts'
+export type * from './entry-types.ts'
 export type * from './gateway-types.ts'
-export { configMapKind, type KindReader, meshKinds } from './kinds.ts'
+export { configMapKind, type KindReader, meshConfigKind, meshKinds } from './kinds.ts'
 export { matchesSelector } from './metadata-selector.ts'
 export { ObjectTable, objectKey } from './object-table.ts'
 export { decideOrigin, type ObjectOrigin, type OriginSettings, originSettings } from './origin.ts'

@@ -1,11 +1,15 @@
 import { configMapBody, endpointSliceBody, type KindBody, podBody, serviceBody } from './core-kinds.ts'
+import { serviceEntryBody, workloadEntryBody } from './entry-kinds.ts'
 import { gatewayBody, gatewayClassBody, referenceGrantBody } from './gateway-kinds.ts'
+import { meshConfigBody } from './mesh-config.ts'
 import { authorizationPolicyBody, peerAuthenticationBody } from './policy-kinds.ts'
 import type { KubeObject } from './types.ts'
 
 /** How a kind is read: every document of one of `apiVersions` and `kind`. */
 export interface KindReader {
   readonly kind: string
+  /** What documents call it, where that is another word. */
+  readonly documentKind?: string
   /** All spellings that mean the same fields; objects carry the first. */
   readonly apiVersions: readonly [string, ...string[]]
   readonly namespaced: boolean
@@ -17,6 +21,11 @@ export interface KindReader {
 
 const nothingMore = (): object => ({})
 const ISTIO_SECURITY = ['security.istio.io/v1', 'security.istio.io/v1beta1'] as const
+const ISTIO_NETWORKING = [
+  'networking.istio.io/v1',
+  'networking.istio.io/v1beta1',
+  'networking.istio.io/v1alpha3',
+] as const
 const GATEWAY_API = ['gateway.networking.k8s.io/v1', 'gateway.networking.k8s.io/v1beta1'] as const
 
 /** The kinds that the mesh derives its state from. */
@@ -48,6 +57,20 @@ export const meshKinds: readonly KindReader[] = [
     body: authorizationPolicyBody,
   },
   {
+    kind: 'ServiceEntry',
+    apiVersions: ISTIO_NETWORKING,
+    namespaced: true,
+    resource: 'serviceentries',
+    body: serviceEntryBody,
+  },
+  {
+    kind: 'WorkloadEntry',
+    apiVersions: ISTIO_NETWORKING,
+    namespaced: true,
+    resource: 'workloadentries',
+    body: workloadEntryBody,
+  },
+  {
     kind: 'GatewayClass',
     apiVersions: GATEWAY_API,
     namespaced: false,
@@ -71,4 +94,14 @@ export const configMapKind: KindReader = {
   namespaced: true,
   resource: 'configmaps',
   body: configMapBody,
+}
+
+/** ConfigMaps once more, as the mesh's settings; `istio` of the root namespace is the one that counts. */
+export const meshConfigKind: KindReader = {
+  kind: 'MeshConfig',
+  documentKind: 'ConfigMap',
+  apiVersions: ['v1'],
+  namespaced: true,
+  resource: 'configmaps',
+  body: meshConfigBody,
 }

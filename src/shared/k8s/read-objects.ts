@@ -95,9 +95,10 @@ class ObjectReader {
 
   #readObject(source: Source, value: Record<string, unknown>, at: Path): void {
     const { apiVersion, kind } = value
-    const reader = this.#kinds.find((known) => known.kind === kind && known.apiVersions.includes(String(apiVersion)))
+    const sameKind = this.#kinds.filter((known) => (known.documentKind ?? known.kind) === kind)
+    const reader = sameKind.find((known) => known.apiVersions.includes(String(apiVersion)))
     if (reader === undefined) {
-      const known = this.#kinds.find((other) => other.kind === kind)
+      const [known] = sameKind
       const hint = known === undefined ? '' : `; apiVersion ${known.apiVersions.join(' or ')} is`
       const name = `${shown(apiVersion ?? 'no apiVersion')} kind ${shown(kind ?? 'no kind')}`
       this.#problem(source, [...at, 'kind'], `${name} is not supported${hint}`)

@@ -1,4 +1,5 @@
 import type { Closer } from '#shared/lifecycle'
+import type { MeshConfig, ServiceEntry, WorkloadEntry } from './entry-types.ts'
 import type { Gateway, GatewayClass, ReferenceGrant } from './gateway-types.ts'
 
 /** The part of a Kubernetes object that every kind has; kinds of this room narrow it. */
@@ -71,6 +72,9 @@ export interface ObjectsByKind {
   readonly EndpointSlice: EndpointSlice
   readonly PeerAuthentication: PeerAuthentication
   readonly AuthorizationPolicy: AuthorizationPolicy
+  readonly ServiceEntry: ServiceEntry
+  readonly WorkloadEntry: WorkloadEntry
+  readonly MeshConfig: MeshConfig
   readonly ConfigMap: ConfigMap
   readonly GatewayClass: GatewayClass
   readonly Gateway: Gateway

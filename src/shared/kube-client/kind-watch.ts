@@ -33,6 +33,7 @@ export interface KindWatchParts {
   readonly clock: Clock
   readonly logger: Logger
   readonly times: WatchTimes
+  readonly onRevision: (reader: KindReader, revision: string) => void
   /** Ends it. */
   readonly signal: AbortSignal
 }
@@ -125,7 +126,7 @@ export class KindWatch {
 
   /** @returns the revision of the state that was listed */
   async #list(): Promise<string> {
-    const { client, history } = this.#parts
+    const { client } = this.#parts
     const resource = resourceOf(this.#target.reader, this.#apiVersion)
     const listed: ListedObject[] = []
     let continueToken = ''
@@ -137,7 +138,7 @@ export class KindWatch {
       if (continueToken !== '') continue
       this.#pageLimit = PAGE_LIMIT
       this.#held.replace(listed)
-      history.seen(resourceVersion)
+      this.#told(resourceVersion)
       this.#working()
       return resourceVersion
     }
@@ -192,7 +193,13 @@ export class KindWatch {
     const revision = revisionOf(object)
     if (revision === undefined) return
     this.#revision = revision
+    this.#told(revision)
+  }
+
+  #told(revision: string): void {
+    const { reader, namespace, fieldSelector, labelSelector } = this.#target
     this.#parts.history.seen(revision)
+    if (!namespace && !fieldSelector && !labelSelector) this.#parts.onRevision(reader, revision)
   }
 
   #working(): void {

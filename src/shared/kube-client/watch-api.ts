@@ -1,6 +1,13 @@
 import { setMaxListeners } from 'node:events'
 import type { Clock } from '#shared/clock'
-import { type ObjectChange, type ObjectOf, type ObjectProblem, type ObjectSource, ObjectTable } from '#shared/k8s'
+import {
+  type KindReader,
+  type ObjectChange,
+  type ObjectOf,
+  type ObjectProblem,
+  type ObjectSource,
+  ObjectTable,
+} from '#shared/k8s'
 import type { Logger } from '#shared/telemetry'
 import { DEFAULT_TIMES, KindWatch, type WatchedKind, type WatchTimes } from './kind-watch.ts'
 import { ServerHistory } from './server-history.ts'
@@ -10,6 +17,11 @@ export interface ApiWatchSettings {
   readonly clock: Clock
   readonly logger: Logger
   readonly times?: WatchTimes
+  /**
+   * Subscribers have been told of everything up to that revision of a kind. Not called for a kind of which only a part is
+   * followed, as the others' revisions never come.
+   */
+  readonly onRevision?: (reader: KindReader, revision: string) => void
 }
 
 /**
@@ -36,13 +48,13 @@ class ApiSource implements ObjectSource {
   constructor(
     client: Pick<KubeClient, 'listPage' | 'watch' | 'server'>,
     kinds: readonly WatchedKind[],
-    { clock, logger, times = DEFAULT_TIMES }: ApiWatchSettings,
+    { clock, logger, times = DEFAULT_TIMES, onRevision = () => {} }: ApiWatchSettings,
   ) {
     const { signal } = this.#stop
     // One listener for each kind, request and pause of a few.
     setMaxListeners(0, signal)
     const history = new ServerHistory(client, logger, signal)
-    const parts = { client, history, table: this.#table, clock, logger, times, signal }
+    const parts = { client, history, table: this.#table, clock, logger, times, onRevision, signal }
     this.#watches = kinds.map((kind) => new KindWatch(kind, parts))
     this.synced = Promise.all(this.#watches.map(({ synced }) => synced)).then(() => {})
   }

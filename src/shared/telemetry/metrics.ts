@@ -19,7 +19,7 @@ export interface Family<T> {
   readonly size: number
 }
 
-type FamilyKind = 'counter' | 'gauge' | 'histogram'
+type FamilyKind = 'counter' | 'gauge' | 'histogram' | 'unknown'
 
 interface Described {
   readonly name: string
@@ -63,6 +63,11 @@ export class Metrics {
 
   counters(name: string, help: string, labelNames: readonly string[]): Family<Counter> {
     return this.#numbers({ name, help, kind: 'counter' }, labelNames, '_total')
+  }
+
+  /** Counters under names of Istio's control plane, which end in no `_total`; their type then is `unknown`. */
+  plainCounters(name: string, help: string, labelNames: readonly string[]): Family<Counter> {
+    return this.#numbers({ name, help, kind: 'unknown' }, labelNames, '')
   }
 
   gauges(name: string, help: string, labelNames: readonly string[]): Family<Gauge> {

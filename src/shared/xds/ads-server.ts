@@ -5,6 +5,8 @@ import type { Logger } from '#shared/telemetry'
 import { type AdsServerObserver, AdsStream, type ConnectedClient, type ResourceSource } from './ads-stream.ts'
 import { DELTA_ADS_PATH, rpcCodes } from './rpc.ts'
 import { type CallFacts, type RpcHandler, StatusError } from './rpc-server.ts'
+import { StreamGate, type StreamGateSettings } from './stream-gate.ts'
+import type { PushMark } from './watch.ts'
 
 /**
  * Says who calls: a principal for the log and for whoever decides what the caller gets, undefined = nobody in
@@ -13,13 +15,13 @@ import { type CallFacts, type RpcHandler, StatusError } from './rpc-server.ts'
 export type Authenticator = (call: CallFacts) => Promise<string | undefined>
 
 export interface AdsServerSettings {
-  /** Types that are served; requests for others are not answered. */
-  readonly typeUrls: readonly string[]
   readonly source: ResourceSource
   readonly authenticate: Authenticator
   readonly clock: Clock
   readonly log: Logger
   readonly observer?: AdsServerObserver
+  /** Undefined: everybody is let in at once. */
+  readonly gate?: StreamGateSettings
   /** Default 10,000. */
   readonly maxClients?: number
 }
@@ -32,6 +34,8 @@ export interface ClientStatus extends ConnectedClient {
     readonly heldCount: number
     /** Nonce of the response that waits for its acknowledgement. */
     readonly outstanding: string | undefined
+    /** The first change that the client has not answered yet. */
+    readonly behind: PushMark | undefined
   }[]
 }
 
@@ -47,16 +51,19 @@ export class AdsServer implements Closer {
   readonly #settings: AdsServerSettings
   readonly #streams = new Set<AdsStream>()
   readonly #turns = new Set<AdsStream>()
+  readonly #gate: StreamGate | undefined
   #isTurning = false
   #isClosed = false
   #nextId = 1
 
   constructor(settings: AdsServerSettings) {
     this.#settings = settings
+    this.#gate = settings.gate && new StreamGate(settings.gate, settings.clock)
     this.handler = {
       kind: 'stream',
       path: DELTA_ADS_PATH,
       open: async (call, stream) => {
+        await this.#gate?.enter(() => stream.isOpen)
         const principal = await this.#authenticate(call)
         this.#requireRoom()
         const opened = new AdsStream(stream, {
@@ -77,18 +84,37 @@ export class AdsServer implements Closer {
   }
 
   /** Tells that resources of these names came, changed or went; `all` = compare everything. */
-  push(typeUrl: string, names: readonly string[] | 'all'): void {
-    for (const stream of this.#streams) stream.touch(typeUrl, names)
+  push(typeUrl: string, names: readonly string[] | 'all', mark: PushMark): void {
+    for (const stream of this.#streams) stream.touch(typeUrl, names, mark)
+  }
+
+  /** Names and versions that a client holds, as far as it was sent or told us; by type. */
+  heldBy(clientId: number): Readonly<Record<string, Readonly<Record<string, string>>>> {
+    const stream = [...this.#streams].find(({ client }) => client?.id === clientId)
+    return Object.fromEntries([...(stream?.watches ?? [])].map((watch) => [watch.typeUrl, watch.held()]))
+  }
+
+  /** Streams that wait for their turn. */
+  get waitingToEnter(): number {
+    return this.#gate?.waiting ?? 0
+  }
+
+  /** Ends the streams of a node, which comes back here or elsewhere. @returns how many there were */
+  disconnect(nodeId: string): number {
+    const streams = [...this.#streams].filter(({ client }) => client?.node.id === nodeId)
+    for (const stream of streams) stream.end({ code: rpcCodes.unavailable, message: 'disconnected on request' })
+    return streams.length
   }
 
   clients(): readonly ClientStatus[] {
     return [...this.#streams].flatMap((stream) => {
       if (stream.client === undefined) return []
-      const watches = [...stream.watches].map(({ typeUrl, mode, heldCount, outstanding }) => ({
+      const watches = [...stream.watches].map(({ typeUrl, mode, heldCount, outstanding, behind }) => ({
         typeUrl,
         mode,
         heldCount,
         outstanding,
+        behind,
       }))
       return { ...stream.client, watches }
     })
@@ -97,6 +123,7 @@ export class AdsServer implements Closer {
   /** Ends every stream so that clients come back elsewhere or later; the port belongs to the `RpcServer`. */
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#gate?.close()
     for (const stream of [...this.#streams])
       stream.end({ code: rpcCodes.unavailable, message: 'the control plane is shutting down' })
   }
@@ -133,6 +160,7 @@ export class AdsServer implements Closer {
       stream.flush()
     } catch (error) {
       this.#settings.log.error('cannot send to a client', { error: reasonOf(error) })
+      this.#settings.observer?.failed?.()
       stream.end({ code: rpcCodes.internal, message: 'internal error' })
     }
     const [next] = this.#turns

@@ -7,7 +7,7 @@ import type { ServerStream, ServerStreamEvents } from './rpc-server.ts'
 import { schema } from './schema.ts'
 import { fromStruct } from './struct.ts'
 import type { AdsNode, AdsPeer } from './types.ts'
-import { type Acknowledgement, type Delta, type ResourceView, Watch } from './watch.ts'
+import { type Acknowledgement, type Delta, type PushMark, type ResourceView, Watch } from './watch.ts'
 
 /** A connected client, for dumps and for whoever decides what it gets. */
 export interface ConnectedClient {
@@ -18,23 +18,34 @@ export interface ConnectedClient {
   readonly connectedAtMs: number
 }
 
-/** Resources as each client may see them; kept by whoever derives them. */
-export type ResourceSource = (client: ConnectedClient, typeUrl: string) => ResourceView
+/** Resources as each client may see them, asked for once a subscription; undefined = that type is not served. */
+export type ResourceSource = (client: ConnectedClient, typeUrl: string) => ResourceView | undefined
+
+/** A response, as it was sent. */
+export interface SentResponse extends Delta {
+  readonly typeUrl: string
+  readonly nonce: string
+  readonly bytes: number
+  /** The first change in it; undefined when it only answers what was asked for. */
+  readonly since: PushMark | undefined
+}
 
 /** Told of what happens on streams; every call is optional and must not throw. */
 export interface AdsServerObserver {
   connected?(client: ConnectedClient): void
-  disconnected?(client: ConnectedClient): void
-  sent?(client: ConnectedClient, typeUrl: string, nonce: string, delta: Delta, bytes: number): void
+  /** `behind`: the first change that it had not answered. */
+  disconnected?(client: ConnectedClient, behind: PushMark | undefined): void
+  sent?(client: ConnectedClient, response: SentResponse): void
   acknowledged?(client: ConnectedClient, typeUrl: string, nonce: string): void
   /** `message` is peer text, already cut. */
   rejected?(client: ConnectedClient, typeUrl: string, nonce: string, message: string): void
+  /** A stream was ended by a fault of ours. */
+  failed?(): void
 }
 
 export interface StreamSettings {
   readonly id: number
   readonly peer: AdsPeer
-  readonly typeUrls: readonly string[]
   readonly source: ResourceSource
   readonly observer: AdsServerObserver
   readonly clock: Clock
@@ -95,7 +106,7 @@ export class AdsStream implements ServerStreamEvents {
     this.#firstRequest.cancel()
     for (const timer of this.#ackTimers.values()) timer.cancel()
     this.#settings.onClosed(this)
-    if (this.#client !== undefined) this.#settings.observer.disconnected?.(this.#client)
+    if (this.#client !== undefined) this.#settings.observer.disconnected?.(this.#client, this.#behind)
   }
 
   end(status: RpcStatus): void {
@@ -103,12 +114,16 @@ export class AdsStream implements ServerStreamEvents {
     this.closed()
   }
 
+  get #behind(): PushMark | undefined {
+    return [...this.#watches.values()].flatMap(({ behind }) => behind ?? []).sort((a, b) => a.push - b.push)[0]
+  }
+
   /** Names of that type changed or went. */
-  touch(typeUrl: string, names: readonly string[] | 'all'): void {
+  touch(typeUrl: string, names: readonly string[] | 'all', mark: PushMark): void {
     const watch = this.#watches.get(typeUrl)
     if (watch === undefined) return
-    if (names === 'all') watch.touchAll()
-    else watch.touch(names)
+    if (names === 'all') watch.touchAll(mark)
+    else watch.touch(names, mark)
     if (watch.isDue) this.#settings.wantsTurn(this)
   }
 
@@ -121,24 +136,27 @@ export class AdsStream implements ServerStreamEvents {
 
   #request(request: DeltaRequest): void {
     if (hasLongName(request)) throw new MeshError('RESOURCE_INVALID', 'a name is too long')
-    if (!this.#identify(request)) return
-    const watch = this.#watchFor(request)
+    const client = this.#identify(request)
+    if (client === undefined) return
+    const watch = this.#watchFor(client, request)
     if (watch === undefined) this.#ignore(request.typeUrl)
     else if (watch.isFull) this.end({ code: rpcCodes.resourceExhausted, message: 'too many names' })
     else if (watch.isDue) this.#settings.wantsTurn(this)
   }
 
   /** The subscription after that request; undefined for a type that is not served. */
-  #watchFor(request: DeltaRequest): Watch | undefined {
+  #watchFor(client: ConnectedClient, request: DeltaRequest): Watch | undefined {
     const { typeUrl } = request
-    if (!this.#settings.typeUrls.includes(typeUrl)) return undefined
     const known = this.#watches.get(typeUrl)
     if (known !== undefined) {
       this.#acknowledge(typeUrl, known.next(request))
       return known
     }
-    const watch = new Watch(typeUrl)
-    watch.begin(request)
+    const view = this.#settings.source(client, typeUrl)
+    if (view === undefined) return undefined
+    const watch = new Watch(typeUrl, view)
+    const nowMs = this.#settings.clock.monotonicMs()
+    watch.begin(request, { push: 0, changedAtMs: nowMs, toldAtMs: nowMs })
     this.#watches.set(typeUrl, watch)
     return watch
   }
@@ -152,19 +170,20 @@ export class AdsStream implements ServerStreamEvents {
     else observer.rejected?.(this.#client, typeUrl, answer.nonce, answer.message.slice(0, MAX_PEER_TEXT))
   }
 
-  /** Only the first request of a stream says who the client is. @returns false when it does not */
-  #identify({ node }: DeltaRequest): boolean {
-    if (this.#client !== undefined) return true
+  /** Only the first request of a stream says who the client is. @returns undefined when it does not */
+  #identify({ node }: DeltaRequest): ConnectedClient | undefined {
+    if (this.#client !== undefined) return this.#client
     if (node === null || node.id === '') {
       this.end({ code: rpcCodes.invalidArgument, message: 'the first request names no node' })
-      return false
+      return undefined
     }
     const { id, peer, clock, observer } = this.#settings
     this.#firstRequest.cancel()
     const metadata = node.metadata === null ? {} : fromStruct(node.metadata)
-    this.#client = { id, peer, node: { id: node.id, metadata }, connectedAtMs: clock.nowMs() }
-    observer.connected?.(this.#client)
-    return true
+    const client = { id, peer, node: { id: node.id, metadata }, connectedAtMs: clock.nowMs() }
+    this.#client = client
+    observer.connected?.(client)
+    return client
   }
 
   /** A client that asks for more than is served gets no answer to it, as from istiod. */
@@ -178,10 +197,10 @@ export class AdsStream implements ServerStreamEvents {
   }
 
   #send(client: ConnectedClient, watch: Watch): void {
-    const { source, observer, clock } = this.#settings
+    const { observer, clock } = this.#settings
     const { typeUrl } = watch
     const nonce = `${client.id.toString(16)}-${(++this.#sequence).toString(16)}`
-    const delta = watch.take(source(client, typeUrl), nonce)
+    const delta = watch.take(nonce)
     if (delta === undefined) return
     const bytes = schema().deltaResponse.encode({
       typeUrl,
@@ -200,7 +219,7 @@ export class AdsStream implements ServerStreamEvents {
       typeUrl,
       clock.setTimer(ACK_TIMEOUT_MS, () => this.end({ code: rpcCodes.aborted, message: 'no acknowledgement' })),
     )
-    observer.sent?.(client, typeUrl, nonce, delta, bytes.length)
+    observer.sent?.(client, { ...delta, typeUrl, nonce, bytes: bytes.length, since: watch.behind })
   }
 }
 

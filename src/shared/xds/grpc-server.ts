@@ -26,6 +26,7 @@ import {
   type RpcServer,
   type RpcServerSettings,
   type ServerKeyPair,
+  type ServerStream,
   type ServerStreamEvents,
   StatusError,
 } from './rpc-server.ts'
@@ -197,7 +198,14 @@ function register(grpc: Server, handler: RpcHandler): void {
     }
     call.on('error', closed)
     call.on('cancelled', closed)
-    handler.open(factsOf(call), { send: (bytes) => isOpen && call.write(bytes), end }).then(
+    const answering: ServerStream = {
+      get isOpen() {
+        return isOpen
+      },
+      send: (bytes) => isOpen && call.write(bytes),
+      end,
+    }
+    handler.open(factsOf(call), answering).then(
       (opened) => {
         if (!isOpen) return opened.closed()
         events = opened

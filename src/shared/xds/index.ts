@@ -1,6 +1,6 @@
 export { type AdsClientObserver, type AdsClientSettings, startAdsClient } from './ads-client.ts'
 export { AdsServer, type AdsServerSettings, type Authenticator, type ClientStatus } from './ads-server.ts'
-export type { AdsServerObserver, ConnectedClient, ResourceSource } from './ads-stream.ts'
+export type { AdsServerObserver, ConnectedClient, ResourceSource, SentResponse } from './ads-stream.ts'
 export { CaClient, type SigningRequest } from './ca-client.ts'
 export { type CertificateCall, certificateHandler, type IssueCertificate } from './ca-service.ts'
 export {
@@ -21,6 +21,7 @@ export {
   type ServerKeyPair,
   startRpcServer,
 } from './rpc-server.ts'
+export type { StreamGateSettings } from './stream-gate.ts'
 export type { JsonObject, JsonValue } from './struct.ts'
 export type * from './types.ts'
-export type { Delta, ResourceView } from './watch.ts'
+export type { Delta, PushMark, ResourceView } from './watch.ts'

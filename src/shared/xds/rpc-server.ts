@@ -15,6 +15,8 @@ export interface CallFacts {
 
 /** The answering end of a stream. */
 export interface ServerStream {
+  /** False once the call is over, whoever ended it. */
+  readonly isOpen: boolean
   /** @returns false when the peer reads more slowly than we write */
   send(bytes: Buffer): boolean
   /** Ends the call with that status; nothing may be sent after it. */

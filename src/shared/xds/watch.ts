@@ -19,6 +19,15 @@ export interface Delta {
   readonly removed: readonly string[]
 }
 
+/** A batch of changes that all clients are told of together. */
+export interface PushMark {
+  /** Counts up from 1; 0 is everything that there was when a client came. */
+  readonly push: number
+  /** When the first of the changes was seen, and when clients were told; monotonic. */
+  readonly changedAtMs: number
+  readonly toldAtMs: number
+}
+
 /** What a request means for the response that is outstanding. */
 export type Acknowledgement =
   | { readonly kind: 'none' }
@@ -35,6 +44,7 @@ export const MAX_NAMES = 500_000
  */
 export class Watch {
   readonly typeUrl: string
+  readonly #view: ResourceView
   /** Asked for by name; a name that is an alias stays here as it was asked. */
   readonly #names = new Set<string>()
   /** Name → version of what the client holds, as far as it was sent or told. */
@@ -48,9 +58,13 @@ export class Watch {
   /** The first response is sent even when it is empty. */
   #isFirst = true
   #outstanding: string | undefined
+  /** The first change that waits to be sent, and the first in the response that is outstanding. */
+  #waiting: PushMark | undefined
+  #unanswered: PushMark | undefined
 
-  constructor(typeUrl: string) {
+  constructor(typeUrl: string, view: ResourceView) {
     this.typeUrl = typeUrl
+    this.#view = view
   }
 
   get mode(): 'wildcard' | 'on-demand' {
@@ -61,8 +75,17 @@ export class Watch {
     return this.#held.size
   }
 
+  held(): Readonly<Record<string, string>> {
+    return Object.fromEntries(this.#held)
+  }
+
   get outstanding(): string | undefined {
     return this.#outstanding
+  }
+
+  /** The first change that the client has not answered yet; undefined = it has everything. */
+  get behind(): PushMark | undefined {
+    return this.#unanswered ?? this.#waiting
   }
 
   /** Something waits to be sent, and nothing is outstanding. */
@@ -75,7 +98,8 @@ export class Watch {
   }
 
   /** The first request for this type on the stream: also says what the client still holds from earlier ones. */
-  begin(request: DeltaRequest): void {
+  begin(request: DeltaRequest, mark: PushMark): void {
+    this.#waiting = mark
     for (const [name, version] of Object.entries(request.initialResourceVersions)) {
       this.#held.set(name, version)
       this.#names.add(name)
@@ -109,45 +133,51 @@ export class Watch {
   }
 
   /** Marks names that changed or went. */
-  touch(names: Iterable<string>): void {
+  touch(names: Iterable<string>, mark: PushMark): void {
+    this.#waiting ??= mark
     if (this.#isAnew) return // the comparison that is due sees them
     for (const name of names) this.#changed.add(name)
   }
 
   /** Everything is compared again. */
-  touchAll(): void {
+  touchAll(mark: PushMark): void {
+    this.#waiting ??= mark
     this.#isAnew = true
     this.#changed.clear()
   }
 
   /** What the client lacks now; undefined when that is nothing and no answer is owed. Takes it as sent. */
-  take(view: ResourceView, nonce: string): Delta | undefined {
+  take(nonce: string): Delta | undefined {
     const changed = new Map<string, EncodedResource>()
     const removed = new Set<string>()
     const isOwed = this.#isFirst || this.#asked.size > 0
-    if (this.#isAnew) this.#compareAll(view, changed, removed)
-    else for (const name of this.#changed) this.#compare(view, name, changed, removed)
-    for (const name of this.#asked) this.#answer(view, name, changed, removed)
+    if (this.#isAnew) this.#compareAll(changed, removed)
+    else for (const name of this.#changed) this.#compare(name, changed, removed)
+    for (const name of this.#asked) this.#answer(name, changed, removed)
     this.#isAnew = false
     this.#isFirst = false
     this.#changed.clear()
     this.#asked.clear()
+    const since = this.#waiting
+    this.#waiting = undefined
     if (changed.size === 0 && removed.size === 0 && !isOwed) return undefined
     for (const resource of changed.values()) this.#held.set(resource.name, resource.version)
     for (const name of removed) this.#held.delete(name)
     this.#outstanding = nonce
+    this.#unanswered = since
     return { changed: [...changed.values()], removed: [...removed] }
   }
 
   #acknowledge({ responseNonce: nonce, errorDetail }: DeltaRequest): Acknowledgement {
     if (nonce === '' || nonce !== this.#outstanding) return { kind: 'none' }
     this.#outstanding = undefined
+    this.#unanswered = undefined
     return errorDetail === null ? { kind: 'ack', nonce } : { kind: 'nack', nonce, message: errorDetail.message }
   }
 
-  #compareAll(view: ResourceView, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+  #compareAll(changed: Map<string, EncodedResource>, removed: Set<string>): void {
     const present = new Set<string>()
-    for (const resource of this.#isWildcard ? view.all() : this.#wanted(view)) {
+    for (const resource of this.#isWildcard ? this.#view.all() : this.#wanted()) {
       present.add(resource.name)
       if (!this.#holds(resource)) changed.set(resource.name, resource)
     }
@@ -157,27 +187,30 @@ export class Watch {
   }
 
   /** What comes unasked, then what the names stand for. */
-  *#wanted(view: ResourceView): Iterable<EncodedResource> {
-    for (const resource of view.all()) if (view.isUnasked(resource)) yield resource
-    for (const name of this.#names) yield* view.resolve(name)
+  *#wanted(): Iterable<EncodedResource> {
+    for (const resource of this.#view.all()) if (this.#view.isUnasked(resource)) yield resource
+    for (const name of this.#names) yield* this.#view.resolve(name)
   }
 
-  #compare(view: ResourceView, name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
-    const resource = view.get(name)
+  #compare(name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+    const resource = this.#view.get(name)
     if (resource === undefined) {
       if (this.#held.has(name)) removed.add(name)
-    } else if (this.#concerns(view, resource) && !this.#holds(resource)) changed.set(name, resource)
+    } else if (this.#concerns(resource) && !this.#holds(resource)) changed.set(name, resource)
   }
 
-  #answer(view: ResourceView, name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
-    for (const resource of view.resolve(name)) changed.set(resource.name, resource)
+  #answer(name: string, changed: Map<string, EncodedResource>, removed: Set<string>): void {
+    for (const resource of this.#view.resolve(name)) changed.set(resource.name, resource)
     if (!changed.has(name)) removed.add(name)
   }
 
-  #concerns(view: ResourceView, resource: EncodedResource): boolean {
+  #concerns(resource: EncodedResource): boolean {
     if (this.#isWildcard || this.#held.has(resource.name) || this.#names.has(resource.name)) return true
     // A workload's aliases are also the services that it serves: whoever holds one of them needs its new workloads.
-    return resource.aliases.some((alias) => this.#names.has(alias) || this.#held.has(alias)) || view.isUnasked(resource)
+    return (
+      resource.aliases.some((alias) => this.#names.has(alias) || this.#held.has(alias)) ||
+      this.#view.isUnasked(resource)
+    )
   }
 
   /** Only an unempty version says anything about the content. */

@@ -29,13 +29,15 @@ async function start(over: Partial<AdsServerSettings> = {}): Promise<Started> {
   const events: string[] = []
   const log = new RecordedLog()
   const server = new AdsServer({
-    typeUrls: [TYPE, POLICIES],
-    source: (client, typeUrl) => ({
-      all: () => (typeUrl === TYPE ? store.values() : []),
-      get: (name) => store.get(name),
-      resolve: (name) => [...store.values()].filter((one) => one.name === name || one.aliases.includes(name)),
-      isUnasked: (one) => one.name === `on-${String(client.node.metadata.NODE_NAME)}`,
-    }),
+    source: (client, typeUrl) =>
+      [TYPE, POLICIES].includes(typeUrl)
+        ? {
+            all: () => (typeUrl === TYPE ? store.values() : []),
+            get: (name) => store.get(name),
+            resolve: (name) => [...store.values()].filter((one) => one.name === name || one.aliases.includes(name)),
+            isUnasked: (one) => one.name === `on-${String(client.node.metadata.NODE_NAME)}`,
+          }
+        : undefined,
     authenticate: async (call) => {
       if (call.token === 'wrong') throw new Error('expired')
       return call.token
@@ -64,11 +66,11 @@ async function start(over: Partial<AdsServerSettings> = {}): Promise<Started> {
     log,
     put(name, version = '1', aliases = []) {
       store.set(name, { name, version, aliases, body: Buffer.from(`${name}@${version}`) })
-      server.push(TYPE, [name])
+      server.push(TYPE, [name], { push: 1, changedAtMs: 0, toldAtMs: 0 })
     },
     remove(name) {
       store.delete(name)
-      server.push(TYPE, [name])
+      server.push(TYPE, [name], { push: 1, changedAtMs: 0, toldAtMs: 0 })
     },
   }
 }

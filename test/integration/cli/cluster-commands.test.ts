@@ -25,9 +25,11 @@ const SYNCZ = [
   {
     proxy: 'ztunnel~10.0.0.9~ztunnel-a.istio-system~x',
     nodeName: 'node-a',
-    types: [{ typeUrl: 'a/b.Address', state: 'SYNCED', sentNonce: '7', ackedNonce: '7' }],
+    types: [{ typeUrl: 'a/b.Address', state: 'SYNCED', lagMs: 0, sentNonce: '7', ackedNonce: '7' }],
   },
 ]
+
+const IN_SYNC = { state: 'told', proxies: ['a'], waiting: [], refused: [], gone: [] }
 
 /** Pods whose admin ports are all one server of the test. */
 class AdminPods extends LocalPods {
@@ -51,6 +53,9 @@ describe('ambit on a cluster', () => {
   const start = (args: readonly string[], input = ''): RunningAmbit =>
     new RunningAmbit(args, { kubeconfig: api.kubeconfig, cwd: dir, input })
   const run = (args: readonly string[], input = ''): Promise<AmbitRun> => start(args, input).ended
+  /** What the control plane says of changes, and what it was asked. */
+  let rollout: object = IN_SYNC
+  const asked: string[] = []
   const told = async (command: string, input = ''): Promise<string> => {
     const { code, stdout, stderr } = await run(command.split(' '), input)
     expect({ command, code, stderr }).toEqual({ command, code: 0, stderr: '' })
@@ -76,11 +81,17 @@ describe('ambit on a cluster', () => {
     client = new KubeClient(api.server, api.server.issueClient('admin', 'system:masters'))
     dir = mkdtempSync(join(tmpdir(), 'ambit-cli-'))
     // Definitions are waited for, so that what comes next finds their kinds.
-    await told(`apply --wait -R -f ${CRD_FOLDER.pathname}`)
+    expect(await run(['apply', '--wait', '-R', '-f', CRD_FOLDER.pathname])).toMatchObject({
+      code: 0,
+      stderr: 'ambit: no control plane runs in istio-system, so no proxy was waited for\n',
+    })
     admin = createServer((request, response) => {
       if (request.url === '/config_dump') response.end(JSON.stringify(DUMP))
       else if (request.url === '/debug/syncz') response.end(JSON.stringify(SYNCZ))
-      else response.writeHead(404).end('nothing here')
+      else if (request.url?.startsWith('/debug/rolloutz')) {
+        asked.push(request.url)
+        response.end(JSON.stringify(rollout))
+      } else response.writeHead(404).end('nothing here')
     })
     admin.listen(0, '127.0.0.1')
     await once(admin, 'listening')
@@ -133,7 +144,7 @@ describe('ambit on a cluster', () => {
       await podOf('istio-system', 'ztunnel-a', 'ztunnel', 'node-a')
       await podOf('istio-system', 'ztunnel-b', 'ztunnel', 'node-b')
       expect(await told('proxy-status')).toMatch(
-        /\nztunnel-a\.istio-system +ztunnel +node-a +- +Address +7 +7 +SYNCED +istiod-1/,
+        /\nztunnel-a\.istio-system +ztunnel +node-a +- +Address +7 +7 +SYNCED +0ms +istiod-1/,
       )
       expect(JSON.parse(await told('ps ztunnel-a.istio-system -o json'))).toMatchObject([{ node: 'node-a' }])
       expect(await run(['ps', 'other'])).toMatchObject({ code: 1, stderr: expect.stringContaining('no proxy other') })
@@ -261,6 +272,31 @@ describe('ambit on a cluster', () => {
       expect(await waiting.ended).toMatchObject({ code: 0, stderr: '' })
       const map = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: a, namespace: shop }'
       expect(await told('apply -f - --wait', map)).toBe('configmap/a created\n')
+    })
+
+    it('comes back when every proxy has it, which the control plane is asked for by kind and revision', async () => {
+      asked.length = 0
+      const map = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: b, namespace: shop }'
+      await told('apply -f - --wait', map)
+      expect(asked).toEqual([expect.stringMatching(/^\/debug\/rolloutz\?kind=ConfigMap&revision=\d+&waitMs=1000$/)])
+      expect(await told('wait-for-sync')).toBe('1 proxy is in sync\n')
+      expect(asked.at(-1)).toBe('/debug/rolloutz?waitMs=1000')
+    })
+
+    it('fails with the words of a proxy that refuses it, and names one that does not answer', async () => {
+      const map = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: c, namespace: shop }'
+      const proxy = 'ztunnel~10.0.0.9~ztunnel-a.istio-system~x'
+      rollout = { ...IN_SYNC, refused: [{ proxy, type: 'a/b.Address', reason: 'bad port' }] }
+      expect(await run(['apply', '-f', '-', '--wait'], map)).toMatchObject({
+        code: 1,
+        stderr: 'ambit: standard input:1: ztunnel-a.istio-system refused Address: bad port\n',
+      })
+      rollout = { ...IN_SYNC, waiting: [{ proxy, type: 'a/b.Address', lagMs: 5 }] }
+      expect(await run(['wait-for-sync', '--timeout', '100ms'])).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/timed out after 0.1 s .*: ztunnel-a.istio-system has not answered/),
+      })
+      rollout = IN_SYNC
     })
 
     it('fails with what was seen when time is up', async () => {

@@ -87,14 +87,14 @@ describe('what clients are pushed', () => {
             expect.objectContaining({
               typeUrl: 'type.googleapis.com/istio.workload.Address',
               mode: 'wildcard',
-              state: 'REJECTED',
-              rejection: expect.objectContaining({ message: `${WEB}: not wanted` }),
+              state: 'NACKED',
+              refusal: expect.objectContaining({ message: `${WEB}: not wanted` }),
             }),
             expect.objectContaining({ typeUrl: 'type.googleapis.com/istio.security.Authorization', state: 'SYNCED' }),
           ],
         }),
       ])
-    expect(place.metrics[0]?.print()).toContain('pilot_total_xds_rejects_total{type="istio.workload.Address"} 1')
+    expect(place.metrics[0]?.print()).toContain('pilot_total_xds_rejects{type="istio.workload.Address"} 1')
     await refusing.client.close()
     await expect.poll(() => page(istiod, '/debug/syncz')).toEqual([])
   })

@@ -4,18 +4,25 @@ import { proxyTable, readSyncz } from '../../../../src/cli/print/index.ts'
 const own = {
   proxy: 'ztunnel~10.0.0.1~ztunnel-a.istio-system~istio-system.svc.cluster.local',
   nodeName: 'node-a',
-  cluster: 'Kubernetes',
-  version: '1.30',
+  cluster_id: 'Kubernetes',
+  istio_version: '1.30',
   types: [
-    { typeUrl: 'type.googleapis.com/istio.workload.Address', state: 'SYNCED', sentNonce: '1', ackedNonce: '1' },
+    {
+      typeUrl: 'type.googleapis.com/istio.workload.Address',
+      state: 'SYNCED',
+      lagMs: 0,
+      sentNonce: '1',
+      ackedNonce: '1',
+    },
     {
       typeUrl: 'type.googleapis.com/istio.security.Authorization',
-      state: 'REJECTED',
+      state: 'NACKED',
+      lagMs: 0,
       sentNonce: '2',
       ackedNonce: '2',
-      rejection: { message: 'bad' },
+      refusal: { message: 'bad' },
     },
-    { typeUrl: 'x/y.Z', state: 'NOT SENT' },
+    { typeUrl: 'x/y.Z', state: 'NOT SENT', lagMs: 12 },
   ],
 }
 const istio = {
@@ -27,7 +34,10 @@ const istio = {
   cluster_acked: 'a',
   listener_sent: 'b',
   listener_acked: 'a',
-  resources: { 'type.googleapis.com/istio.workload.Address': { sent: 'c', acked: 'c' } },
+  resources: {
+    'type.googleapis.com/istio.workload.Address': { sent: 'c', acked: 'c' },
+    'type.googleapis.com/istio.security.Authorization': { sent: 'd', acked: 'd', lastError: 'bad' },
+  },
 }
 
 describe('the state of proxies', () => {
@@ -41,9 +51,9 @@ describe('the state of proxies', () => {
         version: '1.30',
         istiod: 'istiod-lite',
         types: [
-          { type: 'Address', sent: '1', acked: '1', state: 'SYNCED', reason: '' },
-          { type: 'Authorization', sent: '2', acked: '2', state: 'NACKED', reason: 'bad' },
-          { type: 'Z', sent: '', acked: '', state: 'NOT SENT', reason: '' },
+          { type: 'Address', sent: '1', acked: '1', state: 'SYNCED', lagMs: 0, reason: '' },
+          { type: 'Authorization', sent: '2', acked: '2', state: 'NACKED', lagMs: 0, reason: 'bad' },
+          { type: 'Z', sent: '', acked: '', state: 'NOT SENT', lagMs: 12, reason: '' },
         ],
       },
     ])
@@ -58,7 +68,8 @@ describe('the state of proxies', () => {
         types: [
           { type: 'CDS', state: 'SYNCED' },
           { type: 'LDS', sent: 'b', acked: 'a', state: 'STALE' },
-          { type: 'Address', state: 'SYNCED' },
+          { type: 'Address', state: 'SYNCED', lagMs: undefined },
+          { type: 'Authorization', state: 'NACKED', reason: 'bad' },
         ],
       },
     ])
@@ -79,11 +90,11 @@ describe('the state of proxies', () => {
       .split('\n')
       .map((line) => line.replace(/ +/g, ' '))
     expect(lines).toEqual([
-      'NAME KIND NODE CLUSTER TYPE SENT ACKED STATUS ISTIOD VERSION',
-      'ztunnel-a.istio-system ztunnel node-a Kubernetes Address 1 1 SYNCED istiod-lite 1.30',
-      'ztunnel-a.istio-system ztunnel node-a Kubernetes Authorization 2 2 NACKED istiod-lite 1.30 bad',
-      'ztunnel-a.istio-system ztunnel node-a Kubernetes Z - - NOT SENT istiod-lite 1.30',
-      'new - - - - - - NOT SENT b -',
+      'NAME KIND NODE CLUSTER TYPE SENT ACKED STATUS LAG ISTIOD VERSION',
+      'ztunnel-a.istio-system ztunnel node-a Kubernetes Address 1 1 SYNCED 0ms istiod-lite 1.30',
+      'ztunnel-a.istio-system ztunnel node-a Kubernetes Authorization 2 2 NACKED 0ms istiod-lite 1.30 bad',
+      'ztunnel-a.istio-system ztunnel node-a Kubernetes Z - - NOT SENT 12ms istiod-lite 1.30',
+      'new - - - - - - NOT SENT - b -',
     ])
   })
 })

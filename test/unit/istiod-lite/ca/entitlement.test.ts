@@ -1,26 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { ObjectTable, readObjects } from '#shared/k8s'
+import { readObjects } from '#shared/k8s'
 import type { Caller } from '../../../../src/istiod-lite/ca/authenticate.ts'
 import { decideEntitlement } from '../../../../src/istiod-lite/ca/entitlement.ts'
-import { Graph } from '../../../../src/istiod-lite/collections/index.ts'
-import { type Mesh, wireMesh } from '../../../../src/istiod-lite/mesh/index.ts'
-import { collectObjects } from '../../../../src/istiod-lite/sources/index.ts'
-import { meshSettings, podYaml } from '../../../support/mesh-objects.ts'
+import type { Mesh } from '../../../../src/istiod-lite/mesh/index.ts'
+import { DerivedMesh } from '../../../support/derived-mesh.ts'
+import { podYaml } from '../../../support/mesh-objects.ts'
 
-const meshOf = (yaml: string): Mesh => {
-  const table = new ObjectTable()
-  table.replaceAll(readObjects(yaml, 'test').objects)
-  const graph = new Graph({ schedule: () => {} })
-  const source = {
-    subscribe: table.subscribe.bind(table),
-    synced: Promise.resolve(),
-    problems: [],
-    close: async () => {},
-  }
-  const mesh = wireMesh(graph, collectObjects(graph, source).collections, meshSettings)
-  graph.settle()
-  return mesh
-}
+const meshOf = (yaml: string): Mesh => DerivedMesh.of(readObjects(yaml, 'test').objects).mesh
 
 const proxyPod = podYaml('proxy', '10.0.0.9', { uid: 'u1', account: 'proxy', node: 'node-a' })
 const mesh = meshOf(

@@ -1,12 +1,9 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join as joinPath } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { formatProblem, ObjectTable, readObjects } from '#shared/k8s'
+import { formatProblem, meshConfigKind, meshKinds, readObjects } from '#shared/k8s'
 import { type Cidr, formatCidr } from '#shared/net'
-import { Graph } from '../../../../src/istiod-lite/collections/index.ts'
-import { wireMesh } from '../../../../src/istiod-lite/mesh/index.ts'
-import { collectObjects } from '../../../../src/istiod-lite/sources/index.ts'
-import { meshSettings } from '../../../support/mesh-objects.ts'
+import { DerivedMesh } from '../../../support/derived-mesh.ts'
 
 /** Each folder of test/golden: what `in.yaml` becomes is in `out.json`; UPDATE_GOLDEN=1 writes it anew. */
 const root = joinPath(import.meta.dirname, '../../../golden')
@@ -14,24 +11,15 @@ const inputs = globSync('*/in.yaml', { cwd: root }).sort()
 
 /** Everything that is derived. Absent in the output: empty lists, texts and maps, false, and what is not set. */
 const outcomeOf = (yaml: string): string => {
-  const read = readObjects(yaml, 'in.yaml')
+  const read = readObjects(yaml, 'in.yaml', [...meshKinds, meshConfigKind])
   expect(read.problems.map(formatProblem)).toEqual([])
-  const table = new ObjectTable()
-  table.replaceAll(read.objects)
-  const graph = new Graph({ schedule: () => {} })
-  const source = {
-    subscribe: table.subscribe.bind(table),
-    synced: Promise.resolve(),
-    problems: [],
-    close: async () => {},
-  }
-  const mesh = wireMesh(graph, collectObjects(graph, source).collections, meshSettings)
-  graph.settle()
+  const { mesh } = DerivedMesh.of(read.objects)
   const outcome = {
     workloads: mesh.workloads.list(),
     services: mesh.services.list(),
     authorizations: mesh.authorizations.list(),
     conditions: mesh.conditions.list(),
+    entryAddresses: mesh.entryAddresses.list(),
   }
   return `${JSON.stringify(outcome, (_, value: unknown) => compact(value), 2)}\n`
 }

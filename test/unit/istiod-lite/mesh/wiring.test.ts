@@ -1,137 +1,63 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type KubeObject, ObjectTable, readObjects } from '#shared/k8s'
-import { Graph } from '../../../../src/istiod-lite/collections/index.ts'
-import { type Mesh, wireMesh } from '../../../../src/istiod-lite/mesh/index.ts'
-import { collectObjects } from '../../../../src/istiod-lite/sources/index.ts'
+import { type KubeObject, objectKey } from '#shared/k8s'
+import { DerivedMesh } from '../../../support/derived-mesh.ts'
 import { meshSettings } from '../../../support/mesh-objects.ts'
+import { head, objectsOf, objectTexts, SECURITY } from '../../../support/object-texts.ts'
 
-const start = (
-  settings = meshSettings,
-): { readonly table: ObjectTable; readonly graph: Graph; readonly mesh: Mesh } => {
-  const table = new ObjectTable()
-  const graph = new Graph({ schedule: () => {} })
-  const source = {
-    subscribe: table.subscribe.bind(table),
-    synced: Promise.resolve(),
-    problems: [],
-    close: async () => {},
-  }
-  const mesh = wireMesh(graph, collectObjects(graph, source).collections, settings)
-  return { table, graph, mesh }
-}
+const states = fc.array(fc.array(objectTexts, { maxLength: 14 }), { minLength: 1, maxLength: 5 })
 
-const snapshot = (mesh: Mesh): unknown => ({
-  workloads: mesh.workloads.list(),
-  services: mesh.services.list(),
-  authorizations: mesh.authorizations.list(),
-  conditions: mesh.conditions.list(),
+/** A way to a state: changes on the way, when they settle, and in which order the last ones come. */
+const ways = fc.record({
+  detours: fc.array(fc.tuple(objectTexts, fc.constantFrom('put', 'delete', 'put and settle'))),
+  order: fc.infiniteStream(fc.nat()),
+  settles: fc.infiniteStream(fc.boolean()),
 })
+type Way = typeof ways extends fc.Arbitrary<infer W> ? W : never
 
-const head = (kind: string, namespace: string, name: string, api = 'v1'): string =>
-  `apiVersion: ${api}\nkind: ${kind}\nmetadata:\n  name: ${name}\n  namespace: ${namespace}\n`
-const SECURITY = 'security.istio.io/v1'
-const namespaces = fc.constantFrom('shop', 'other', 'istio-system')
-const names = fc.constantFrom('a', 'b', 'c')
-const labels = fc.constantFrom('app: web', 'app: cart', 'app: web, tier: x', 'tier: x')
-const modes = fc.constantFrom('UNSET', 'DISABLE', 'PERMISSIVE', 'STRICT')
-const selectors = fc.option(labels, { nil: undefined })
-const selectorText = (selector: string | undefined): string =>
-  selector === undefined ? '' : `  selector: {matchLabels: {${selector}}}\n`
-
-/** To go after other labels. */
-const waypointLabels = fc
-  .option(fc.tuple(fc.constantFrom('a', 'b', 'none'), fc.constantFrom('shop', 'other')), { nil: undefined })
-  .map((use) =>
-    use === undefined ? '' : `, istio.io/use-waypoint: ${use[0]}, istio.io/use-waypoint-namespace: ${use[1]}`,
-  )
-
-const objectTexts = fc.oneof(
-  fc
-    .tuple(fc.constantFrom('shop', 'other'), fc.boolean(), waypointLabels)
-    .map(
-      ([name, on, waypoint]) =>
-        `apiVersion: v1\nkind: Namespace\nmetadata: {name: ${name}, labels: {istio.io/dataplane-mode: ${on ? 'ambient' : 'none'}${waypoint}}}\n`,
-    ),
-  fc
-    .tuple(namespaces, names, fc.constantFrom('service', 'workload', 'all'), fc.boolean(), fc.boolean())
-    .map(
-      ([ns, name, traffic, isReady, isOpen]) =>
-        `${head('Gateway', ns, name, 'gateway.networking.k8s.io/v1')}  labels: {istio.io/waypoint-for: ${traffic}}\nspec:\n  gatewayClassName: istio-waypoint\n  listeners: [{name: mesh, port: 15008, protocol: HBONE, allowedRoutes: {namespaces: {from: ${isOpen ? 'All' : 'Same'}}}}]\nstatus: {addresses: [${isReady ? '{type: IPAddress, value: 10.9.9.9}' : ''}]}\n`,
-    ),
-  fc
-    .tuple(
-      namespaces,
-      names,
-      labels,
-      fc.constantFrom('10.0.0.1', '10.0.0.2'),
-      fc.constantFrom('n1', 'n2'),
-      fc.oneof(waypointLabels, fc.constant(', gateway.networking.k8s.io/gateway-name: a')),
-    )
-    .map(
-      ([ns, name, label, ip, node, waypoint]) =>
-        `${head('Pod', ns, name)}  labels: {${label}${waypoint}}\nspec: {nodeName: ${node}}\nstatus: {phase: Running, podIP: ${ip}}\n`,
-    ),
-  fc
-    .tuple(namespaces, names, selectors, waypointLabels)
-    .map(
-      ([ns, name, selector, waypoint]) =>
-        `${head('Service', ns, name)}  labels: {app: s${waypoint}}\nspec:\n  ports: [{port: 80}]\n${selector === undefined ? '' : `  selector: {${selector}}\n`}`,
-    ),
-  fc
-    .tuple(namespaces, names, names, names)
-    .map(
-      ([ns, name, service, pod]) =>
-        `${head('EndpointSlice', ns, name, 'discovery.k8s.io/v1')}  labels: {kubernetes.io/service-name: ${service}}\naddressType: IPv4\nendpoints:\n- {addresses: [10.1.1.1]}\n- {addresses: [10.0.0.1], targetRef: {kind: Pod, name: ${pod}}}\n`,
-    ),
-  fc
-    .tuple(namespaces, names, selectors, modes, fc.array(fc.tuple(fc.constantFrom(80, 81), modes), { maxLength: 2 }))
-    .map(([ns, name, selector, mode, ports]) => {
-      const port = new Map(selector === undefined ? [] : ports)
-      const portModes = [...port].map(([number, each]) => `${number}: {mode: ${each}}`).join(', ')
-      return `${head('PeerAuthentication', ns, name, SECURITY)}spec:\n${selectorText(selector)}  mtls: {mode: ${mode}}\n  portLevelMtls: {${portModes}}\n`
-    }),
-  fc
-    .tuple(namespaces, names, selectors, fc.constantFrom('ALLOW', 'DENY', 'AUDIT'), fc.boolean())
-    .map(
-      ([ns, name, selector, action, isHttp]) =>
-        `${head('AuthorizationPolicy', ns, name, SECURITY)}spec:\n${selectorText(selector)}  action: ${action}\n  rules: [{to: [{operation: {${isHttp ? 'methods: [GET]' : 'ports: ["80"]'}}}]}]\n`,
-    ),
-)
-
-const objectsOf = (texts: readonly string[]): readonly KubeObject[] => {
-  const read = readObjects(texts.join('---\n'), 'test')
-  expect(read.problems).toEqual([])
-  const byKey = read.objects.map((object): [string, KubeObject] => [
-    `${object.kind}/${object.metadata.namespace}/${object.metadata.name}`,
-    object,
-  ])
-  return [...new Map(byKey).values()]
+/** Brings a mesh to exactly these objects, by its own way. */
+const arrive = (objects: readonly KubeObject[], way: Way): DerivedMesh => {
+  const derived = new DerivedMesh()
+  const { table, graph } = derived
+  const seen = new Map<string, KubeObject>()
+  for (const [text, action] of way.detours) {
+    for (const object of objectsOf([text])) {
+      seen.set(`${object.kind} ${objectKey(object)}`, object)
+      if (action === 'delete') table.delete(object.kind, objectKey(object))
+      else table.put(object)
+    }
+    if (action === 'put and settle') graph.settle()
+  }
+  const wanted = new Map(objects.map((object) => [`${object.kind} ${objectKey(object)}`, object]))
+  const last = [...new Map([...seen, ...wanted])].map(([key, object]) => ({ key, object, place: next(way.order) }))
+  for (const { key, object } of last.sort((a, b) => a.place - b.place)) {
+    if (wanted.has(key)) table.put(object)
+    else table.delete(object.kind, objectKey(object))
+    if (next(way.settles)) graph.settle()
+  }
+  graph.settle()
+  return derived
 }
 
-const states = fc.array(fc.array(objectTexts, { maxLength: 12 }), { minLength: 1, maxLength: 5 })
+const next = <T>(stream: Iterator<T>): T => stream.next().value as T // it has no end
 
 describe('the mesh', () => {
-  it('is after any changes what it would be from the start, and no workload names a policy that is not sent', () => {
+  it('is after any changes what it would be from the start, and names nothing that is not sent', () => {
     fc.assert(
       fc.property(states, (all) => {
-        const { table, graph, mesh } = start()
+        const derived = new DerivedMesh()
+        const { mesh } = derived
         for (const texts of all) {
           const objects = objectsOf(texts)
-          table.replaceAll(objects)
-          graph.settle()
-
-          const fresh = start()
-          fresh.table.replaceAll(objects)
-          fresh.graph.settle()
-          expect(snapshot(mesh)).toEqual(snapshot(fresh.mesh))
+          derived.hold(objects)
+          expect(derived.outcome()).toEqual(DerivedMesh.of(objects).outcome())
           for (const workload of mesh.workloads.list()) {
             for (const key of workload.authorizationPolicies) {
               expect(mesh.authorizations.get(key), `${workload.uid} names ${key}`).toMatchObject({
                 scope: 'WorkloadSelector',
               })
             }
-            for (const key of workload.services.keys()) expect(mesh.services.get(key)).toBeDefined()
+            for (const key of workload.services.keys()) expect(mesh.services.get(key), key).toBeDefined()
           }
         }
       }),
@@ -139,23 +65,100 @@ describe('the mesh', () => {
     )
   })
 
-  it('reruns for one changed selector only what could match it', () => {
-    const { table, graph, mesh } = start()
-    const pods = Array.from(
-      { length: 50 },
-      (_, i) =>
-        `${head('Pod', 'shop', `p${i}`)}  labels: {app: app${i % 10}}\nspec: {nodeName: n}\nstatus: {podIP: 10.0.0.${i}}\n`,
+  it('is the same byte by byte, whatever came first and whatever was there and went on the way', () => {
+    fc.assert(
+      fc.property(fc.array(objectTexts, { maxLength: 20 }), ways, ways, (texts, one, other) => {
+        const objects = objectsOf(texts)
+        const fresh = DerivedMesh.of(objects).outcome()
+        expect(arrive(objects, one).outcome()).toEqual(fresh)
+        expect(arrive(objects, other).outcome()).toEqual(fresh)
+      }),
+      { numRuns: 100 },
     )
-    const policy = (app: string): string =>
-      `${head('AuthorizationPolicy', 'shop', 'p', SECURITY)}spec: {selector: {matchLabels: {app: ${app}}}, rules: [{}]}\n`
-    const runs = (): number => graph.statistics().find(({ name }) => name === 'pod workloads')?.runs ?? Number.NaN
-    table.replaceAll(objectsOf([...pods, policy('app1')]))
-    graph.settle()
-    const before = runs()
-    table.replaceAll(objectsOf([...pods, policy('app2')]))
-    graph.settle()
-    expect(runs() - before).toBe(10)
-    expect(mesh.workloads.list().filter((workload) => workload.authorizationPolicies.length > 0)).toHaveLength(5)
+  })
+
+  it('tells of a change exactly what it makes different', () => {
+    fc.assert(
+      fc.property(fc.array(objectTexts, { maxLength: 14 }), objectTexts, (texts, text) => {
+        const derived = DerivedMesh.of(objectsOf(texts))
+        const told: string[] = []
+        const versions = (): ReadonlyMap<string, string> =>
+          new Map(derived.types.flatMap(({ resources }) => resources.list()).map(({ name, body }) => [name, `${body}`]))
+        const before = versions()
+        const ends = derived.types.map(({ resources }) => {
+          let isFirst = resources.size > 0
+          return resources.subscribe((changes) => {
+            if (!isFirst) told.push(...changes.map(({ key }) => key))
+            isFirst = false
+          })
+        })
+        for (const object of objectsOf([text])) derived.table.put(object)
+        derived.graph.settle()
+        for (const end of ends) end()
+        const after = versions()
+        const names = [...new Set([...before.keys(), ...after.keys()])]
+        expect(told.sort()).toEqual(names.filter((name) => before.get(name) !== after.get(name)).sort())
+      }),
+      { numRuns: 100 },
+    )
+  })
+})
+
+/** Pods of a few apps, each app with its service. */
+const town = (pods: number, apps: number): readonly string[] => [
+  ...Array.from(
+    { length: apps },
+    (_, i) => `${head('Service', 'shop', `s${i}`)}spec: {selector: {app: app${i}}, ports: [{port: 80}]}\n`,
+  ),
+  ...Array.from({ length: pods }, (_, i) => pod(i, `app${i % apps}`)),
+]
+
+const pod = (i: number, app: string, more = ''): string =>
+  `${head('Pod', 'shop', `p${i}`)}  labels: {app: ${app}}\n${more}spec: {nodeName: n}\nstatus: {podIP: 10.0.${i >> 8}.${i & 255}}\n`
+
+const policy = (app: string): string =>
+  `${head('AuthorizationPolicy', 'shop', 'p', SECURITY)}spec: {selector: {matchLabels: {app: ${app}}}, rules: [{}]}\n`
+
+describe('the work of a change', () => {
+  const put = (derived: DerivedMesh, ...texts: readonly string[]): number => {
+    const before = derived.runs()
+    for (const object of objectsOf(texts)) derived.table.put(object)
+    derived.graph.settle()
+    return derived.runs() - before
+  }
+
+  it('is for a pod five derivations at most, however many pods and services there are', () => {
+    for (const size of [50, 400]) {
+      const derived = DerivedMesh.of(objectsOf(town(size, size / 5)))
+      expect(put(derived, pod(7, 'app8'))).toBeLessThanOrEqual(5)
+    }
+  })
+
+  it('is nothing when the object says what it said, and stops where a result is as before', () => {
+    const derived = DerivedMesh.of(objectsOf(town(50, 10)))
+    expect(put(derived, pod(7, 'app7'))).toBe(0)
+    // One derivation reads what the mesh does not care about; nothing after it runs.
+    expect(put(derived, pod(7, 'app7', '  annotations: {note: new}\n'))).toBe(1)
+  })
+
+  it('is for a selector only of those that could match it', () => {
+    const derived = DerivedMesh.of(objectsOf([...town(50, 10), policy('app1')]))
+    const before = derived.runs('pod workloads')
+    put(derived, policy('app2'))
+    expect(derived.runs('pod workloads') - before).toBe(10)
+    const named = derived.mesh.workloads.list().filter((workload) => workload.authorizationPolicies.length > 0)
+    expect(named).toHaveLength(5)
+  })
+
+  it('is for an entry only of what shares its hosts or is selected by it', () => {
+    const entry = (i: number, selector: string, port = 80): string =>
+      `${head('ServiceEntry', 'shop', `e${i}`, 'networking.istio.io/v1')}spec: {hosts: [h${i}.example], resolution: STATIC, ports: [{name: http, number: ${port}}], workloadSelector: {labels: {app: ${selector}}}}\n`
+    const entries = Array.from({ length: 20 }, (_, i) => entry(i, `app${i % 10}`))
+    const derived = DerivedMesh.of(objectsOf([...town(50, 10), ...entries]))
+    const before = { pods: derived.runs('pod workloads'), entries: derived.runs('services of entries') }
+    put(derived, entry(3, 'app3', 81))
+    expect(derived.runs('pod workloads') - before.pods).toBe(5)
+    expect(derived.runs('services of entries') - before.entries).toBe(1)
   })
 })
 
@@ -163,9 +166,7 @@ describe('a dry-run policy', () => {
   const dry = `apiVersion: ${SECURITY}\nkind: AuthorizationPolicy\nmetadata: {name: dry, namespace: shop, annotations: {istio.io/dry-run: "true"}}\nspec: {action: DENY, rules: [{}]}\n`
 
   it('is sent as one when the mesh is told to send such', () => {
-    const { table, graph, mesh } = start({ ...meshSettings, isDryRunSent: true })
-    table.replaceAll(objectsOf([dry]))
-    graph.settle()
+    const { mesh } = DerivedMesh.of(objectsOf([dry]), { ...meshSettings, isDryRunSent: true })
     expect(mesh.authorizations.list()).toMatchObject([{ name: 'dry', action: 'Deny', dryRun: true }])
     expect(mesh.conditions.list()).toMatchObject([
       { key: 'shop/dry', condition: { status: 'True', reason: 'Accepted' } },

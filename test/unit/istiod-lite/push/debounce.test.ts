@@ -5,8 +5,10 @@ import { FakeClock } from '../../../support/fake-clock.ts'
 const make = () => {
   const clock = new FakeClock()
   const told: string[] = []
-  const debounce = new Debounce(clock, { quietMs: 20, longestMs: 100 }, (changes, waitedMs) => {
-    told.push(`${[...changes].map(([type, names]) => `${type}=${names.join()}`).join(' ')} after ${waitedMs}`)
+  const debounce = new Debounce(clock, { quietMs: 20, longestMs: 100 }, (changes, sinceMs) => {
+    told.push(
+      `${[...changes].map(([type, names]) => `${type}=${names.join()}`).join(' ')} after ${clock.monotonicMs() - sinceMs}`,
+    )
   })
   return { clock, told, debounce }
 }

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto'
 import { type Authorization, type Service, serviceKey, type Workload } from '#shared/model'
 import type { IpAddress } from '#shared/net'
-import { addressType, authorizationType, type EncodedResource, type ResourceView } from '#shared/xds'
+import { type AdsNode, addressType, authorizationType, type EncodedResource, type ResourceView } from '#shared/xds'
 import { type Collection, derive, type Graph, type Index, indexBy, join } from '../collections/index.ts'
 import type { Mesh } from '../mesh/index.ts'
+import { type PushType, plainType, versioned } from './push-type.ts'
 
 /** A workload or service, encoded once for all clients. */
 export interface AddressResource extends EncodedResource {
@@ -14,16 +14,8 @@ export interface AddressResource extends EncodedResource {
   readonly services: readonly string[]
 }
 
-/** Everything that can be asked for, ready to be sent. Resources are kept by their name. */
-export interface PushResources {
-  readonly addresses: Collection<AddressResource>
-  readonly authorizations: Collection<EncodedResource>
-  /** What a node's tunnel may see of addresses; undefined = nothing comes unasked. */
-  addressView(node: string | undefined): ResourceView
-  authorizationView(): ResourceView
-}
-
-export function encodeResources(graph: Graph, mesh: Mesh): PushResources {
+/** What tunnels are told of the mesh: addresses and L4 policies, each encoded once for all clients. */
+export function meshTypes(graph: Graph, mesh: Mesh): readonly PushType[] {
   const workloads = derive<Workload, AddressResource>(graph, {
     name: 'encoded workloads',
     from: mesh.workloads,
@@ -44,12 +36,19 @@ export function encodeResources(graph: Graph, mesh: Mesh): PushResources {
     keyOf: nameOf,
     derive: (policy) => [encodeAuthorization(policy)],
   })
-  return {
-    addresses,
-    authorizations,
-    addressView: (node) => new AddressView(addresses, byAlias, node),
-    authorizationView: () => new PlainView(authorizations),
-  }
+  return [
+    {
+      typeUrl: addressType.typeUrl,
+      resources: addresses,
+      view: ({ node }) => new AddressView(addresses, byAlias, nodeNameOf(node)),
+    },
+    plainType(authorizationType.typeUrl, authorizations),
+  ]
+}
+
+/** The node whose proxy that is; undefined = of no node. */
+function nodeNameOf({ metadata }: AdsNode): string | undefined {
+  return typeof metadata.NODE_NAME === 'string' ? metadata.NODE_NAME : undefined
 }
 
 function encodeWorkload(workload: Workload): AddressResource {
@@ -91,41 +90,8 @@ function addressAlias(network: string, ip: IpAddress): string {
   return `${network}/${ip}`
 }
 
-/** Equal bytes have an equal version in every process, so a client that comes back is sent only what is new to it. */
-function versioned(body: Uint8Array): { readonly body: Uint8Array; readonly version: string } {
-  return { body, version: createHash('sha256').update(body).digest('base64url').slice(0, VERSION_CHARACTERS) }
-}
-
-/** 96 bits. */
-const VERSION_CHARACTERS = 16
-
 function nameOf(resource: EncodedResource): string {
   return resource.name
-}
-
-class PlainView implements ResourceView {
-  readonly #resources: Collection<EncodedResource>
-
-  constructor(resources: Collection<EncodedResource>) {
-    this.#resources = resources
-  }
-
-  all(): Iterable<EncodedResource> {
-    return this.#resources.list()
-  }
-
-  get(name: string): EncodedResource | undefined {
-    return this.#resources.get(name)
-  }
-
-  resolve(name: string): readonly EncodedResource[] {
-    const found = this.#resources.get(name)
-    return found === undefined ? [] : [found]
-  }
-
-  isUnasked(): boolean {
-    return false
-  }
 }
 
 class AddressView implements ResourceView {
