@@ -71,10 +71,9 @@ interface Judgement {
 
 function judge({ gateway, listeners, decision }: GatewayPlan, facts: StatusFacts): Judgement {
   const accepted = condition('Accepted', true, 'Accepted', 'the Gateway is valid')
-  const no = (reason: string, message: string): Judgement => ({
+  const no = (reason: string, message: string, event: StatedCondition['event'] = 'none'): Judgement => ({
     accepted,
-    // That pods are not ready yet is no news.
-    programmed: condition('Programmed', false, reason, message, reason === 'AddressNotUsable' ? 'Warning' : 'none'),
+    programmed: condition('Programmed', false, reason, message, event),
     addresses: undefined,
   })
   switch (decision.kind) {
@@ -94,13 +93,20 @@ function judge({ gateway, listeners, decision }: GatewayPlan, facts: StatusFacts
     case 'unmanaged': {
       const [inTheWay] = facts.inTheWay
       if (inTheWay !== undefined)
-        return no('Invalid', `${inTheWay} is there already, and was not made for a Gateway: it is not touched`)
+        return no(
+          'Invalid',
+          `${inTheWay} is there already, and was not made for a Gateway: it is not touched`,
+          'Warning',
+        )
       const ports = listeners.filter(({ verdict }) => verdict.kind === 'accepted').map(({ port }) => port)
       const keys = decision.kind === 'managed' ? [decision.service] : decision.services
       const services = keys.map((key) => judgeService(key, ports, facts))
-      if (services.length === 0) return no('AddressNotUsable', 'spec.addresses names no service of this cluster')
+      if (services.length === 0)
+        return no('AddressNotUsable', 'spec.addresses names no service of this cluster', 'Warning')
       const notUsable = services.flatMap((service) => (service.kind === 'not-usable' ? service.message : []))
-      if (notUsable.length > 0) return no('AddressNotUsable', notUsable.join('; '))
+      // Of our own service, which is being made, it is no news.
+      const event = decision.kind === 'managed' ? 'none' : 'Warning'
+      if (notUsable.length > 0) return no('AddressNotUsable', notUsable.join('; '), event)
       const addresses = services.flatMap((service) => (service.kind === 'usable' ? service.addresses : []))
       if (addresses.length === 0)
         return no(

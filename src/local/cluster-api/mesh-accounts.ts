@@ -47,7 +47,7 @@ const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
       verbs: ['patch'],
     },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
-    { apiGroups: ['security.istio.io'], resources: ['*'], verbs: READ },
+    { apiGroups: ['security.istio.io', 'networking.istio.io'], resources: ['*'], verbs: READ },
     { apiGroups: [''], resources: ['configmaps'], verbs: [...READ, 'create', 'patch'] },
     { apiGroups: [''], resources: ['events'], verbs: ['get', 'create', 'patch'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
