@@ -1,8 +1,9 @@
+import { hostname } from 'node:os'
 import { AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
-import type { KindReader, ObjectSource } from '#shared/k8s'
+import type { KindReader, ObjectProblem, ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
@@ -23,10 +24,13 @@ import {
 } from './ca/index.ts'
 import { Graph } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
+import { type Deployments, GATEWAY_TOPIC, openDeployments } from './deployments/index.ts'
+import type { Leadership } from './leadership/index.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
 import { kindName, meshTypes, PushServer, RevisionJournal } from './push/index.ts'
 import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
+import { EventRecorder, StatusWriter } from './status/index.ts'
 
 export interface IstiodParts {
   readonly clock: Clock
@@ -122,7 +126,9 @@ class IstiodProgram implements Istiod {
     this.#closers.unshift(sources)
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
-    await this.#startHttp(objects, sources.collections, mesh)
+    const deployments =
+      client === undefined ? undefined : this.#deployWaypoints(objects, sources.collections, mesh, client)
+    await this.#startHttp(sources.collections, mesh, () => [...objects.problems, ...(deployments?.problems ?? [])])
     if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
@@ -166,6 +172,33 @@ class IstiodProgram implements Istiod {
     void objects.synced.then(() => {
       if (!this.#isClosed) roots.start()
     })
+  }
+
+  #deployWaypoints(
+    objects: ObjectSource,
+    collections: ObjectCollections,
+    { network }: Mesh,
+    client: KubeClient,
+  ): Deployments {
+    const common = { client, leadership: ALONE, clock: this.#clock, metrics: this.#metrics }
+    const logger = this.#logger('status')
+    const events = new EventRecorder({ ...common, instance: hostname(), logger })
+    const writer = new StatusWriter({ ...common, events, logger })
+    const deployments = openDeployments({
+      ...common,
+      graph: this.#graph,
+      objects,
+      collections,
+      network,
+      settings: this.#config,
+      pen: writer.open(GATEWAY_TOPIC),
+      logger: this.#logger('deployments'),
+    })
+    void deployments.started.then(() => {
+      if (!this.#isClosed) writer.start()
+    })
+    this.#closers.unshift(deployments, writer, events)
+    return deployments
   }
 
   /** Nobody is answered from a state that is not whole: what is missing in it would be taken for deleted. */
@@ -241,7 +274,11 @@ class IstiodProgram implements Istiod {
     return `${namespace}/${serviceAccount}`
   }
 
-  async #startHttp(objects: ObjectSource, collections: ObjectCollections, mesh: Mesh): Promise<void> {
+  async #startHttp(
+    collections: ObjectCollections,
+    mesh: Mesh,
+    objectProblems: () => readonly ObjectProblem[],
+  ): Promise<void> {
     const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled, isUnsafeAdminEnabled } = this.#config
     const log = this.#logger('admin')
     this.#http = await listening('AMBIT_HTTP_PORT', () =>
@@ -260,7 +297,7 @@ class IstiodProgram implements Istiod {
       push: () => this.#push,
       objects: Object.entries(collections),
       unsafe: isUnsafeAdminEnabled ? { profiles: this.#profiles } : undefined,
-      objectProblems: () => objects.problems,
+      objectProblems,
       config: this.#config,
     })
     this.#monitoring = await listening('AMBIT_MONITORING_PORT', () =>
@@ -274,6 +311,16 @@ class IstiodProgram implements Istiod {
       }),
     )
   }
+}
+
+/** Of control planes beside each other each writes: what they write is the same. */
+const ALONE: Leadership = {
+  isLeader: true,
+  perform: (write) => write(),
+  subscribe: (listener) => {
+    listener(true)
+    return () => {}
+  },
 }
 
 /** istiod's own path; 503 while something is missing, so that nobody is sent here. */

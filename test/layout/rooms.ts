@@ -60,6 +60,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     ca: ['mesh'],
     leadership: [],
     status: ['leadership'],
+    deployments: ['collections', 'sources', 'mesh', 'leadership', 'status'],
     admin: ['collections', 'mesh', 'push', 'ca'],
   },
   local: {

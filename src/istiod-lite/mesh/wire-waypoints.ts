@@ -9,6 +9,7 @@ import {
 import type { GatewayAddress, Workload } from '#shared/model'
 import { type Collection, derive, type Fetch, indexBy, join } from '../collections/index.ts'
 import type { ObjectCondition } from './conditions.ts'
+import { accountOfEndpoint } from './entry-workloads.ts'
 import {
   type NetworkGateway,
   networkGatewayAddress,
@@ -17,7 +18,7 @@ import {
   networkGatewayWorkload,
 } from './network-gateways.ts'
 import { type BindingFacts, bindService, bindWorkload, UNBOUND, type WaypointBinding } from './waypoint-binding.ts'
-import { GATEWAY_NAME, type Waypoint, waypointKey, waypointOf } from './waypoints.ts'
+import { accountOf, GATEWAY_NAME, type Waypoint, waypointKey, waypointOf } from './waypoints.ts'
 import { conditionKey, some, type WireParts } from './wire-parts.ts'
 
 /** What asks for a waypoint, and what it gets. Pods ask, too, but are told nothing. */
@@ -54,9 +55,14 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
       return some(waypointOf(gateway, gatewayClass, fetch.value(network)))
     },
   })
+  const gatewaysByAccount = indexBy(objects.gateways, 'gateways by account', (gateway) => some(accountOf(gateway)))
   const factsFor = (namespace: string, fetch: Fetch): BindingFacts => ({
     namespace: fetch.one(objects.namespaces, namespace),
     waypointOf: (key) => fetch.one(waypoints, key),
+    waypointOfAccount: (account) => {
+      const [first] = fetch.by(gatewaysByAccount, account)
+      return first === undefined ? undefined : objectKey(first)
+    },
   })
   const ofServices = derive<KubeService, ServiceBinding>(graph, {
     name: 'waypoints of services',
@@ -86,7 +92,11 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
     from: objects.workloadEntries,
     keyOf: bindingKey,
     derive: (entry, fetch) => {
-      const binding = bindWorkload(entry.metadata, factsFor(entry.metadata.namespace, fetch))
+      const binding = bindWorkload(
+        entry.metadata,
+        accountOfEndpoint(entry.spec),
+        factsFor(entry.metadata.namespace, fetch),
+      )
       return binding === UNBOUND ? [] : [{ kind: 'WorkloadEntry', key: objectKey(entry), ...binding }]
     },
   })

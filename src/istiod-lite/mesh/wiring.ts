@@ -1,6 +1,14 @@
 import type { Pod } from '#shared/k8s'
 import type { Authorization, Service, Workload } from '#shared/model'
-import { type Collection, type Graph, type Index, indexBy, join, singleton } from '../collections/index.ts'
+import {
+  type Collection,
+  type Graph,
+  type Index,
+  indexBy,
+  join,
+  type Singleton,
+  singleton,
+} from '../collections/index.ts'
 import type { ObjectCollections } from '../sources/index.ts'
 import type { EntryAddresses } from './auto-addresses.ts'
 import type { ObjectCondition } from './conditions.ts'
@@ -25,6 +33,8 @@ export interface Mesh {
   readonly authorizations: Collection<Authorization>
   /** What authors of objects are to be told, by `<kind> <namespace>/<name> <type>`. */
   readonly conditions: Collection<ObjectCondition>
+  /** Of this cluster; empty = none. */
+  readonly network: Singleton<string>
   /** What `status.addresses` of ServiceEntries shall say, by `<namespace>/<name>`; without one there shall be none. */
   readonly entryAddresses: Collection<EntryAddresses>
   /** Gateways that are ready as waypoints, by `<namespace>/<name>`. */
@@ -67,6 +77,7 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
       meshConfig.conditions,
     ]),
     entryAddresses: hosts.addresses,
+    network,
     waypoints: waypoints.waypoints,
     waypointBindings: waypoints.bindings,
     pods: objects.pods,
