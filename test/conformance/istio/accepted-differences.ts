@@ -21,9 +21,6 @@ function slice(ip: string, place: readonly string[] = []): readonly string[] {
 }
 
 const inline = (address: string): string => `Address Kubernetes/networking.istio.io/ServiceEntry/shop/ext/${address}`
-const waypoint =
-  'Address shop/web.shop.svc.cluster.local .waypoint: istiod {"destination":{"kind":"address","network":"","ip":"10.96.0.9"},"hboneMtlsPort":15008}, istiod-lite undefined'
-
 export const acceptedDifferences: readonly AcceptedDifference[] = [
   {
     why: 'A strict mesh, a namespace that says nothing and a port that is open: istiod names a policy that it never sends, so that nothing is strict. Ours is sent.',
@@ -106,9 +103,5 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
         `${inline('198.51.100.1')} .authorizationPolicies: istiod ["shop/p"], istiod-lite []`,
       ],
     },
-  },
-  {
-    why: 'istiod-lite does not read Gateway yet: there are no waypoints.',
-    of: { 'a waypoint of a service': [waypoint], 'a waypoint of a namespace': [waypoint] },
   },
 ]
