@@ -31,23 +31,10 @@ metadata: { name: server, namespace: legacy, labels: { app: outside } }
 spec:
   containers:
     - { name: c, command: [node, -e, "${SERVER}"], readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 } }`,
-  `apiVersion: v1
-kind: Service
-metadata: { name: server, namespace: legacy }
-spec: { clusterIP: None, selector: { app: outside }, ports: [{ name: http, port: 8080 }] }`,
   `${NETWORKING}
 kind: ServiceEntry
 metadata: { name: selecting, namespace: legacy }
 spec: { hosts: [outside.example], resolution: STATIC, workloadSelector: { labels: { app: outside } }, ${PORTS} }`,
-  `${NETWORKING}
-kind: ServiceEntry
-metadata: { name: looked-up, namespace: legacy }
-spec:
-  hosts: [named.example]
-  addresses: [192.0.2.9]
-  resolution: DNS
-  endpoints: [{ address: server.legacy.svc.cluster.local }]
-  ${PORTS}`,
   `apiVersion: v1
 kind: Service
 metadata: { name: machines, namespace: legacy }
@@ -91,20 +78,22 @@ describe.runIf(requirePrivileges())('entries of a mesh on one machine', () => {
     expect(await until('http://outside.example/', 'outside')).toBe('outside')
   })
 
-  it('lead from their addresses to endpoints that are looked up', async () => {
-    expect(await until('http://192.0.2.9/', 'outside')).toBe('outside')
-  })
-
-  it('give a service an endpoint that is no pod, at the port that it says itself', async () => {
+  it('lead from addresses of their own to endpoints that they name, and give services endpoints that are no pods', async () => {
     const { pods } = await ambit.status()
     const address = pods.find(({ name }) => name === 'server')?.addresses[0]
     writeFileSync(
       join(folder, 'machine.yaml'),
       `${NETWORKING}
+kind: ServiceEntry
+metadata: { name: naming, namespace: legacy }
+spec: { hosts: [named.example], addresses: [192.0.2.9], resolution: STATIC, endpoints: [{ address: ${address} }], ${PORTS} }
+---
+${NETWORKING}
 kind: WorkloadEntry
 metadata: { name: machine, namespace: legacy }
 spec: { address: ${address}, labels: { app: vm }, ports: { http: 8080 } }`,
     )
+    expect(await until('http://192.0.2.9/', 'outside')).toBe('outside')
     expect(await until('http://machines.legacy/', 'outside')).toBe('outside')
   })
 
