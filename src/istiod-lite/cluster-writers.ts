@@ -9,8 +9,9 @@ import { WebhookRegistration } from './admission/index.ts'
 import type { IstiodConfig } from './config.ts'
 import { LeaseCandidate, leaseTimes } from './leadership/index.ts'
 import type { Mesh } from './mesh/index.ts'
+import { ADDRESSES_TOPIC, stateAddresses } from './state-addresses.ts'
 import { CONDITIONS_TOPIC, stateConditions } from './state-conditions.ts'
-import { EventRecorder, StatusWriter } from './status/index.ts'
+import { EventRecorder, type StatusPen, StatusWriter } from './status/index.ts'
 
 export interface ClusterWritersParts {
   readonly origin: Exclude<ObjectOrigin, { kind: 'folder' }>
@@ -33,8 +34,9 @@ export class ClusterWriters implements Closer {
   readonly #client: KubeClient
   readonly #events: EventRecorder
   readonly #registration: WebhookRegistration
-  readonly #pen: ReturnType<StatusWriter['open']>
-  #unsubscribe: (() => void) | undefined
+  readonly #conditions: StatusPen
+  readonly #addresses: StatusPen
+  #unsubscribes: readonly (() => void)[] = []
 
   private constructor(client: KubeClient, config: IstiodConfig, parts: ClusterWritersParts) {
     const { clock, log, metrics } = parts
@@ -52,7 +54,8 @@ export class ClusterWriters implements Closer {
     const common = { client, leadership: this.leadership, clock, metrics }
     this.#events = new EventRecorder({ ...common, instance: identity, logger: log.logger('events') })
     this.status = new StatusWriter({ ...common, events: this.#events, logger: log.logger('status') })
-    this.#pen = this.status.open(CONDITIONS_TOPIC)
+    this.#conditions = this.status.open(CONDITIONS_TOPIC)
+    this.#addresses = this.status.open(ADDRESSES_TOPIC)
     this.#registration = new WebhookRegistration({
       ...common,
       wish: webhookWish(config),
@@ -69,7 +72,7 @@ export class ClusterWriters implements Closer {
 
   /** Call it once the mesh is whole and settled: what it does not say then is cleared. */
   start(mesh: Mesh): void {
-    this.#unsubscribe = stateConditions(mesh, this.#pen)
+    this.#unsubscribes = [stateConditions(mesh, this.#conditions), stateAddresses(mesh, this.#addresses)]
     this.status.start()
     this.#registration.start()
     this.leadership.start()
@@ -77,7 +80,7 @@ export class ClusterWriters implements Closer {
 
   /** Hands over: writes that have begun end, then the lease is given back. */
   async close(): Promise<void> {
-    this.#unsubscribe?.()
+    for (const unsubscribe of this.#unsubscribes) unsubscribe()
     await Promise.all([this.#registration.close(), this.status.close(), this.#events.close()])
     await this.leadership.close()
     await this.#client.close()

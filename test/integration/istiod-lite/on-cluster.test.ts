@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '#shared/clock'
 import { type SpiffeId, spiffeId } from '#shared/model'
 import { createCsr } from '#shared/pki'
@@ -137,6 +137,10 @@ describe('the control plane of a cluster', () => {
     expect(services()).toEqual([['shop/ext.example', [{ servicePort: 80, targetPort: 8080 }]]])
     const given = service()?.vips.map(({ ip }) => ip)
     expect(given).toEqual([expect.stringMatching(/^240\.240\./), expect.stringMatching(/^2001:2:/)])
+    const written = async () => (await kube.get(`${networking}/serviceentries/ext`)).json.status?.addresses
+    await vi.waitFor(async () =>
+      expect(await written()).toEqual(given?.map((value) => ({ value, host: 'ext.example' }))),
+    )
 
     const settings = '/api/v1/namespaces/istio-system/configmaps'
     const sayWhoSees = (who: string): Json => ({
@@ -151,8 +155,13 @@ describe('the control plane of a cluster', () => {
     })
     await mirror.until(() => service()?.vips[0]?.ip === '240.240.7.7')
     expect(service()).toMatchObject({ visibility: 'Namespace', vips: [{}, { ip: given?.[1] }] })
+    await vi.waitFor(async () => expect(await written()).toHaveLength(2))
     await patch(`${settings}/istio`, sayWhoSees('NONE'))
     await mirror.until(() => service() === undefined && services().length === 0)
+    // Its addresses are still its own, for when it is seen again.
+    expect(await written()).toContainEqual({ host: 'ext.example', value: '240.240.7.7' })
+    await patch(`${networking}/serviceentries/ext`, { spec: { addresses: ['192.0.2.1'] } })
+    await vi.waitFor(async () => expect(await written()).toBeUndefined())
   })
 
   it('asks the cluster whose a token is', async () => {
