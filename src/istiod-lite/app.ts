@@ -10,6 +10,7 @@ import { type IpAddress, parseIp } from '#shared/net'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
 import { type CallFacts, certificateHandler, type RpcServer, startRpcServer } from '#shared/xds'
 import { debugRoutes } from './admin/index.ts'
+import { AdmissionServer } from './admission/index.ts'
 import {
   type Authority,
   certificateIssuer,
@@ -22,6 +23,7 @@ import {
   type TokenAuthenticator,
   TokenReviewer,
 } from './ca/index.ts'
+import { ClusterWriters } from './cluster-writers.ts'
 import { Graph } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
 import { type Deployments, GATEWAY_TOPIC, openDeployments } from './deployments/index.ts'
@@ -44,7 +46,13 @@ export interface Istiod extends RunningProgram {
   /** Clients are being served; rejects when that could not begin. */
   readonly serving: Promise<void>
   /** Ports in use; `grpc` is 0 until clients are served. */
-  readonly ports: { readonly grpc: number; readonly http: number; readonly monitoring: number }
+  readonly ports: {
+    readonly grpc: number
+    readonly http: number
+    readonly monitoring: number
+    /** 0 unless the API server asks us. */
+    readonly webhook: number
+  }
 }
 
 /** @throws MeshError `CONFIG_INVALID`: files of the CA, the key set of tokens, or a port that cannot be used */
@@ -60,6 +68,7 @@ class IstiodProgram implements Istiod {
   readonly #clock: Clock
   readonly #metrics: Metrics
   readonly #control: MainControl
+  readonly #log: Log
   readonly #logger: (scope: string) => Logger
   readonly #readiness = new Readiness()
   readonly #graph: Graph
@@ -72,6 +81,8 @@ class IstiodProgram implements Istiod {
   #rpc: RpcServer | undefined
   #http: AdminServer | undefined
   #monitoring: AdminServer | undefined
+  #admission: AdmissionServer | undefined
+  #writers: ClusterWriters | undefined
   #isClosed = false
 
   constructor(config: IstiodConfig, { clock, log, metrics, control }: IstiodParts) {
@@ -80,6 +91,7 @@ class IstiodProgram implements Istiod {
     this.#profiles = new Profiles(clock)
     this.#metrics = metrics
     this.#control = control
+    this.#log = log
     this.#logger = (scope) => log.logger(scope)
     this.serving = this.#served.promise
     this.serving.catch(() => {}) // told to `control`
@@ -101,6 +113,7 @@ class IstiodProgram implements Istiod {
       grpc: this.#rpc?.port ?? 0,
       http: this.#http?.port ?? 0,
       monitoring: this.#monitoring?.port ?? 0,
+      webhook: this.#admission?.port ?? 0,
     }
   }
 
@@ -130,20 +143,28 @@ class IstiodProgram implements Istiod {
       client === undefined ? undefined : this.#deployWaypoints(objects, sources.collections, mesh, client)
     await this.#startHttp(sources.collections, mesh, () => [...objects.problems, ...(deployments?.problems ?? [])])
     if (client !== undefined) this.#writeRoots(objects, client, authority)
+    const origin = originOf(config)
+    if (origin.kind !== 'folder') {
+      const parts = { clock: this.#clock, log: this.#log, metrics: this.#metrics }
+      this.#writers = await ClusterWriters.open(config, { ...parts, origin, rootsPem: () => authority.rootPem })
+    }
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
 
   async drain({ deadlineMs }: DrainOrder): Promise<void> {
     this.#readiness.add('draining')
+    // The next one writes while we still answer those who are connected.
+    await this.#writers?.close()
     await this.#push?.close()
     await this.#rpc?.drain(deadlineMs)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
+    await this.#writers?.close()
     await this.#profiles.close()
     await this.#push?.close()
-    await Promise.all([this.#rpc?.close(), this.#http?.close(), this.#monitoring?.close()])
+    await Promise.all([this.#rpc?.close(), this.#admission?.close(), this.#http?.close(), this.#monitoring?.close()])
     for (const closer of this.#closers.splice(0)) await closer.close()
   }
 
@@ -215,9 +236,12 @@ class IstiodProgram implements Istiod {
       this.#readiness.done('objects')
       await this.#startGrpc(mesh, authority, authenticator)
       this.#readiness.done('grpc')
+      if (this.#writers !== undefined) {
+        await this.#startAdmission(mesh, authority)
+        this.#writers.start(mesh)
+      }
       this.#served.resolve()
-      const { grpc, http, monitoring } = this.ports
-      this.#logger('app').info('serving', { grpc, http, monitoring, workloads: mesh.workloads.size })
+      this.#logger('app').info('serving', { ...this.ports, workloads: mesh.workloads.size })
     } catch (error) {
       this.#served.reject(error)
       this.#control.stop({ reason: reasonOf(error), exitCode: 1 })
@@ -264,6 +288,23 @@ class IstiodProgram implements Istiod {
     this.#push = push
     this.#rpc = rpc
     this.#closers.push(keepServing(authority, names, this.#clock, (pair) => rpc.renew(pair)))
+    // Whoever closed meanwhile did not see what has just been opened.
+    if (this.#isClosed) await this.close()
+  }
+
+  async #startAdmission(mesh: Mesh, authority: Authority): Promise<void> {
+    const { admission: mode, webhookPort: port, isIpv6Enabled } = this.#config
+    if (mode === 'off') return
+    const names = servingNames(this.#config)
+    const keyPair = servingCertificate(authority, names, this.#clock.nowMs())
+    const host = isIpv6Enabled ? '::' : '0.0.0.0'
+    const settings = { host, port, keyPair, mode, explain: mesh.explain }
+    const logger = this.#logger('admission')
+    const server = await listening('AMBIT_WEBHOOK_PORT', () =>
+      AdmissionServer.listen({ ...settings, logger, metrics: this.#metrics }),
+    )
+    this.#admission = server
+    this.#closers.push(keepServing(authority, names, this.#clock, (pair) => server.renew(pair)))
     // Whoever closed meanwhile did not see what has just been opened.
     if (this.#isClosed) await this.close()
   }
@@ -341,7 +382,7 @@ function versionRoute(): Parameters<typeof AdminServer.listen>[0]['routes'] {
   return { '/version': route, '//version': route }
 }
 
-async function listening(name: string, listen: () => Promise<AdminServer>): Promise<AdminServer> {
+async function listening<T>(name: string, listen: () => Promise<T>): Promise<T> {
   try {
     return await listen()
   } catch (cause) {

@@ -4,6 +4,7 @@ import {
   type ConfigSpec,
   duration,
   integer,
+  type Kind,
   oneOf,
   optional,
   optionalText,
@@ -38,6 +39,10 @@ export interface IstiodConfig extends OriginSettings {
   readonly httpPort: number
   readonly monitoringPort: number
   readonly monitoringBind: 'localhost' | 'all'
+  readonly webhookPort: number
+  readonly admission: 'off' | 'warn' | 'strict'
+  readonly admissionUrl: string | undefined
+  readonly leaseDurationMs: number
   readonly isIpv6Enabled: boolean
   readonly isXdsAuthRequired: boolean
   readonly tokenJwks: string | undefined
@@ -77,6 +82,24 @@ const ipList = parsed('list of IP addresses', (given): readonly IpAddress[] =>
     return ip
   }),
 )
+
+const httpsOrigin = parsed('https://host:port', (given): string => {
+  const url = URL.parse(given)
+  if (url?.protocol !== 'https:' || url.href !== `${url.origin}/`) throw new Error('is no https://host:port')
+  return url.origin
+})
+
+/** The shortest one leaves 200 ms for what a machine under load may be late. */
+const MIN_LEASE_MS = 3_000
+
+const leaseDuration: Kind<number> = {
+  name: duration.name,
+  read(given) {
+    const reading = duration.read(given)
+    if (reading.kind === 'problem' || reading.value >= MIN_LEASE_MS) return reading
+    return { kind: 'problem', reason: `must be ${MIN_LEASE_MS / 1000}s at least` }
+  },
+}
 
 /** 0 = any free port. */
 const listenPort = integer(0, 65_535, 'port')
@@ -122,6 +145,31 @@ export const istiodSettings: ConfigSpec<IstiodConfig> = {
       'AMBIT_MONITORING_BIND',
       'localhost',
       'Who reaches metrics and dumps, which show the whole mesh.',
+    ),
+    webhookPort: setting(
+      listenPort,
+      'AMBIT_WEBHOOK_PORT',
+      15_017,
+      "The API server's questions about policies, TLS; 0 = any free port.",
+    ),
+    admission: setting(
+      oneOf('off', 'warn', 'strict'),
+      'AMBIT_ADMISSION',
+      'warn',
+      'Policies that cannot be enforced as they are written: taken silently, taken with a warning, or refused.',
+    ),
+    admissionUrl: setting(
+      optional(httpsOrigin),
+      'AMBIT_ADMISSION_URL',
+      undefined,
+      'Where the API server reaches the webhook: `https://host:port`; unset = port 443 of the service `istiod` in the root namespace.',
+    ),
+    leaseDurationMs: setting(
+      leaseDuration,
+      'AMBIT_LEASE_DURATION',
+      15_000,
+      'Of several control planes one writes to the cluster; when it dies, another does after so long. 3 s at least.',
+      '15s',
     ),
     isIpv6Enabled: setting(boolean, 'IPV6_ENABLED', true, 'Listen on IPv6 too.'),
     isDryRunSent: setting(

@@ -61,6 +61,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     leadership: [],
     status: ['leadership'],
     deployments: ['collections', 'sources', 'mesh', 'leadership', 'status'],
+    admission: ['mesh', 'leadership'],
     admin: ['collections', 'mesh', 'push', 'ca'],
   },
   local: {

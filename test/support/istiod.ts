@@ -111,6 +111,7 @@ export class IstiodPlace {
       AMBIT_GRPC_PORT: '0',
       AMBIT_HTTP_PORT: '0',
       AMBIT_MONITORING_PORT: '0',
+      AMBIT_WEBHOOK_PORT: '0',
     }
   }
 

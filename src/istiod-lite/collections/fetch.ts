@@ -11,6 +11,14 @@ export interface Fetch {
   value<T>(singleton: Singleton<T>): T
 }
 
+/** Reads what is settled now, for whoever is no derivation and so never runs again. */
+export const plainFetch: Fetch = {
+  one: (collection, key) => collection.get(key),
+  all: (collection) => collection.list(),
+  by: (index, key) => index.get(key),
+  value: (singleton) => singleton.get(),
+}
+
 /** A fetch that records for `dependent`, whose node stands at `order`. */
 export function recordingFetch(dependent: Dependent, order: number, node: string): Fetch {
   const mayRead = (read: { readonly name: string; readonly order: number }): void => {

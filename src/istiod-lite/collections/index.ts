@@ -1,6 +1,6 @@
 export type { Change, Collection, Index, NodeStatistics, Singleton } from './collection.ts'
 export { type Derivation, derive } from './derive.ts'
-export type { Fetch } from './fetch.ts'
+export { type Fetch, plainFetch } from './fetch.ts'
 export { Graph, type GraphSettings } from './graph.ts'
 export { indexBy } from './index-by.ts'
 export { join } from './join.ts'

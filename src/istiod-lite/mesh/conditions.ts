@@ -1,18 +1,31 @@
 /** What becomes of an object, in the form of a Kubernetes condition (istio-control-plane b.4). */
-export type Condition =
+export type Condition = ZtunnelAccepted | PolicyOnWaypoint | WaypointBound | EntryCondition | AppliedAsWritten
+
+/** What tunnels make of a policy that is for them. */
+export interface ZtunnelAccepted {
+  readonly type: 'ZtunnelAccepted'
+  readonly status: 'True' | 'False'
+  readonly reason: 'Accepted' | 'UnsupportedValue'
+  readonly message: string
+}
+
+/** Whether a policy with targets has waypoints that enforce it. */
+export type PolicyOnWaypoint =
   | {
-      readonly type: 'ZtunnelAccepted'
-      readonly status: 'True' | 'False'
-      readonly reason: 'Accepted' | 'UnsupportedValue'
+      readonly type: 'WaypointAccepted'
+      readonly status: 'True'
+      readonly reason: 'Accepted' | 'PartiallyInvalid'
       readonly message: string
     }
   | {
       readonly type: 'WaypointAccepted'
       readonly status: 'False'
-      readonly reason: 'AncestorNotBound'
+      readonly reason: 'TargetNotFound' | 'AncestorNotBound' | 'Invalid'
       readonly message: string
     }
-  | WaypointBound
+
+/** What only services of entries are told. */
+export type EntryCondition =
   | {
       readonly type: 'istio.io/WaypointMissing'
       readonly status: 'True'
@@ -25,14 +38,55 @@ export type Condition =
       readonly reason: 'Public' | 'Namespace'
       readonly message: string
     }
-  | AppliedAsWritten
 
-/** Our own: what of an object has no effect, or another than its author may think. Objects without such have none. */
+/**
+ * Ours, beside Istio's: what of an object has no effect, or another than its author may think, even where Istio's own
+ * condition says that it was accepted. Objects that are applied as they are written have none.
+ */
 export interface AppliedAsWritten {
   readonly type: 'ambit.dev/AppliedAsWritten'
   readonly status: 'False'
-  readonly reason: 'PartlyIgnored' | 'NotPublished'
+  /** Of the worst shortfall. */
+  readonly reason: 'PartlyIgnored' | 'NotPublished' | ShortfallReason
+  /** Of all shortfalls. */
   readonly message: string
+}
+
+/** From what lets through what was meant to be refused, over what refuses too much, to what is merely unused. */
+export const SHORTFALL_REASONS = [
+  'ActionUnsupported',
+  'DryRunUnsupported',
+  'NeverMatches',
+  'RulesNeverMatch',
+  'SelectorEmpty',
+  'Ignored',
+  'TargetInvalid',
+  'TargetNotFound',
+  'WaypointMissing',
+  'WaypointNotReady',
+  'DeniesMore',
+  'AllowRulesLeftOut',
+  'WaypointUnused',
+  'NotCaptured',
+  'SelectsNothing',
+  'DisableIsPermissive',
+] as const
+export type ShortfallReason = (typeof SHORTFALL_REASONS)[number]
+
+/** One thing that is not enforced as its author wrote it. */
+export interface Shortfall {
+  readonly reason: ShortfallReason
+  readonly message: string
+}
+
+/** Undefined when there is nothing to tell. */
+export function notAsWritten(shortfalls: readonly Shortfall[]): AppliedAsWritten | undefined {
+  const rank = ({ reason }: Shortfall): number => SHORTFALL_REASONS.indexOf(reason)
+  const sorted = [...shortfalls].sort((a, b) => rank(a) - rank(b))
+  const [worst] = sorted
+  if (worst === undefined) return undefined
+  const message = sorted.map((each) => each.message).join(' ')
+  return { type: 'ambit.dev/AppliedAsWritten', status: 'False', reason: worst.reason, message }
 }
 
 /** Whether who asks for a waypoint has it. */
@@ -56,9 +110,17 @@ export type WaypointBound =
 
 /** A condition, and which object it is about. */
 export interface ObjectCondition {
-  readonly kind: 'AuthorizationPolicy' | 'Service' | 'ServiceEntry' | 'WorkloadEntry' | 'ConfigMap'
+  readonly kind:
+    | 'AuthorizationPolicy'
+    | 'PeerAuthentication'
+    | 'Service'
+    | 'ServiceEntry'
+    | 'WorkloadEntry'
+    | 'ConfigMap'
   /** `namespace/name`. */
   readonly key: string
+  /** Of the object that was looked at; undefined for kinds without generations. */
+  readonly generation?: number | undefined
   readonly condition: Condition
 }
 

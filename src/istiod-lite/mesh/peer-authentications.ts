@@ -1,6 +1,7 @@
 import type { MtlsMode, PeerAuthentication } from '#shared/k8s'
 import type { Authorization, AuthorizationClause, AuthorizationRule } from '#shared/model'
 import { oldest } from './age.ts'
+import type { Shortfall } from './conditions.ts'
 import { isUnselective, selects } from './labels.ts'
 import { EMPTY_MATCH } from './policies.ts'
 import type { MeshSettings } from './settings.ts'
@@ -76,6 +77,32 @@ export function peerAuthenticationKey(
   return strictnessOf(own, policies) === 'strict' ? `${settings.rootNamespace}/${STATIC_STRICT}` : undefined
 }
 
+/** What of a PeerAuthentication tunnels do not do as it is written. */
+export function peerAuthenticationShortfalls(
+  policy: PeerAuthentication,
+  others: PeerAuthenticationsFor,
+  settings: MeshSettings,
+): readonly Shortfall[] {
+  const { metadata, spec } = policy
+  if (isNamespaceWide(policy)) {
+    const counting = oldest([...others.namespace.filter(isNamespaceWide).filter(isAnother(policy)), policy])
+    if (counting !== undefined && counting !== policy) return [ignored(`${counting.metadata.name} is older and counts`)]
+  } else if (metadata.namespace === settings.rootNamespace)
+    return [ignored(`${settings.rootNamespace} is the root namespace, where selectors have no effect`)]
+  const modes = [spec.mtls, ...spec.portLevelMtls.values()]
+  if (!modes.includes('DISABLE')) return []
+  const message = 'DISABLE is taken as PERMISSIVE: tunnels that the mesh opens are taken, too.'
+  return [{ reason: 'DisableIsPermissive', message }]
+}
+
+function ignored(why: string): Shortfall {
+  return { reason: 'Ignored', message: `It is ignored: ${why}.` }
+}
+
+function isAnother({ metadata }: PeerAuthentication): (other: PeerAuthentication) => boolean {
+  return (other) => other.metadata.name !== metadata.name || other.metadata.namespace !== metadata.namespace
+}
+
 /** Ports whose mode leads elsewhere than the rest of the workload, sorted. */
 function portsThatDiffer(policy: PeerAuthentication, others: PeerAuthenticationsFor): readonly number[] {
   const rest = strictnessOf(policy, others)
@@ -98,7 +125,11 @@ function strictness(mode: MtlsMode): Strictness {
 }
 
 function namespaceWide(policies: readonly PeerAuthentication[]): PeerAuthentication | undefined {
-  return oldest(policies.filter(({ spec }) => isUnselective(spec.selector)))
+  return oldest(policies.filter(isNamespaceWide))
+}
+
+function isNamespaceWide({ spec }: PeerAuthentication): boolean {
+  return isUnselective(spec.selector)
 }
 
 function denial(name: string, namespace: string, rules: readonly AuthorizationRule[]): Authorization {

@@ -5,31 +5,32 @@ import type {
   PolicySource,
   PolicyCondition as When,
 } from '#shared/k8s'
-import type {
-  Authorization,
-  AuthorizationClause,
-  AuthorizationMatch,
-  AuthorizationRule,
-  ServiceAccountMatch,
-  StringMatch,
-} from '#shared/model'
+import type { Authorization, AuthorizationMatch, ServiceAccountMatch, StringMatch } from '#shared/model'
 import { type Cidr, parseCidr } from '#shared/net'
-import type { Condition } from './conditions.ts'
+import type { Shortfall, ZtunnelAccepted } from './conditions.ts'
+import { isUnselective } from './labels.ts'
+import {
+  actionUnsupported,
+  allowShortfalls,
+  type ConvertedMatch,
+  type ConvertedRule,
+  DRY_RUN_UNSUPPORTED,
+  denyShortfalls,
+  lostOf,
+  SELECTOR_EMPTY,
+  saysSomething,
+} from './policy-shortfalls.ts'
 import type { MeshSettings } from './settings.ts'
 
 /** What a policy becomes for tunnels: what is sent, if anything, and what its author is told. */
 export interface PolicyOutcome {
   readonly authorization: Authorization | undefined
-  readonly condition: Condition
+  /** Undefined for a policy with targets: what becomes of it is its waypoints' word. */
+  readonly condition: ZtunnelAccepted | undefined
+  /** What is not enforced as it is written, the worst first. */
+  readonly shortfalls: readonly Shortfall[]
 }
 
-/** Policies for waypoints are never sent to tunnels, and there are no waypoints yet. */
-const NO_WAYPOINT: Condition = {
-  type: 'WaypointAccepted',
-  status: 'False',
-  reason: 'AncestorNotBound',
-  message: 'no waypoint serves the target: the policy is not enforced',
-}
 const DRY_RUN = 'istio.io/dry-run'
 /** What Go's ParseBool takes for true; anything else is false. */
 const TRUE_WORDS = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'])
@@ -58,24 +59,41 @@ export const EMPTY_MATCH: AuthorizationMatch = {
  */
 export function convertPolicy(policy: AuthorizationPolicy, settings: MeshSettings): PolicyOutcome {
   const { metadata, spec } = policy
-  const dryRun = TRUE_WORDS.has(metadata.annotations[DRY_RUN] ?? '')
-  if (dryRun && !settings.isDryRunSent) return refused('dry-run is not supported: the policy is not enforced')
-  if (spec.targetRefs.length > 0) return { authorization: undefined, condition: NO_WAYPOINT }
+  const dryRun = isDryRun(policy)
+  if (dryRun && !settings.isDryRunSent)
+    return refused('dry-run is not supported: the policy is not enforced', DRY_RUN_UNSUPPORTED)
+  if (spec.targetRefs.length > 0) return { authorization: undefined, condition: undefined, shortfalls: [] }
   if (spec.action !== 'ALLOW' && spec.action !== 'DENY')
-    return refused(`action ${spec.action} is not supported by ztunnel: the policy is not enforced`)
+    return refused(
+      `action ${spec.action} is not supported by ztunnel: the policy is not enforced`,
+      actionUnsupported(spec.action),
+    )
 
   const rules = spec.rules.map((rule) => convertRule(rule, metadata.namespace))
-  const unsupported = [...new Set(rules.flatMap((rule) => rule.unsupported))].sort()
-  const kept = spec.action === 'ALLOW' ? rules.filter((rule) => rule.unsupported.length === 0) : rules
+  const unsupported = [...new Set(rules.flatMap(lostOf))].sort()
+  const kept = spec.action === 'ALLOW' ? rules.filter((rule) => lostOf(rule).length === 0) : rules
   const authorization: Authorization = {
     name: metadata.name,
     namespace: metadata.namespace,
     scope: scopeOf(policy, settings),
     action: spec.action === 'ALLOW' ? 'Allow' : 'Deny',
-    rules: kept.map((rule) => rule.rule),
+    rules: kept.map((rule) => rule.map((clause) => clause.map(({ match }) => match))),
     dryRun,
   }
-  return { authorization, condition: conditionOf(authorization, unsupported) }
+  const isUnattached = spec.selector !== undefined && isUnselective(spec.selector)
+  return {
+    authorization,
+    condition: conditionOf(authorization, unsupported),
+    shortfalls: [
+      ...(isUnattached ? [SELECTOR_EMPTY] : []),
+      ...(spec.action === 'ALLOW' ? allowShortfalls(rules) : denyShortfalls(rules)),
+    ],
+  }
+}
+
+/** Whether the policy is only to be told of, never enforced. */
+export function isDryRun({ metadata }: AuthorizationPolicy): boolean {
+  return TRUE_WORDS.has(metadata.annotations[DRY_RUN] ?? '')
 }
 
 function scopeOf(policy: AuthorizationPolicy, settings: MeshSettings): Authorization['scope'] {
@@ -83,12 +101,12 @@ function scopeOf(policy: AuthorizationPolicy, settings: MeshSettings): Authoriza
   return policy.metadata.namespace === settings.rootNamespace ? 'Global' : 'Namespace'
 }
 
-function refused(message: string): PolicyOutcome {
-  const condition: Condition = { type: 'ZtunnelAccepted', status: 'False', reason: 'UnsupportedValue', message }
-  return { authorization: undefined, condition }
+function refused(message: string, shortfall: Shortfall): PolicyOutcome {
+  const condition: ZtunnelAccepted = { type: 'ZtunnelAccepted', status: 'False', reason: 'UnsupportedValue', message }
+  return { authorization: undefined, condition, shortfalls: [shortfall] }
 }
 
-function conditionOf(authorization: Authorization, unsupported: readonly string[]): Condition {
+function conditionOf(authorization: Authorization, unsupported: readonly string[]): ZtunnelAccepted {
   const accepted = { type: 'ZtunnelAccepted', status: 'True' } as const
   if (unsupported.length === 0) return { ...accepted, reason: 'Accepted', message: 'attached to ztunnel' }
   const canMatch = authorization.rules.some((rule) => rule.every((clause) => clause.some(saysSomething)))
@@ -102,37 +120,27 @@ function conditionOf(authorization: Authorization, unsupported: readonly string[
   return { ...accepted, reason: 'UnsupportedValue', message }
 }
 
-function saysSomething(match: AuthorizationMatch): boolean {
-  return Object.values(match).some((list: readonly unknown[]) => list.length > 0)
-}
-
-interface ConvertedRule {
-  readonly rule: AuthorizationRule
-  /** Attributes that only HTTP has, as written. */
-  readonly unsupported: readonly string[]
-}
-
 /** Clauses in Istio's order: to, from, then one for each condition. */
 function convertRule(rule: PolicyRule, namespace: string): ConvertedRule {
-  const unsupported: string[] = []
-  const clauses: AuthorizationClause[] = []
-  if (rule.to.length > 0) clauses.push(rule.to.map((operation) => matchOperation(operation, unsupported)))
-  if (rule.from.length > 0) clauses.push(rule.from.map((source) => matchSource(source, namespace, unsupported)))
-  for (const condition of rule.when) clauses.push([matchCondition(condition, unsupported)])
-  return { rule: clauses, unsupported }
+  return [
+    ...(rule.to.length > 0 ? [rule.to.map(matchOperation)] : []),
+    ...(rule.from.length > 0 ? [rule.from.map((source) => matchSource(source, namespace))] : []),
+    ...rule.when.map((condition) => [matchCondition(condition)]),
+  ]
 }
 
-function matchOperation(operation: PolicyOperation, unsupported: string[]): AuthorizationMatch {
-  for (const [field, values] of Object.entries(operation)) {
-    if (values.length > 0 && field !== 'ports' && field !== 'notPorts') unsupported.push(field)
-  }
+function matchOperation(operation: PolicyOperation): ConvertedMatch {
   return {
-    ...EMPTY_MATCH,
-    destinationPorts: operation.ports.map(Number),
-    notDestinationPorts: operation.notPorts.map(Number),
+    match: {
+      ...EMPTY_MATCH,
+      destinationPorts: operation.ports.map(Number),
+      notDestinationPorts: operation.notPorts.map(Number),
+    },
+    lost: fieldsBeyond(operation, L4_OPERATION_FIELDS),
   }
 }
 
+const L4_OPERATION_FIELDS: ReadonlySet<string> = new Set(['ports', 'notPorts'])
 const L4_SOURCE_FIELDS: ReadonlySet<string> = new Set([
   'principals',
   'notPrincipals',
@@ -148,11 +156,8 @@ const L4_SOURCE_FIELDS: ReadonlySet<string> = new Set([
  * Trust domains cannot be told on the wire either. Istio drops them silently, which would widen an ALLOW beside
  * another field; here they count as unsupported.
  */
-function matchSource(source: PolicySource, namespace: string, unsupported: string[]): AuthorizationMatch {
-  for (const [field, values] of Object.entries(source)) {
-    if (values.length > 0 && !L4_SOURCE_FIELDS.has(field)) unsupported.push(field)
-  }
-  return {
+function matchSource(source: PolicySource, namespace: string): ConvertedMatch {
+  const match = {
     ...EMPTY_MATCH,
     principals: source.principals.map(stringMatch),
     notPrincipals: source.notPrincipals.map(stringMatch),
@@ -163,25 +168,32 @@ function matchSource(source: PolicySource, namespace: string, unsupported: strin
     sourceIps: source.ipBlocks.flatMap(cidr),
     notSourceIps: source.notIpBlocks.flatMap(cidr),
   }
+  return { match, lost: fieldsBeyond(source, L4_SOURCE_FIELDS) }
+}
+
+function fieldsBeyond(written: PolicySource | PolicyOperation, known: ReadonlySet<string>): readonly string[] {
+  return Object.entries(written).flatMap(([field, values]) => (values.length > 0 && !known.has(field) ? [field] : []))
 }
 
 /** A condition that only HTTP knows leaves an empty match, which never matches: its rule has no effect. */
-function matchCondition(condition: When, unsupported: string[]): AuthorizationMatch {
-  const { key, values, notValues } = condition
+function matchCondition({ key, values, notValues }: When): ConvertedMatch {
+  const only = (fields: Partial<AuthorizationMatch>): ConvertedMatch => ({
+    match: { ...EMPTY_MATCH, ...fields },
+    lost: [],
+  })
   switch (key) {
     case 'source.ip':
-      return { ...EMPTY_MATCH, sourceIps: values.flatMap(cidr), notSourceIps: notValues.flatMap(cidr) }
+      return only({ sourceIps: values.flatMap(cidr), notSourceIps: notValues.flatMap(cidr) })
     case 'source.namespace':
-      return { ...EMPTY_MATCH, namespaces: values.map(stringMatch), notNamespaces: notValues.map(stringMatch) }
+      return only({ namespaces: values.map(stringMatch), notNamespaces: notValues.map(stringMatch) })
     case 'source.principal':
-      return { ...EMPTY_MATCH, principals: values.map(stringMatch), notPrincipals: notValues.map(stringMatch) }
+      return only({ principals: values.map(stringMatch), notPrincipals: notValues.map(stringMatch) })
     case 'destination.ip':
-      return { ...EMPTY_MATCH, destinationIps: values.flatMap(cidr), notDestinationIps: notValues.flatMap(cidr) }
+      return only({ destinationIps: values.flatMap(cidr), notDestinationIps: notValues.flatMap(cidr) })
     case 'destination.port':
-      return { ...EMPTY_MATCH, destinationPorts: values.map(Number), notDestinationPorts: notValues.map(Number) }
+      return only({ destinationPorts: values.map(Number), notDestinationPorts: notValues.map(Number) })
     default:
-      unsupported.push(key)
-      return EMPTY_MATCH
+      return { match: EMPTY_MATCH, lost: [key] }
   }
 }
 

@@ -1,21 +1,27 @@
 import { type AuthorizationPolicy, objectKey } from '#shared/k8s'
 import type { Authorization } from '#shared/model'
 import { type Collection, derive, type Fetch, indexBy, join } from '../collections/index.ts'
-import type { ObjectCondition } from './conditions.ts'
 import { labelKeys, selectorKey, selects } from './labels.ts'
-import { convertPeerAuthentication, peerAuthenticationKey, staticStrict } from './peer-authentications.ts'
+import {
+  convertPeerAuthentication,
+  type PeerAuthenticationsFor,
+  peerAuthenticationKey,
+  staticStrict,
+} from './peer-authentications.ts'
 import { convertPolicy, type PolicyOutcome } from './policies.ts'
-import { conditionKey, type Labelled, some, type WireParts } from './wire-parts.ts'
+import { type Labelled, some, type WireParts } from './wire-parts.ts'
 
 export interface WiredPolicies {
   readonly authorizations: Collection<Authorization>
-  readonly conditions: Collection<ObjectCondition>
+  /** By `<namespace>/<name>`. */
+  readonly converted: Collection<ConvertedPolicy>
+  peerAuthenticationsFor(namespace: string, fetch: Fetch): PeerAuthenticationsFor
   /** Keys that the workload of these labels has to name. */
   attachedTo(workload: Labelled, fetch: Fetch): readonly string[]
 }
 
 /** An AuthorizationPolicy with what became of it. */
-interface ConvertedPolicy extends PolicyOutcome {
+export interface ConvertedPolicy extends PolicyOutcome {
   readonly policy: AuthorizationPolicy
 }
 
@@ -37,13 +43,6 @@ export function wirePolicies({ graph, objects, settings }: WireParts): WiredPoli
     keyOf: authorizationKey,
     derive: ({ authorization }) => some(authorization),
   })
-  const conditions = derive<ConvertedPolicy, ObjectCondition>(graph, {
-    name: 'conditions of policies',
-    from: converted,
-    keyOf: conditionKey,
-    derive: ({ policy, condition }) => [{ kind: 'AuthorizationPolicy', key: objectKey(policy), condition }],
-  })
-
   const byNamespace = indexBy(objects.peerAuthentications, 'peer authentications by namespace', ({ metadata }) => [
     metadata.namespace,
   ])
@@ -63,7 +62,8 @@ export function wirePolicies({ graph, objects, settings }: WireParts): WiredPoli
   })
   return {
     authorizations: join(graph, 'authorizations', [ofPeerAuthentications, ofPolicies]),
-    conditions,
+    converted,
+    peerAuthenticationsFor,
     attachedTo: ({ namespace, labels }, fetch) => {
       const keys = [...new Set([namespace, settings.rootNamespace])].flatMap((from) => labelKeys(from, labels))
       const selecting = keys

@@ -101,7 +101,12 @@ function wireEntryConditions(
         automatic: fetch.one(hosts.addresses, key)?.addresses ?? [],
         hasWaypoint: binding?.waypoint !== undefined,
       })
-      return conditions.map((condition) => ({ kind: 'ServiceEntry', key, condition }))
+      return conditions.map((condition) => ({
+        kind: 'ServiceEntry',
+        key,
+        generation: entry.metadata.generation,
+        condition,
+      }))
     },
   })
 }

@@ -1,4 +1,4 @@
-import type { Pod } from '#shared/k8s'
+import type { AuthorizationPolicy, PeerAuthentication, Pod } from '#shared/k8s'
 import type { Authorization, Service, Workload } from '#shared/model'
 import {
   type Collection,
@@ -6,6 +6,7 @@ import {
   type Index,
   indexBy,
   join,
+  plainFetch,
   type Singleton,
   singleton,
 } from '../collections/index.ts'
@@ -13,11 +14,13 @@ import type { ObjectCollections } from '../sources/index.ts'
 import type { EntryAddresses } from './auto-addresses.ts'
 import type { ObjectCondition } from './conditions.ts'
 import { NETWORK_LABEL } from './network-gateways.ts'
+import { convertPolicy } from './policies.ts'
 import type { MeshSettings } from './settings.ts'
 import type { Waypoint } from './waypoints.ts'
 import { wireHosts } from './wire-hosts.ts'
 import type { WireParts } from './wire-parts.ts'
 import { wirePolicies } from './wire-policies.ts'
+import { type PolicyReport, wirePolicyConditions } from './wire-policy-conditions.ts'
 import { wireServices } from './wire-services.ts'
 import { wireSettings } from './wire-settings.ts'
 import { type ServiceBinding, wireWaypoints } from './wire-waypoints.ts'
@@ -37,6 +40,8 @@ export interface Mesh {
   readonly network: Singleton<string>
   /** What `status.addresses` of ServiceEntries shall say, by `<namespace>/<name>`; without one there shall be none. */
   readonly entryAddresses: Collection<EntryAddresses>
+  /** What would become of a policy that is not stored yet. */
+  readonly explain: PolicyExplainer
   /** Gateways that are ready as waypoints, by `<namespace>/<name>`. */
   readonly waypoints: Collection<Waypoint>
   /** What asks for a waypoint, and what it gets, by `<kind> <namespace>/<name>`. */
@@ -44,6 +49,12 @@ export interface Mesh {
   /** Pods as they are, by `<namespace>/<name>`, and by `<node> <namespace>/<service account>`. */
   readonly pods: Collection<Pod>
   readonly podsByNodeAccount: Index<Pod>
+}
+
+/** Against the state as it is; what a policy selects is not looked at, since what it is for may come after it. */
+export interface PolicyExplainer {
+  authorizationPolicy(policy: AuthorizationPolicy): PolicyReport
+  peerAuthentication(policy: PeerAuthentication): PolicyReport
 }
 
 export function nodeAccountKey(node: string, namespace: string, serviceAccount: string): string {
@@ -66,18 +77,24 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
   const waypoints = wireWaypoints(parts)
   const { services, conditions } = wireServices(parts, { hosts, waypoints })
   const policies = wirePolicies(parts)
+  const workloads = wireWorkloads(parts, { hosts, policies, waypoints })
+  const policyConditions = wirePolicyConditions(parts, { policies, waypoints, workloads })
   return {
-    workloads: wireWorkloads(parts, { hosts, policies, waypoints }),
+    workloads,
     services,
     authorizations: policies.authorizations,
     conditions: join(graph, 'conditions', [
-      policies.conditions,
+      policyConditions.conditions,
       waypoints.conditions,
       conditions,
       meshConfig.conditions,
     ]),
     entryAddresses: hosts.addresses,
     network,
+    explain: {
+      authorizationPolicy: (policy) => policyConditions.explain(policy, convertPolicy(policy, settings), plainFetch),
+      peerAuthentication: (policy) => policyConditions.explainPeerAuthentication(policy, plainFetch),
+    },
     waypoints: waypoints.waypoints,
     waypointBindings: waypoints.bindings,
     pods: objects.pods,

@@ -51,6 +51,24 @@ const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
     { apiGroups: [''], resources: ['configmaps'], verbs: [...READ, 'create', 'patch'] },
     { apiGroups: [''], resources: ['events'], verbs: ['get', 'create', 'patch'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch'] },
+    { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
+    {
+      apiGroups: ['security.istio.io'],
+      resources: ['authorizationpolicies/status', 'peerauthentications/status'],
+      verbs: ['patch'],
+    },
+    {
+      apiGroups: ['networking.istio.io'],
+      resources: ['serviceentries/status', 'workloadentries/status'],
+      verbs: ['patch'],
+    },
+    { apiGroups: [''], resources: ['events'], verbs: ['get', 'create', 'patch'] },
+    {
+      apiGroups: ['admissionregistration.k8s.io'],
+      resources: ['validatingwebhookconfigurations'],
+      verbs: ['create', 'patch', 'delete'],
+    },
   ],
   'node-agent': [
     { apiGroups: [''], resources: ['namespaces', 'pods'], verbs: READ },

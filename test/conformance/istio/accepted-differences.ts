@@ -21,7 +21,6 @@ function slice(ip: string, place: readonly string[] = []): readonly string[] {
 }
 
 const inline = (address: string): string => `Address Kubernetes/networking.istio.io/ServiceEntry/shop/ext/${address}`
-
 export const acceptedDifferences: readonly AcceptedDifference[] = [
   {
     why: 'A strict mesh, a namespace that says nothing and a port that is open: istiod names a policy that it never sends, so that nothing is strict. Ours is sent.',

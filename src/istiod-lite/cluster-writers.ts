@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Clock } from '#shared/clock'
+import type { ObjectOrigin } from '#shared/k8s'
+import { type KubeClient, openKubeClient } from '#shared/kube-client'
+import type { Closer } from '#shared/lifecycle'
+import type { Log, Metrics } from '#shared/telemetry'
+import { WebhookRegistration } from './admission/index.ts'
+import type { IstiodConfig } from './config.ts'
+import { LeaseCandidate, leaseTimes } from './leadership/index.ts'
+import type { Mesh } from './mesh/index.ts'
+import { CONDITIONS_TOPIC, stateConditions } from './state-conditions.ts'
+import { EventRecorder, StatusWriter } from './status/index.ts'
+
+export interface ClusterWritersParts {
+  readonly origin: Exclude<ObjectOrigin, { kind: 'folder' }>
+  readonly rootsPem: () => string
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** The lease's name in the root namespace; control planes of Istio have others. */
+const LEASE = 'ambit-istiod-leader'
+
+/**
+ * Everything of this program that writes to the cluster by itself, under one lease. It has a client of its own: its calls
+ * end before the lease can be somebody else's, and however many there are, they hold up nobody who asks whose a token is.
+ */
+export class ClusterWriters implements Closer {
+  readonly leadership: LeaseCandidate
+  readonly status: StatusWriter
+  readonly #client: KubeClient
+  readonly #events: EventRecorder
+  readonly #registration: WebhookRegistration
+  readonly #pen: ReturnType<StatusWriter['open']>
+  #unsubscribe: (() => void) | undefined
+
+  private constructor(client: KubeClient, config: IstiodConfig, parts: ClusterWritersParts) {
+    const { clock, log, metrics } = parts
+    const identity = `${hostname()}_${randomUUID()}`
+    this.#client = client
+    this.leadership = new LeaseCandidate({
+      client,
+      lease: { namespace: config.rootNamespace, name: LEASE },
+      identity,
+      times: leaseTimes(config.leaseDurationMs),
+      clock,
+      logger: log.logger('leadership'),
+      gauge: metrics.gauge('ambit_leader', '1 while this control plane is the one that writes to the cluster'),
+    })
+    const common = { client, leadership: this.leadership, clock, metrics }
+    this.#events = new EventRecorder({ ...common, instance: identity, logger: log.logger('events') })
+    this.status = new StatusWriter({ ...common, events: this.#events, logger: log.logger('status') })
+    this.#pen = this.status.open(CONDITIONS_TOPIC)
+    this.#registration = new WebhookRegistration({
+      ...common,
+      wish: webhookWish(config),
+      rootsPem: parts.rootsPem,
+      logger: log.logger('admission'),
+    })
+  }
+
+  static async open(config: IstiodConfig, parts: ClusterWritersParts): Promise<ClusterWriters> {
+    const { writeTimeoutMs } = leaseTimes(config.leaseDurationMs)
+    const client = await openKubeClient(parts.origin, { clock: parts.clock, timeoutMs: writeTimeoutMs })
+    return new ClusterWriters(client, config, parts)
+  }
+
+  /** Call it once the mesh is whole and settled: what it does not say then is cleared. */
+  start(mesh: Mesh): void {
+    this.#unsubscribe = stateConditions(mesh, this.#pen)
+    this.status.start()
+    this.#registration.start()
+    this.leadership.start()
+  }
+
+  /** Hands over: writes that have begun end, then the lease is given back. */
+  async close(): Promise<void> {
+    this.#unsubscribe?.()
+    await Promise.all([this.#registration.close(), this.status.close(), this.#events.close()])
+    await this.leadership.close()
+    await this.#client.close()
+  }
+}
+
+function webhookWish({
+  admission,
+  admissionUrl,
+  rootNamespace,
+}: IstiodConfig): ConstructorParameters<typeof WebhookRegistration>[0]['wish'] {
+  if (admission === 'off') return { kind: 'off' }
+  const place =
+    admissionUrl === undefined
+      ? ({ kind: 'service', namespace: rootNamespace, name: 'istiod' } as const)
+      : ({ kind: 'url', url: admissionUrl } as const)
+  return { kind: 'on', mode: admission, place }
+}
