@@ -9,6 +9,7 @@ import {
 import type { GatewayAddress, Workload } from '#shared/model'
 import { type Collection, derive, type Fetch, indexBy, join } from '../collections/index.ts'
 import type { ObjectCondition } from './conditions.ts'
+import { seenFrom } from './entry-hosts.ts'
 import { accountOfEndpoint } from './entry-workloads.ts'
 import {
   type NetworkGateway,
@@ -82,8 +83,7 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
       const { namespace } = entry.metadata
       const visibility = meshConfig.visibilityIn(namespace, fetch)
       if (visibility === 'NONE') return []
-      const seen = visibility === 'NAMESPACE' ? 'Namespace' : 'Public'
-      const binding = bindService(entry.metadata, factsFor(namespace, fetch), seen)
+      const binding = bindService(entry.metadata, factsFor(namespace, fetch), seenFrom(visibility))
       return binding === UNBOUND ? [] : [{ kind: 'ServiceEntry', key: objectKey(entry), ...binding }]
     },
   })
