@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
@@ -26,13 +25,10 @@ import {
 import { ClusterWriters } from './cluster-writers.ts'
 import { Graph } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
-import { type Deployments, GATEWAY_TOPIC, openDeployments } from './deployments/index.ts'
-import type { Leadership } from './leadership/index.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { registerMeshMetrics } from './metrics.ts'
 import { kindName, meshTypes, PushServer, RevisionJournal } from './push/index.ts'
 import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
-import { EventRecorder, StatusWriter } from './status/index.ts'
 
 export interface IstiodParts {
   readonly clock: Clock
@@ -139,15 +135,16 @@ class IstiodProgram implements Istiod {
     this.#closers.unshift(sources)
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
-    const deployments =
-      client === undefined ? undefined : this.#deployWaypoints(objects, sources.collections, mesh, client)
-    await this.#startHttp(sources.collections, mesh, () => [...objects.problems, ...(deployments?.problems ?? [])])
-    if (client !== undefined) this.#writeRoots(objects, client, authority)
     const origin = originOf(config)
-    if (origin.kind !== 'folder') {
+    if (client !== undefined && origin.kind !== 'folder') {
       const parts = { clock: this.#clock, log: this.#log, metrics: this.#metrics }
-      this.#writers = await ClusterWriters.open(config, { ...parts, origin, rootsPem: () => authority.rootPem })
+      const rootsPem = (): string => authority.rootPem
+      this.#writers = await ClusterWriters.open(config, { ...parts, origin, rootsPem })
+      const { collections } = sources
+      this.#writers.deployWaypoints({ graph: this.#graph, objects, collections, network: mesh.network, client })
     }
+    await this.#startHttp(sources.collections, mesh, () => [...objects.problems, ...(this.#writers?.problems ?? [])])
+    if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
 
@@ -193,33 +190,6 @@ class IstiodProgram implements Istiod {
     void objects.synced.then(() => {
       if (!this.#isClosed) roots.start()
     })
-  }
-
-  #deployWaypoints(
-    objects: ObjectSource,
-    collections: ObjectCollections,
-    { network }: Mesh,
-    client: KubeClient,
-  ): Deployments {
-    const common = { client, leadership: ALONE, clock: this.#clock, metrics: this.#metrics }
-    const logger = this.#logger('status')
-    const events = new EventRecorder({ ...common, instance: hostname(), logger })
-    const writer = new StatusWriter({ ...common, events, logger })
-    const deployments = openDeployments({
-      ...common,
-      graph: this.#graph,
-      objects,
-      collections,
-      network,
-      settings: this.#config,
-      pen: writer.open(GATEWAY_TOPIC),
-      logger: this.#logger('deployments'),
-    })
-    void deployments.started.then(() => {
-      if (!this.#isClosed) writer.start()
-    })
-    this.#closers.unshift(deployments, writer, events)
-    return deployments
   }
 
   /** Nobody is answered from a state that is not whole: what is missing in it would be taken for deleted. */
@@ -352,16 +322,6 @@ class IstiodProgram implements Istiod {
       }),
     )
   }
-}
-
-/** Of control planes beside each other each writes: what they write is the same. */
-const ALONE: Leadership = {
-  isLeader: true,
-  perform: (write) => write(),
-  subscribe: (listener) => {
-    listener(true)
-    return () => {}
-  },
 }
 
 /** istiod's own path; 503 while something is missing, so that nobody is sent here. */

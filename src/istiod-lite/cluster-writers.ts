@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Clock } from '#shared/clock'
-import type { ObjectOrigin } from '#shared/k8s'
+import type { ObjectOrigin, ObjectProblem } from '#shared/k8s'
 import { type KubeClient, openKubeClient } from '#shared/kube-client'
 import type { Closer } from '#shared/lifecycle'
 import type { Log, Metrics } from '#shared/telemetry'
 import { WebhookRegistration } from './admission/index.ts'
 import type { IstiodConfig } from './config.ts'
+import { type Deployments, type DeploymentsParts, GATEWAY_TOPIC, openDeployments } from './deployments/index.ts'
 import { LeaseCandidate, leaseTimes } from './leadership/index.ts'
 import type { Mesh } from './mesh/index.ts'
 import { ADDRESSES_TOPIC, stateAddresses } from './state-addresses.ts'
@@ -36,6 +37,8 @@ export class ClusterWriters implements Closer {
   readonly #registration: WebhookRegistration
   readonly #conditions: StatusPen
   readonly #addresses: StatusPen
+  readonly #waypoints: Pick<DeploymentsParts, 'settings' | 'writer' | 'leadership' | 'pen' | 'clock' | 'logger'>
+  #deployments: Deployments | undefined
   #unsubscribes: readonly (() => void)[] = []
 
   private constructor(client: KubeClient, config: IstiodConfig, parts: ClusterWritersParts) {
@@ -56,6 +59,14 @@ export class ClusterWriters implements Closer {
     this.status = new StatusWriter({ ...common, events: this.#events, logger: log.logger('status') })
     this.#conditions = this.status.open(CONDITIONS_TOPIC)
     this.#addresses = this.status.open(ADDRESSES_TOPIC)
+    this.#waypoints = {
+      settings: config,
+      writer: client,
+      leadership: this.leadership,
+      pen: this.status.open(GATEWAY_TOPIC),
+      clock,
+      logger: log.logger('deployments'),
+    }
     this.#registration = new WebhookRegistration({
       ...common,
       wish: webhookWish(config),
@@ -70,6 +81,16 @@ export class ClusterWriters implements Closer {
     return new ClusterWriters(client, config, parts)
   }
 
+  /** What it needs beside the mesh's objects is followed from now on, and written once the lease is ours. */
+  deployWaypoints(parts: Pick<DeploymentsParts, 'graph' | 'objects' | 'collections' | 'network' | 'client'>): void {
+    this.#deployments = openDeployments({ ...this.#waypoints, ...parts })
+  }
+
+  /** Objects that cannot be read, of those that only writers follow. */
+  get problems(): readonly ObjectProblem[] {
+    return this.#deployments?.problems ?? []
+  }
+
   /** Call it once the mesh is whole and settled: what it does not say then is cleared. */
   start(mesh: Mesh): void {
     this.#unsubscribes = [stateConditions(mesh, this.#conditions), stateAddresses(mesh, this.#addresses)]
@@ -81,7 +102,12 @@ export class ClusterWriters implements Closer {
   /** Hands over: writes that have begun end, then the lease is given back. */
   async close(): Promise<void> {
     for (const unsubscribe of this.#unsubscribes) unsubscribe()
-    await Promise.all([this.#registration.close(), this.status.close(), this.#events.close()])
+    await Promise.all([
+      this.#deployments?.close(),
+      this.#registration.close(),
+      this.status.close(),
+      this.#events.close(),
+    ])
     await this.leadership.close()
     await this.#client.close()
   }

@@ -9,7 +9,7 @@ import type { ObjectCollections } from '../sources/index.ts'
 import type { StatusPen } from '../status/index.ts'
 import type { WaypointSettings } from './objects.ts'
 import { collectParameters, MADE_KINDS } from './sources.ts'
-import { WaypointDeployments } from './waypoint-deployments.ts'
+import { WaypointDeployments, type WaypointDeploymentsParts } from './waypoint-deployments.ts'
 import { wireDeployments } from './wire-deployments.ts'
 
 export interface DeploymentsParts {
@@ -18,7 +18,10 @@ export interface DeploymentsParts {
   readonly collections: ObjectCollections
   readonly network: Singleton<string>
   readonly settings: WaypointSettings
+  /** Follows what is there. */
   readonly client: KubeClient
+  /** Its calls end while the lease is still ours. */
+  readonly writer: WaypointDeploymentsParts['client']
   readonly leadership: Leadership
   /** Opened for `GATEWAY_TOPIC`. */
   readonly pen: StatusPen
@@ -27,14 +30,13 @@ export interface DeploymentsParts {
 }
 
 export interface Deployments extends Closer {
-  /** Gateways have been told what there is to tell; never, as long as what is needed cannot be followed. */
-  readonly started: Promise<void>
+  /** Of what only this room follows. */
   readonly problems: readonly ObjectProblem[]
 }
 
 /** Follows what only this room needs, which holds up nobody else if it cannot be followed, and begins once that is whole. */
 export function openDeployments(parts: DeploymentsParts): Deployments {
-  const { graph, objects, collections, network, settings, client, leadership, pen, clock, logger } = parts
+  const { graph, objects, collections, network, settings, client, writer, leadership, pen, clock, logger } = parts
   const made = watchApi(client, MADE_KINDS, { clock, logger })
   const { maps, end } = collectParameters(graph, made)
   const wired = wireDeployments(graph, collections, maps, network, settings)
@@ -44,18 +46,17 @@ export function openDeployments(parts: DeploymentsParts): Deployments {
     wired,
     gatewayClasses,
     sources,
-    client,
+    client: writer,
     leadership,
     pen,
     clock,
     logger,
   })
   let isClosed = false
-  const started = Promise.all([objects.synced, made.synced]).then(() => {
+  void Promise.all([objects.synced, made.synced]).then(() => {
     if (!isClosed) deployments.start()
   })
   return {
-    started,
     get problems() {
       return made.problems
     },

@@ -141,9 +141,12 @@ describe('Gateways of waypoints', () => {
     await expect.poll(() => conditions()).toMatchObject({ Programmed: 'False AddressNotAssigned' })
     await mirror.until(() => mirror.addresses.has('shop/web.shop.svc.cluster.local'))
     expect(waypoint()).toBeUndefined()
-    expect(place.lines.join('\n')).toContain(
-      'Service shop/web: waypoint shop/waypoint is not ready: traffic goes past it',
-    )
+    const bound = async (): Promise<string> => {
+      const { status = {} } = await get('/api/v1/namespaces/shop/services/web')
+      const [condition] = (status.conditions ?? []).filter((each: Json) => each.type === 'istio.io/WaypointBound')
+      return `${condition?.status} ${condition?.reason}`
+    }
+    await expect.poll(bound).toBe('False WaypointIsNotReady')
 
     // What the cluster does when a service is made, and when a pod behind it is ready.
     await patch(PATHS.service, { spec: { clusterIP: '10.96.0.15', clusterIPs: ['10.96.0.15'] } })
@@ -151,6 +154,7 @@ describe('Gateways of waypoints', () => {
     await expect.poll(() => conditions()).toEqual({ Accepted: 'True Accepted', Programmed: 'True Programmed' })
     await mirror.until(() => waypoint() !== undefined)
     expect(waypoint()).toEqual({ kind: 'hostname', namespace: 'shop', hostname: HOST })
+    await expect.poll(bound).toBe('True WaypointAccepted')
     const { status, metadata } = await get(`${GATEWAYS}/waypoint`)
     expect(status.addresses).toEqual([
       { type: 'IPAddress', value: '10.96.0.15' },
