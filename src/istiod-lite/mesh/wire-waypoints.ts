@@ -65,6 +65,10 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
       return first === undefined ? undefined : objectKey(first)
     },
   })
+  const instanceOf: WiredWaypoints['instanceOf'] = ({ namespace, labels }, fetch) => {
+    const name = labels[GATEWAY_NAME]
+    return name === undefined ? undefined : fetch.one(waypoints, `${namespace}/${name}`)
+  }
   const ofServices = derive<KubeService, ServiceBinding>(graph, {
     name: 'waypoints of services',
     from: objects.services,
@@ -92,6 +96,8 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
     from: objects.workloadEntries,
     keyOf: bindingKey,
     derive: (entry, fetch) => {
+      // An instance of a waypoint has none, and asks for none.
+      if (instanceOf(entry.metadata, fetch) !== undefined) return []
       const binding = bindWorkload(
         entry.metadata,
         accountOfEndpoint(entry.spec),
@@ -126,10 +132,7 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
     conditions,
     gatewayWorkloads,
     factsFor,
-    instanceOf: ({ namespace, labels }, fetch) => {
-      const name = labels[GATEWAY_NAME]
-      return name === undefined ? undefined : fetch.one(waypoints, `${namespace}/${name}`)
-    },
+    instanceOf,
     gatewayOf: (id, fetch) => {
       const [first] = fetch.by(gatewaysByNetwork, id)
       return first === undefined ? undefined : networkGatewayAddress(first)
