@@ -2,7 +2,7 @@ import { AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/a
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
-import type { KindReader, ObjectSource } from '#shared/k8s'
+import type { KindReader, ObjectProblem, ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
@@ -146,13 +146,16 @@ class IstiodProgram implements Istiod {
     const mesh: Mesh = { ...wired, conditions }
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
-    await this.#startHttp(objects, sources.collections, mesh)
-    if (client !== undefined) this.#writeRoots(objects, client, authority)
     const origin = originOf(config)
-    if (origin.kind !== 'folder') {
+    if (client !== undefined && origin.kind !== 'folder') {
       const parts = { clock: this.#clock, log: this.#log, metrics: this.#metrics }
-      this.#writers = await ClusterWriters.open(config, { ...parts, origin, rootsPem: () => authority.rootPem })
+      const rootsPem = (): string => authority.rootPem
+      this.#writers = await ClusterWriters.open(config, { ...parts, origin, rootsPem })
+      const { collections } = sources
+      this.#writers.deployWaypoints({ graph: this.#graph, objects, collections, network: mesh.network, client })
     }
+    await this.#startHttp(sources.collections, mesh, () => [...objects.problems, ...(this.#writers?.problems ?? [])])
+    if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, { mesh, told }, authority, authenticator)
   }
 
@@ -293,7 +296,11 @@ class IstiodProgram implements Istiod {
     return `${namespace}/${serviceAccount}`
   }
 
-  async #startHttp(objects: ObjectSource, collections: ObjectCollections, mesh: Mesh): Promise<void> {
+  async #startHttp(
+    collections: ObjectCollections,
+    mesh: Mesh,
+    objectProblems: () => readonly ObjectProblem[],
+  ): Promise<void> {
     const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled, isUnsafeAdminEnabled } = this.#config
     const log = this.#logger('admin')
     this.#http = await listening('AMBIT_HTTP_PORT', () =>
@@ -312,7 +319,7 @@ class IstiodProgram implements Istiod {
       push: () => this.#push,
       objects: Object.entries(collections),
       unsafe: isUnsafeAdminEnabled ? { profiles: this.#profiles } : undefined,
-      objectProblems: () => objects.problems,
+      objectProblems,
       config: this.#config,
     })
     this.#monitoring = await listening('AMBIT_MONITORING_PORT', () =>

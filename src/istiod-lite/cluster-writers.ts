@@ -1,18 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { Clock } from '#shared/clock'
-import type { ObjectOrigin } from '#shared/k8s'
+import type { ObjectOrigin, ObjectProblem } from '#shared/k8s'
 import { type KubeClient, openKubeClient } from '#shared/kube-client'
 import type { Closer } from '#shared/lifecycle'
 import type { Log, Metrics } from '#shared/telemetry'
 import { WebhookRegistration } from './admission/index.ts'
 import type { IstiodConfig } from './config.ts'
+import { type Deployments, type DeploymentsParts, GATEWAY_TOPIC, openDeployments } from './deployments/index.ts'
 import { LeaseCandidate, leaseTimes } from './leadership/index.ts'
 import type { Mesh } from './mesh/index.ts'
 import type { WaypointConfiguration } from './routes/index.ts'
+import { ADDRESSES_TOPIC, stateAddresses } from './state-addresses.ts'
 import { CONDITIONS_TOPIC, stateConditions } from './state-conditions.ts'
 import { ROUTES_TOPIC, stateRoutes } from './state-routes.ts'
-import { EventRecorder, StatusWriter } from './status/index.ts'
+import { EventRecorder, type StatusPen, StatusWriter } from './status/index.ts'
 
 export interface ClusterWritersParts {
   readonly origin: Exclude<ObjectOrigin, { kind: 'folder' }>
@@ -35,9 +37,12 @@ export class ClusterWriters implements Closer {
   readonly #client: KubeClient
   readonly #events: EventRecorder
   readonly #registration: WebhookRegistration
-  readonly #pen: ReturnType<StatusWriter['open']>
-  readonly #routesPen: ReturnType<StatusWriter['open']>
-  #unsubscribe: (() => void) | undefined
+  readonly #conditions: StatusPen
+  readonly #routes: StatusPen
+  readonly #addresses: StatusPen
+  readonly #waypoints: Pick<DeploymentsParts, 'settings' | 'writer' | 'leadership' | 'pen' | 'clock' | 'logger'>
+  #deployments: Deployments | undefined
+  #unsubscribes: readonly (() => void)[] = []
 
   private constructor(client: KubeClient, config: IstiodConfig, parts: ClusterWritersParts) {
     const { clock, log, metrics } = parts
@@ -55,8 +60,17 @@ export class ClusterWriters implements Closer {
     const common = { client, leadership: this.leadership, clock, metrics }
     this.#events = new EventRecorder({ ...common, instance: identity, logger: log.logger('events') })
     this.status = new StatusWriter({ ...common, events: this.#events, logger: log.logger('status') })
-    this.#pen = this.status.open(CONDITIONS_TOPIC)
-    this.#routesPen = this.status.open(ROUTES_TOPIC)
+    this.#conditions = this.status.open(CONDITIONS_TOPIC)
+    this.#routes = this.status.open(ROUTES_TOPIC)
+    this.#addresses = this.status.open(ADDRESSES_TOPIC)
+    this.#waypoints = {
+      settings: config,
+      writer: client,
+      leadership: this.leadership,
+      pen: this.status.open(GATEWAY_TOPIC),
+      clock,
+      logger: log.logger('deployments'),
+    }
     this.#registration = new WebhookRegistration({
       ...common,
       wish: webhookWish(config),
@@ -71,12 +85,23 @@ export class ClusterWriters implements Closer {
     return new ClusterWriters(client, config, parts)
   }
 
+  /** What it needs beside the mesh's objects is followed from now on, and written once the lease is ours. */
+  deployWaypoints(parts: Pick<DeploymentsParts, 'graph' | 'objects' | 'collections' | 'network' | 'client'>): void {
+    this.#deployments = openDeployments({ ...this.#waypoints, ...parts })
+  }
+
+  /** Objects that cannot be read, of those that only writers follow. */
+  get problems(): readonly ObjectProblem[] {
+    return this.#deployments?.problems ?? []
+  }
+
   /** Call it once the mesh is whole and settled: what it does not say then is cleared. */
   start(mesh: Mesh, told: WaypointConfiguration): void {
-    const ends = [stateConditions(mesh, this.#pen), stateRoutes(told, this.#routesPen)]
-    this.#unsubscribe = () => {
-      for (const end of ends) end()
-    }
+    this.#unsubscribes = [
+      stateConditions(mesh, this.#conditions),
+      stateRoutes(told, this.#routes),
+      stateAddresses(mesh, this.#addresses),
+    ]
     this.status.start()
     this.#registration.start()
     this.leadership.start()
@@ -84,8 +109,13 @@ export class ClusterWriters implements Closer {
 
   /** Hands over: writes that have begun end, then the lease is given back. */
   async close(): Promise<void> {
-    this.#unsubscribe?.()
-    await Promise.all([this.#registration.close(), this.status.close(), this.#events.close()])
+    for (const unsubscribe of this.#unsubscribes) unsubscribe()
+    await Promise.all([
+      this.#deployments?.close(),
+      this.#registration.close(),
+      this.status.close(),
+      this.#events.close(),
+    ])
     await this.leadership.close()
     await this.#client.close()
   }

@@ -33,6 +33,7 @@ export interface IstiodConfig extends OriginSettings {
   readonly rootNamespace: string
   readonly isDryRunSent: boolean
   readonly excludedNamespaces: ReadonlySet<string>
+  readonly waypointImage: string
   readonly addresses: readonly IpAddress[]
   readonly grpcPort: number
   readonly httpPort: number
@@ -122,6 +123,12 @@ export const istiodSettings: ConfigSpec<IstiodConfig> = {
       DEFAULT_EXCLUDED_NAMESPACES,
       'Namespaces whose pods are never enrolled.',
       [...DEFAULT_EXCLUDED_NAMESPACES].join(),
+    ),
+    waypointImage: setting(
+      text,
+      'AMBIT_WAYPOINT_IMAGE',
+      'ambit/waypoint',
+      'Image of the waypoints that are made for Gateways.',
     ),
     addresses: setting(
       ipList,

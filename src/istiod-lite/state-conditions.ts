@@ -94,7 +94,8 @@ function subjectOf({ kind, key }: ObjectCondition): StatusSubject | undefined {
   return resource && { resource, id: { namespace: key.slice(0, slash), name: key.slice(slash + 1) } }
 }
 
-function resourceOf(kind: string): ApiResource {
+/** A kind of the mesh, as the API calls it. */
+export function resourceOf(kind: string): ApiResource {
   const reader = meshKinds.find((each) => each.kind === kind)
   if (reader === undefined) throw new TypeError(`${kind} is no kind of the mesh`)
   const { apiVersions, resource, namespaced } = reader

@@ -64,6 +64,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     ca: ['mesh'],
     leadership: [],
     status: ['leadership'],
+    deployments: ['collections', 'sources', 'mesh', 'leadership', 'status'],
     admission: ['mesh', 'leadership'],
     admin: ['collections', 'mesh', 'push', 'ca'],
   },

@@ -151,6 +151,7 @@ const CLUSTER_WIDE = new Set(['Namespace', 'Node', 'GatewayClass'])
 const RESOURCES: Readonly<Record<string, readonly [group: string, resource: string]>> = {
   Namespace: ['', 'namespaces'],
   Node: ['', 'nodes'],
+  ConfigMap: ['', 'configmaps'],
   Pod: ['', 'pods'],
   Service: ['', 'services'],
   ServiceAccount: ['', 'serviceaccounts'],

@@ -9,7 +9,9 @@ export const GATEWAY: ApiResource = {
   resource: 'gateways',
   namespaced: true,
 }
-export const WAYPOINT_CLASS = 'istio-waypoint'
+/** Ambit's own name is for clusters in which an istiod serves the other. */
+export const WAYPOINT_CLASSES = ['istio-waypoint', 'ambit-waypoint'] as const
+export type WaypointClass = (typeof WAYPOINT_CLASSES)[number]
 export const USE_WAYPOINT_LABEL = 'istio.io/use-waypoint'
 const FOR_LABEL = 'istio.io/waypoint-for'
 const REVISION_LABEL = 'istio.io/rev'
@@ -23,14 +25,17 @@ export type WaypointTraffic = (typeof WAYPOINT_TRAFFIC)[number]
 export interface WaypointOrder {
   readonly name: string
   readonly namespace: string
-  /** Undefined: what the class says, which is `service`. */
+  readonly className: WaypointClass
+  /** Undefined: what the class says, which is `service`; of a waypoint for an account `workload`. */
   readonly traffic: WaypointTraffic | undefined
   readonly revision: string | undefined
   readonly serviceAccount: string | undefined
 }
 
-/** The Gateway that asks for a waypoint. */
-export function waypointGateway({ name, namespace, traffic, revision, serviceAccount }: WaypointOrder): ApiDocument {
+/** The Gateway that asks for a waypoint. Only one for workloads is used by those that run as its account. */
+export function waypointGateway(order: WaypointOrder): ApiDocument {
+  const { name, namespace, className, revision, serviceAccount } = order
+  const traffic = order.traffic ?? (serviceAccount === undefined ? undefined : 'workload')
   const labels = {
     ...(traffic === undefined ? {} : { [FOR_LABEL]: traffic }),
     ...(revision === undefined ? {} : { [REVISION_LABEL]: revision }),
@@ -45,7 +50,7 @@ export function waypointGateway({ name, namespace, traffic, revision, serviceAcc
       ...(serviceAccount === undefined ? {} : { annotations: { [ACCOUNT_ANNOTATION]: serviceAccount } }),
     },
     spec: {
-      gatewayClassName: WAYPOINT_CLASS,
+      gatewayClassName: className,
       listeners: [{ name: 'mesh', port: HBONE_PORT, protocol: 'HBONE' }],
     },
   }
@@ -63,7 +68,7 @@ export interface Waypoint {
 /** Undefined: it is a gateway of another class. */
 export function readWaypoint(gateway: ApiDocument): Waypoint | undefined {
   const spec = isRecord(gateway.spec) ? gateway.spec : {}
-  if (spec.gatewayClassName !== WAYPOINT_CLASS) return undefined
+  if (!WAYPOINT_CLASSES.some((each) => each === spec.gatewayClassName)) return undefined
   const metadata = isRecord(gateway.metadata) ? gateway.metadata : {}
   const labels = isRecord(metadata.labels) ? metadata.labels : {}
   return {

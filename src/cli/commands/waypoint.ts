@@ -9,8 +9,10 @@ import {
   readWaypoint,
   USE_WAYPOINT_LABEL,
   untilObject,
+  WAYPOINT_CLASSES,
   WAYPOINT_TRAFFIC,
   type Waypoint,
+  type WaypointClass,
   type WaypointTraffic,
   waypointGateway,
   waypointLook,
@@ -23,6 +25,7 @@ import { type ClusterFlags, type Installation, withSession } from './options.ts'
 interface WaypointFlags extends ClusterFlags {
   readonly name: string
   readonly for?: WaypointTraffic
+  readonly class: WaypointClass
   readonly revision?: string
   readonly serviceAccount?: string
   readonly enrollNamespace?: boolean
@@ -71,9 +74,12 @@ export function addWaypoint(program: Command, installation: Installation): void 
 function withOrder(command: Command): Command {
   return command
     .option('--name <name>', 'name of the waypoint', DEFAULT_NAME)
-    .addOption(choice('--for <traffic>', 'which traffic it is for (default: service)', WAYPOINT_TRAFFIC))
+    .addOption(
+      choice('--for <traffic>', 'which traffic it is for (default: service; of an account workload)', WAYPOINT_TRAFFIC),
+    )
+    .addOption(choice('--class <class>', 'who runs it', WAYPOINT_CLASSES).default(WAYPOINT_CLASSES[0]))
     .option('-r, --revision <name>', 'revision of the control plane that takes it up')
-    .option('--service-account <name>', 'serve only what runs as this account')
+    .option('--service-account <name>', 'serve workloads that run as this account, and no others')
 }
 
 function withWait(command: Command): Command {
@@ -215,6 +221,6 @@ async function namespaceLabels(
 }
 
 function orderOf(flags: WaypointFlags, namespace: string): Parameters<typeof waypointGateway>[0] {
-  const { name, for: traffic, revision, serviceAccount } = flags
-  return { name, namespace, traffic, revision, serviceAccount }
+  const { name, for: traffic, class: className, revision, serviceAccount } = flags
+  return { name, namespace, className, traffic, revision, serviceAccount }
 }

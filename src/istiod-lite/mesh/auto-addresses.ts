@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type HostAddress, objectKey, type ServiceEntry } from '#shared/k8s'
-import { type IpAddress, type IpFamily, ipFamily, ipFromBytes, parseIp } from '#shared/net'
+import { cidrContains, type IpAddress, type IpFamily, ipFamily, ipFromBytes, parseCidr, parseIp } from '#shared/net'
 import { isOlder } from './age.ts'
 
 /** What one ServiceEntry wants of the addresses that are given out, or holds of them. */
@@ -32,7 +32,8 @@ export interface AddressRanges {
 
 const OPT_OUT = 'networking.istio.io/enable-autoallocate-ip'
 const FAMILIES: readonly IpFamily[] = [4, 6]
-/** 240.240.0.0/16, and 2001:2::/48, without their first and last addresses. */
+/** Addresses of them are given out without the first and the last one. */
+const RANGES = ['240.240.0.0/16', '2001:2::/48'].flatMap((range) => parseCidr(range) ?? [])
 const V4_PREFIX = [240, 240]
 const V6_PREFIX = [0x20, 0x01, 0, 2, 0, 0]
 const USUAL: AddressRanges = { v4Count: 0xffff - 1 }
@@ -124,5 +125,5 @@ function bytesToIp(bytes: readonly number[]): IpAddress {
 
 function isOfRanges(text: string): boolean {
   const ip = parseIp(text)
-  return ip !== undefined && (ip.startsWith('240.240.') || ip.startsWith('2001:2:0:') || ip.startsWith('2001:2::'))
+  return ip !== undefined && RANGES.some((range) => cidrContains(range, ip))
 }

@@ -43,6 +43,11 @@ export function visibilityOf(rules: VisibilityRules | undefined, namespace: Name
   return policy?.visibility ?? rules?.otherwise ?? 'PUBLIC'
 }
 
+/** As services say it; an entry that nobody sees becomes none. */
+export function seenFrom(visibility: Exclude<EntryVisibility, 'NONE'>): Service['visibility'] {
+  return visibility === 'NAMESPACE' ? 'Namespace' : 'Public'
+}
+
 /** None when nobody shall see the entry. */
 export function entryHosts(entry: ServiceEntry, visibility: EntryVisibility): readonly EntryHost[] {
   if (visibility === 'NONE') return []
@@ -53,7 +58,7 @@ export function entryHosts(entry: ServiceEntry, visibility: EntryVisibility): re
     name,
     creationTimestamp,
     hostname,
-    visibility: visibility === 'NAMESPACE' ? 'Namespace' : 'Public',
+    visibility: seenFrom(visibility),
   }))
 }
 

@@ -22,6 +22,10 @@ export interface EntryFacts {
 const API_GROUP = 'networking.istio.io'
 const DEFAULT_ACCOUNT = 'default'
 
+export function accountOfEndpoint({ serviceAccount }: EntryEndpoint): string {
+  return serviceAccount || DEFAULT_ACCOUNT
+}
+
 /** An endpoint's own network, else the cluster's. */
 export function networkOf({ network }: EntryEndpoint, clusterNetwork: string): string {
   return network === '' ? clusterNetwork : network
@@ -117,7 +121,7 @@ function workload(
     network: facts.network,
     protocol: nativeTunnel || isRedirected(meta) ? 'HBONE' : 'TCP',
     trustDomain: facts.settings.trustDomain,
-    serviceAccount: endpoint.serviceAccount || DEFAULT_ACCOUNT,
+    serviceAccount: accountOfEndpoint(endpoint),
     waypoint: facts.waypoint,
     networkGateway: facts.networkGateway,
     node: '',

@@ -82,7 +82,8 @@ export function networkGatewayWorkload(gateway: NetworkGateway, settings: MeshSe
     services: new Map(),
     authorizationPolicies: [],
     status: 'Healthy',
-    clusterId: settings.clusterId,
+    // Of which cluster it is nobody says.
+    clusterId: '',
     locality: { region: '', zone: '', subzone: '' },
     networkMode: 'Standard',
     capacity: 1,

@@ -8,6 +8,8 @@ export interface BindingFacts {
   readonly namespace: Namespace | undefined
   /** By `namespace/name`; undefined for one that is not ready. */
   readonly waypointOf: (key: string) => Waypoint | undefined
+  /** `namespace/name` of the waypoint that is for an account, given as `namespace/name`. */
+  readonly waypointOfAccount: (account: string) => string | undefined
 }
 
 /** What a service of the mesh has of waypoints; a workload has the first two. */
@@ -95,11 +97,13 @@ export function bindService(
   }
 }
 
-/** The waypoint of a Pod or WorkloadEntry. */
-export function bindWorkload(meta: Meta, facts: BindingFacts): WaypointBinding {
-  const wish = wishOf(meta, facts.namespace)
+/** The waypoint of a Pod or WorkloadEntry: by its own label, by its account, by its namespace's label. */
+export function bindWorkload(meta: Meta, serviceAccount: string, facts: BindingFacts): WaypointBinding {
+  const account = `${meta.namespace}/${serviceAccount}`
+  const ofAccount = meta.labels[USE_WAYPOINT] === undefined ? facts.waypointOfAccount(account) : undefined
+  const wish = ofAccount === undefined ? wishOf(meta, facts.namespace) : ({ key: ofAccount, by: 'account' } as const)
   if (wish === undefined) return UNBOUND
-  const found = find(wish.key, meta.namespace, 'workload', facts)
+  const found = find(wish.key, meta.namespace, 'workload', facts, account)
   if (found.kind === 'bound') {
     const message = `Successfully attached to waypoint ${wish.key}`
     const condition = { type: 'istio.io/WaypointBound', status: 'True', reason: 'WaypointAccepted', message } as const
@@ -127,8 +131,18 @@ type Found =
   | { readonly kind: 'bound'; readonly waypoint: Waypoint }
   | { readonly kind: 'refused'; readonly condition: Extract<WaypointBound, { status: 'False' }> }
 
-/** One that is asked for by name and cannot be used is replaced by none: traffic goes direct. */
-function find(key: string, namespace: string, traffic: 'service' | 'workload', facts: BindingFacts): Found {
+/**
+ * One that is asked for by name and cannot be used is replaced by none: traffic goes direct.
+ *
+ * @param account of a workload, as `namespace/name`
+ */
+function find(
+  key: string,
+  namespace: string,
+  traffic: 'service' | 'workload',
+  facts: BindingFacts,
+  account?: string,
+): Found {
   const no = (reason: Extract<WaypointBound, { status: 'False' }>['reason'], what: string): Found => {
     const message = `waypoint ${key} ${what}: traffic goes past it, and policies for it are not enforced`
     return { kind: 'refused', condition: { type: 'istio.io/WaypointBound', status: 'False', reason, message } }
@@ -137,6 +151,9 @@ function find(key: string, namespace: string, traffic: 'service' | 'workload', f
   if (waypoint === undefined) return no('WaypointIsNotReady', 'is not ready')
   if (!allows(waypoint, namespace, facts.namespace))
     return no('AttachmentDenied', `takes nobody of namespace ${namespace}`)
+  const { serviceAccount } = waypoint
+  if (account !== undefined && serviceAccount !== undefined && account !== `${waypoint.namespace}/${serviceAccount}`)
+    return no('AttachmentDenied', `takes only what runs as ${waypoint.namespace}/${serviceAccount}`)
   if (waypoint.traffic !== traffic && waypoint.traffic !== 'all')
     return no('UnsupportedTrafficType', `is for ${waypoint.traffic} traffic, not for ${traffic} traffic`)
   return { kind: 'bound', waypoint }

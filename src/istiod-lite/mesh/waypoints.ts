@@ -11,11 +11,15 @@ export interface Waypoint {
   readonly traffic: string
   /** Whose services and workloads may use it. */
   readonly allowed: AllowedNamespaces
+  /** It is for workloads of its namespace that run as this account, and for no others; undefined: for any. */
+  readonly serviceAccount: string | undefined
   /** How a tunnel hands over what is for its pods; undefined: they speak HBONE themselves. */
   readonly binding: ApplicationTunnel | undefined
 }
 
 const WAYPOINT_FOR = 'istio.io/waypoint-for'
+/** Ambit's own: a waypoint for one account. */
+const FOR_SERVICE_ACCOUNT = 'istio.io/for-service-account'
 const INBOUND_BINDING = 'ambient.istio.io/waypoint-inbound-binding'
 export const GATEWAY_NAME = 'gateway.networking.k8s.io/gateway-name'
 /** Protocol of the listener by which a sandwiched waypoint says who may use it. */
@@ -47,8 +51,20 @@ export function waypointOf(
     address,
     traffic: labels[WAYPOINT_FOR] ?? gatewayClass?.metadata.labels[WAYPOINT_FOR] ?? 'service',
     allowed: allowedOf(gateway, binding),
+    serviceAccount: gateway.metadata.annotations[FOR_SERVICE_ACCOUNT],
     binding,
   }
+}
+
+/**
+ * The account whose workloads use the Gateway without being asked, as `namespace/name`: it is for that account, and says
+ * itself that it is for workloads. Also while it is not ready: nothing takes its place.
+ */
+export function accountOf({ metadata }: Gateway): string | undefined {
+  const { namespace, labels, annotations } = metadata
+  const account = annotations[FOR_SERVICE_ACCOUNT]
+  const isForWorkloads = labels[WAYPOINT_FOR] === 'workload' || labels[WAYPOINT_FOR] === 'all'
+  return account === undefined || !isForWorkloads ? undefined : `${namespace}/${account}`
 }
 
 /** A host name is the better key: it is one for both families, and addresses change hands. */

@@ -1,4 +1,4 @@
-import type { EntryVisibility, MeshConfig } from '#shared/k8s'
+import { type EntryVisibility, type MeshConfig, objectKey } from '#shared/k8s'
 import { type Collection, derive, type Fetch, type Graph, singleton } from '../collections/index.ts'
 import { meshConfigKey, type ObjectCollections } from '../sources/index.ts'
 import type { ObjectCondition } from './conditions.ts'
@@ -27,8 +27,7 @@ export function wireSettings(graph: Graph, objects: ObjectCollections, settings:
     from: objects.meshConfigs,
     keyOf: conditionKey,
     derive: (config) => {
-      if (`${config.metadata.namespace}/${config.metadata.name}` !== key) return []
-      const condition = meshConfigCondition(config, settings)
+      const condition = objectKey(config) === key ? meshConfigCondition(config, settings) : undefined
       return condition === undefined ? [] : [{ kind: 'ConfigMap', key, condition }]
     },
   })

@@ -9,6 +9,8 @@ import {
 import type { GatewayAddress, Workload } from '#shared/model'
 import { type Collection, derive, type Fetch, indexBy, join } from '../collections/index.ts'
 import type { ObjectCondition } from './conditions.ts'
+import { seenFrom } from './entry-hosts.ts'
+import { accountOfEndpoint } from './entry-workloads.ts'
 import {
   type NetworkGateway,
   networkGatewayAddress,
@@ -17,7 +19,7 @@ import {
   networkGatewayWorkload,
 } from './network-gateways.ts'
 import { type BindingFacts, bindService, bindWorkload, UNBOUND, type WaypointBinding } from './waypoint-binding.ts'
-import { GATEWAY_NAME, type Waypoint, waypointKey, waypointOf } from './waypoints.ts'
+import { accountOf, GATEWAY_NAME, type Waypoint, waypointKey, waypointOf } from './waypoints.ts'
 import { conditionKey, some, type WireParts } from './wire-parts.ts'
 
 /** What asks for a waypoint, and what it gets. Pods ask, too, but are told nothing. */
@@ -54,10 +56,19 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
       return some(waypointOf(gateway, gatewayClass, fetch.value(network)))
     },
   })
+  const gatewaysByAccount = indexBy(objects.gateways, 'gateways by account', (gateway) => some(accountOf(gateway)))
   const factsFor = (namespace: string, fetch: Fetch): BindingFacts => ({
     namespace: fetch.one(objects.namespaces, namespace),
     waypointOf: (key) => fetch.one(waypoints, key),
+    waypointOfAccount: (account) => {
+      const [first] = fetch.by(gatewaysByAccount, account)
+      return first === undefined ? undefined : objectKey(first)
+    },
   })
+  const instanceOf: WiredWaypoints['instanceOf'] = ({ namespace, labels }, fetch) => {
+    const name = labels[GATEWAY_NAME]
+    return name === undefined ? undefined : fetch.one(waypoints, `${namespace}/${name}`)
+  }
   const ofServices = derive<KubeService, ServiceBinding>(graph, {
     name: 'waypoints of services',
     from: objects.services,
@@ -76,8 +87,7 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
       const { namespace } = entry.metadata
       const visibility = meshConfig.visibilityIn(namespace, fetch)
       if (visibility === 'NONE') return []
-      const seen = visibility === 'NAMESPACE' ? 'Namespace' : 'Public'
-      const binding = bindService(entry.metadata, factsFor(namespace, fetch), seen)
+      const binding = bindService(entry.metadata, factsFor(namespace, fetch), seenFrom(visibility))
       return binding === UNBOUND ? [] : [{ kind: 'ServiceEntry', key: objectKey(entry), ...binding }]
     },
   })
@@ -86,7 +96,13 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
     from: objects.workloadEntries,
     keyOf: bindingKey,
     derive: (entry, fetch) => {
-      const binding = bindWorkload(entry.metadata, factsFor(entry.metadata.namespace, fetch))
+      // An instance of a waypoint has none, and asks for none.
+      if (instanceOf(entry.metadata, fetch) !== undefined) return []
+      const binding = bindWorkload(
+        entry.metadata,
+        accountOfEndpoint(entry.spec),
+        factsFor(entry.metadata.namespace, fetch),
+      )
       return binding === UNBOUND ? [] : [{ kind: 'WorkloadEntry', key: objectKey(entry), ...binding }]
     },
   })
@@ -116,10 +132,7 @@ export function wireWaypoints({ graph, objects, settings, network, meshConfig }:
     conditions,
     gatewayWorkloads,
     factsFor,
-    instanceOf: ({ namespace, labels }, fetch) => {
-      const name = labels[GATEWAY_NAME]
-      return name === undefined ? undefined : fetch.one(waypoints, `${namespace}/${name}`)
-    },
+    instanceOf,
     gatewayOf: (id, fetch) => {
       const [first] = fetch.by(gatewaysByNetwork, id)
       return first === undefined ? undefined : networkGatewayAddress(first)

@@ -1,6 +1,7 @@
 import {
   type EndpointSlice,
   type EntryEndpoint,
+  type ObjectMeta,
   objectKey,
   type Pod,
   type ServiceEntry,
@@ -9,7 +10,14 @@ import {
 import type { Workload } from '#shared/model'
 import { type Collection, derive, type Fetch, join } from '../collections/index.ts'
 import { sliceService, sliceWorkloads } from './endpoints.ts'
-import { entryLabels, entryWorkload, inlineEndpoints, inlineWorkload, networkOf } from './entry-workloads.ts'
+import {
+  accountOfEndpoint,
+  entryLabels,
+  entryWorkload,
+  inlineEndpoints,
+  inlineWorkload,
+  networkOf,
+} from './entry-workloads.ts'
 import { bindWorkload } from './waypoint-binding.ts'
 import type { WiredHosts } from './wire-hosts.ts'
 import { type WiredMembership, wireMembership } from './wire-membership.ts'
@@ -57,7 +65,7 @@ function wirePods(parts: WorkloadParts): Collection<Workload> {
         services: membership.ofPod(pod, fetch),
         policies: policies.attachedTo(pod.metadata, fetch),
         networkGateway: waypoints.gatewayOf(network, fetch),
-        ...waypointFacts(pod, waypoints, fetch),
+        ...waypointFacts(pod.metadata, pod.spec.serviceAccountName, waypoints, fetch),
       }
       return some(podWorkload(pod, facts))
     },
@@ -92,7 +100,7 @@ function wireWorkloadEntries(parts: WorkloadParts): Collection<Workload> {
         ...networkFacts(entry.spec, parts, fetch),
         services: membership.ofEntry(entry, fetch),
         policies: policies.attachedTo(labelled, fetch),
-        ...waypointFacts(entry, waypoints, fetch),
+        ...waypointFacts(entry.metadata, accountOfEndpoint(entry.spec), waypoints, fetch),
       }
       return [entryWorkload(entry, facts)]
     },
@@ -120,7 +128,7 @@ function wireInlineEndpoints(parts: WorkloadParts): Collection<Workload> {
           ...networkFacts(endpoint, parts, fetch),
           services: membership.ofInline(entry, endpoint, hostnames),
           policies: policies.attachedTo(entry.metadata, fetch),
-          waypoint: bindWorkload(asking, waypoints.factsFor(namespace, fetch)).waypoint,
+          waypoint: bindWorkload(asking, accountOfEndpoint(endpoint), waypoints.factsFor(namespace, fetch)).waypoint,
           applicationTunnel: undefined,
         })
       })
@@ -134,10 +142,10 @@ function networkFacts(endpoint: EntryEndpoint, { network, waypoints }: WorkloadP
 }
 
 /** What an instance of a waypoint sends out has been through it, and so has no other. */
-function waypointFacts({ metadata }: Pod | WorkloadEntry, waypoints: WiredWaypoints, fetch: Fetch) {
+function waypointFacts(metadata: ObjectMeta, serviceAccount: string, waypoints: WiredWaypoints, fetch: Fetch) {
   const instanceOf = waypoints.instanceOf(metadata, fetch)
   if (instanceOf !== undefined) return { waypoint: undefined, applicationTunnel: instanceOf.binding }
-  const { waypoint } = bindWorkload(metadata, waypoints.factsFor(metadata.namespace, fetch))
+  const { waypoint } = bindWorkload(metadata, serviceAccount, waypoints.factsFor(metadata.namespace, fetch))
   return { waypoint, applicationTunnel: undefined }
 }
 

@@ -1,6 +1,15 @@
 import type { AuthorizationPolicy, PeerAuthentication, Pod } from '#shared/k8s'
 import type { Authorization, Service, Workload } from '#shared/model'
-import { type Collection, type Graph, type Index, indexBy, join, plainFetch, singleton } from '../collections/index.ts'
+import {
+  type Collection,
+  type Graph,
+  type Index,
+  indexBy,
+  join,
+  plainFetch,
+  type Singleton,
+  singleton,
+} from '../collections/index.ts'
 import type { ObjectCollections } from '../sources/index.ts'
 import type { EntryAddresses } from './auto-addresses.ts'
 import type { ObjectCondition } from './conditions.ts'
@@ -27,6 +36,8 @@ export interface Mesh {
   readonly authorizations: Collection<Authorization>
   /** What authors of objects are to be told, by `<kind> <namespace>/<name> <type>`. */
   readonly conditions: Collection<ObjectCondition>
+  /** Of this cluster; empty = none. */
+  readonly network: Singleton<string>
   /** What `status.addresses` of ServiceEntries shall say, by `<namespace>/<name>`; without one there shall be none. */
   readonly entryAddresses: Collection<EntryAddresses>
   /** What would become of a policy that is not stored yet. */
@@ -79,6 +90,7 @@ export function wireMesh(graph: Graph, objects: ObjectCollections, settings: Mes
       meshConfig.conditions,
     ]),
     entryAddresses: hosts.addresses,
+    network,
     explain: {
       authorizationPolicy: (policy) => policyConditions.explain(policy, convertPolicy(policy, settings), plainFetch),
       peerAuthentication: (policy) => policyConditions.explainPeerAuthentication(policy, plainFetch),

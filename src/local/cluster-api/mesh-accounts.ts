@@ -21,6 +21,8 @@ export interface ProgramPod {
 const GOING_MS = 10_000
 const RBAC = 'rbac.authorization.k8s.io'
 const READ = ['get', 'list', 'watch']
+/** Of what is made for waypoints. */
+const KEEP = [...READ, 'create', 'patch', 'delete']
 
 interface Rule {
   readonly apiGroups: readonly string[]
@@ -31,11 +33,42 @@ interface Rule {
 /** As few as the programs can do with. */
 const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
   'istiod-lite': [
-    { apiGroups: [''], resources: ['namespaces', 'nodes', 'pods', 'services', 'serviceaccounts'], verbs: READ },
+    { apiGroups: [''], resources: ['namespaces', 'nodes', 'pods'], verbs: READ },
+    { apiGroups: [''], resources: ['services', 'serviceaccounts'], verbs: KEEP },
+    { apiGroups: ['apps'], resources: ['deployments'], verbs: KEEP },
+    { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: KEEP },
+    { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: KEEP },
+    { apiGroups: ['gateway.networking.k8s.io'], resources: ['referencegrants'], verbs: READ },
+    { apiGroups: ['gateway.networking.k8s.io'], resources: ['gateways'], verbs: [...READ, 'patch'] },
+    { apiGroups: ['gateway.networking.k8s.io'], resources: ['gatewayclasses'], verbs: [...READ, 'create'] },
+    {
+      apiGroups: ['gateway.networking.k8s.io'],
+      resources: ['gateways/status', 'gatewayclasses/status'],
+      verbs: ['patch'],
+    },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
-    { apiGroups: ['security.istio.io'], resources: ['*'], verbs: READ },
+    { apiGroups: ['security.istio.io', 'networking.istio.io'], resources: ['*'], verbs: READ },
     { apiGroups: [''], resources: ['configmaps'], verbs: [...READ, 'create', 'patch'] },
+    { apiGroups: [''], resources: ['events'], verbs: ['get', 'create', 'patch'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
+    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch'] },
+    { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
+    {
+      apiGroups: ['security.istio.io'],
+      resources: ['authorizationpolicies/status', 'peerauthentications/status'],
+      verbs: ['patch'],
+    },
+    {
+      apiGroups: ['networking.istio.io'],
+      resources: ['serviceentries/status', 'workloadentries/status'],
+      verbs: ['patch'],
+    },
+    { apiGroups: [''], resources: ['events'], verbs: ['get', 'create', 'patch'] },
+    {
+      apiGroups: ['admissionregistration.k8s.io'],
+      resources: ['validatingwebhookconfigurations'],
+      verbs: ['create', 'patch', 'delete'],
+    },
   ],
   'node-agent': [
     { apiGroups: [''], resources: ['namespaces', 'pods'], verbs: READ },

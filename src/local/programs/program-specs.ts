@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net'
 import { join } from 'node:path'
 import type { Command, Tools } from '../host/index.ts'
 
@@ -46,6 +47,8 @@ export interface NodePlace {
 
 /** The control plane's port, as Istio's. */
 export const CONTROL_PLANE_PORT = 15_012
+/** Where the control plane answers the API server, as Istio's. */
+const WEBHOOK_PORT = 15_017
 /** Where istiod-lite puts the root that the nodes verify it against. */
 export function rootCertFile(stateDir: string): string {
   return join(stateDir, 'istiod', 'root-cert.pem')
@@ -59,10 +62,13 @@ export function rootCertFile(stateDir: string): string {
 const TUNNEL_FLAGS = ['--max-semi-space-size=1', '--single-threaded-gc', '--max-old-space-size=64']
 
 export function istiodCommand(place: ProgramPlace, istiod: IstiodPlace): Command {
+  const [address = ''] = istiod.addresses
+  const host = isIPv6(address) ? `[${address}]` : address
   return programCommand(place, 'istiod-lite', [], {
     KUBECONFIG: istiod.kubeconfig,
     AMBIT_STATE_DIR: join(place.stateDir, 'istiod'),
     AMBIT_ISTIOD_ADDRESSES: istiod.addresses.join(','),
+    AMBIT_ADMISSION_URL: `https://${host}:${WEBHOOK_PORT}`,
   })
 }
 

@@ -11,7 +11,7 @@ const waypoint = {
 }
 const useWaypoint = { 'istio.io/use-waypoint': 'waypoint' }
 
-/** Kinds that istiod-lite does not read, and what Istio makes of them. */
+/** ServiceEntries, WorkloadEntries and waypoints. */
 export const entryCases: Cases = {
   'an entry with endpoints': [
     serviceEntry('ext', {

@@ -214,6 +214,17 @@ describe('ambit on a cluster', () => {
       })
     })
 
+    it('asks for one that serves an account, of the class that only Ambit serves', async () => {
+      await told('waypoint apply -n shop --name cart --service-account cart --class ambit-waypoint')
+      expect(await told('waypoint list -n shop')).toMatch(/\ncart +default +workload +Unknown\n$/)
+      const { json } = await client.get('/apis/gateway.networking.k8s.io/v1/namespaces/shop/gateways/cart')
+      expect(json).toMatchObject({
+        metadata: { annotations: { 'istio.io/for-service-account': 'cart' } },
+        spec: { gatewayClassName: 'ambit-waypoint' },
+      })
+      await told('waypoint delete -n shop cart')
+    })
+
     it('waits until it is programmed, or says what it saw', async () => {
       expect(await run('waypoint apply -n shop --wait --waypoint-timeout 100ms'.split(' '))).toMatchObject({
         code: 1,

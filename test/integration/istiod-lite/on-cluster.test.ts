@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { systemClock } from '#shared/clock'
 import { type SpiffeId, spiffeId } from '#shared/model'
 import { createCsr } from '#shared/pki'
@@ -154,6 +154,62 @@ describe('the control plane of a cluster', () => {
     await mirror.until(() => protocol() === 'HBONE')
     await patch('/api/v1/namespaces/shop/pods/web-1/status', { metadata: { annotations: { [REDIRECTION]: null } } })
     await mirror.until(() => protocol() === 'TCP')
+  })
+
+  it('tells tunnels of entries, and follows the ConfigMap of the mesh', async () => {
+    await start()
+    const mirror = await connect()
+    const networking = '/apis/networking.istio.io/v1/namespaces/shop'
+    await create(`${networking}/workloadentries`, {
+      metadata: { name: 'vm' },
+      spec: { address: '198.51.100.2', labels: { app: 'vm' } },
+    })
+    await create(`${networking}/serviceentries`, {
+      metadata: { name: 'ext' },
+      spec: {
+        hosts: ['ext.example'],
+        ports: [{ number: 80, name: 'http', protocol: 'HTTP', targetPort: 8080 }],
+        resolution: 'STATIC',
+        workloadSelector: { labels: { app: 'vm' } },
+      },
+    })
+    const service = () => {
+      const address = mirror.addresses.get('shop/ext.example')
+      return address?.kind === 'service' ? address.service : undefined
+    }
+    const services = () => {
+      const address = mirror.addresses.get('Kubernetes/networking.istio.io/WorkloadEntry/shop/vm')
+      return address?.kind === 'workload' ? [...address.workload.services] : []
+    }
+    await mirror.until(() => service()?.visibility === 'Public' && services().length > 0)
+    expect(services()).toEqual([['shop/ext.example', [{ servicePort: 80, targetPort: 8080 }]]])
+    const given = service()?.vips.map(({ ip }) => ip)
+    expect(given).toEqual([expect.stringMatching(/^240\.240\./), expect.stringMatching(/^2001:2:/)])
+    const written = async () => (await kube.get(`${networking}/serviceentries/ext`)).json.status?.addresses
+    await vi.waitFor(async () =>
+      expect(await written()).toEqual(given?.map((value) => ({ value, host: 'ext.example' }))),
+    )
+
+    const settings = '/api/v1/namespaces/istio-system/configmaps'
+    const sayWhoSees = (who: string): Json => ({
+      data: { mesh: `serviceEntryVisibility: {defaultVisibility: ${who}}` },
+    })
+    await create(settings, { metadata: { name: 'istio' }, ...sayWhoSees('NAMESPACE') })
+    await mirror.until(() => service()?.visibility === 'Namespace')
+    // What makes no sense changes nothing; what is written beside it arrives all the same.
+    await patch(`${settings}/istio`, sayWhoSees('EVERYONE'))
+    await patch(`${networking}/serviceentries/ext/status`, {
+      status: { addresses: [{ host: 'ext.example', value: '240.240.7.7' }] },
+    })
+    await mirror.until(() => service()?.vips[0]?.ip === '240.240.7.7')
+    expect(service()).toMatchObject({ visibility: 'Namespace', vips: [{}, { ip: given?.[1] }] })
+    await vi.waitFor(async () => expect(await written()).toHaveLength(2))
+    await patch(`${settings}/istio`, sayWhoSees('NONE'))
+    await mirror.until(() => service() === undefined && services().length === 0)
+    // Its addresses are still its own, for when it is seen again.
+    expect(await written()).toContainEqual({ host: 'ext.example', value: '240.240.7.7' })
+    await patch(`${networking}/serviceentries/ext`, { spec: { addresses: ['192.0.2.1'] } })
+    await vi.waitFor(async () => expect(await written()).toBeUndefined())
   })
 
   it('asks the cluster whose a token is', async () => {

@@ -4,10 +4,11 @@ import { readWaypoint, waypointGateway, waypointLook } from '../../../../src/cli
 const order = {
   name: 'waypoint',
   namespace: 'shop',
+  className: 'istio-waypoint',
   traffic: undefined,
   revision: undefined,
   serviceAccount: undefined,
-}
+} as const
 const gateway = waypointGateway(order)
 const programmed = (status: string): object => ({
   status: { conditions: [{ type: 'Programmed', status, reason: 'AddressNotAssigned', message: 'wait' }] },
@@ -30,6 +31,18 @@ describe('a waypoint', () => {
       labels: { 'istio.io/waypoint-for': 'all', 'istio.io/rev': 'canary' },
       annotations: { 'istio.io/for-service-account': 'cart' },
     })
+  })
+
+  it('of an account is for workloads unless it is said otherwise', () => {
+    expect(waypointGateway({ ...order, serviceAccount: 'cart' }).metadata).toMatchObject({
+      labels: { 'istio.io/waypoint-for': 'workload' },
+    })
+  })
+
+  it('may be of the class that only Ambit serves', () => {
+    const other = waypointGateway({ ...order, className: 'ambit-waypoint' })
+    expect(other.spec).toMatchObject({ gatewayClassName: 'ambit-waypoint' })
+    expect(readWaypoint(other)?.name).toBe('waypoint')
   })
 
   it('shows what its Gateway says, and defaults', () => {
