@@ -158,6 +158,7 @@ const RESOURCES: Readonly<Record<string, readonly [group: string, resource: stri
   ServiceEntry: ['networking.istio.io', 'serviceentries'],
   WorkloadEntry: ['networking.istio.io', 'workloadentries'],
   AuthorizationPolicy: ['security.istio.io', 'authorizationpolicies'],
+  GatewayClass: ['gateway.networking.k8s.io', 'gatewayclasses'],
 }
 const NETWORK = 'topology.istio.io/network'
 

@@ -95,7 +95,7 @@ function judge({ gateway, listeners, decision }: GatewayPlan, facts: StatusFacts
       if (inTheWay !== undefined)
         return no(
           'Invalid',
-          `${inTheWay} is there already, and was not made for a Gateway: it is not touched`,
+          `${inTheWay} is there already, and was not made for this Gateway: it is not touched`,
           'Warning',
         )
       const ports = listeners.filter(({ verdict }) => verdict.kind === 'accepted').map(({ port }) => port)

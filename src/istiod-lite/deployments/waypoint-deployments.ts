@@ -13,7 +13,7 @@ import { editStatus } from './gateway-status.ts'
 import { CONTROLLER_VERSION, type PlannedObject } from './objects.ts'
 import { type OwnedObject, OwnedObjects } from './owned-objects.ts'
 import { type GatewayPlan, VERSION } from './plan.ts'
-import { GATEWAY, MANAGED_LABEL } from './resources.ts'
+import { GATEWAY, GATEWAY_NAME_LABEL, MANAGED_LABEL } from './resources.ts'
 import type { WiredDeployments } from './wire-deployments.ts'
 
 export interface WaypointDeploymentsParts {
@@ -43,7 +43,7 @@ const CONCURRENCY = 4
 /**
  * Keeps what runs waypoints as the plans say, and tells Gateways what became of them. Only the leader writes.
  *
- * An object of the name that we need which was not made for a Gateway is never touched. Of our own objects only the fields
+ * An object of the name that we need which was made for somebody else is never touched. Of our own objects only the fields
  * that the plan has are ours: replicas, or whatever else somebody sets beside them, stay.
  */
 export class WaypointDeployments implements Closer {
@@ -125,7 +125,8 @@ export class WaypointDeployments implements Closer {
     await this.#sign(plan)
     const { objects } = plan.decision
     const taken: string[] = []
-    for (const object of objects) if (!(await this.#apply(object))) taken.push(describe(object))
+    const { name } = plan.gateway.metadata
+    for (const object of objects) if (!(await this.#apply(object, name))) taken.push(describe(object))
     await this.#removeAll(
       key,
       this.#owned.of(key).filter((owned) => !objects.some((object) => isSame(object, owned))),
@@ -133,7 +134,7 @@ export class WaypointDeployments implements Closer {
     if (taken.length === 0) return this.#parts.wired.obstacles.delete(key)
     this.#parts.wired.obstacles.set(key, { key, objects: taken })
     // Nobody tells us when the other one goes.
-    throw new MeshError('COMMAND_FAILED', `${taken.join(', ')} was not made for a Gateway, and is not touched`)
+    throw new MeshError('COMMAND_FAILED', `${taken.join(', ')} was not made for Gateway ${key}, and is not touched`)
   }
 
   /** Says on the Gateway whose objects these are, so that older controllers keep their hands off. */
@@ -144,13 +145,14 @@ export class WaypointDeployments implements Closer {
     await leadership.perform(() => client.mergePatch(GATEWAY, metadata, patch))
   }
 
-  /** @returns false when the name is taken by an object that is not ours */
-  async #apply(object: PlannedObject): Promise<boolean> {
+  /** @returns false when the name is taken by an object that was not made for this Gateway */
+  async #apply(object: PlannedObject, gateway: string): Promise<boolean> {
     const { client, leadership } = this.#parts
     const before = await client.get(object.resource, object)
     const metadata = isRecord(before?.metadata) ? before.metadata : {}
     const labels = isRecord(metadata.labels) ? metadata.labels : {}
-    if (before !== undefined && labels[MANAGED_LABEL] === undefined) return false
+    const isOurs = labels[MANAGED_LABEL] !== undefined && labels[GATEWAY_NAME_LABEL] === gateway
+    if (before !== undefined && !isOurs) return false
     const options = { fieldManager: FIELD_MANAGER, force: true }
     await leadership.perform(() => client.apply(object.resource, object.document, options))
     return true

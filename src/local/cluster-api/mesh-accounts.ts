@@ -49,7 +49,6 @@ const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
     { apiGroups: ['security.istio.io', 'networking.istio.io'], resources: ['*'], verbs: READ },
     { apiGroups: [''], resources: ['configmaps'], verbs: [...READ, 'create', 'patch'] },
-    { apiGroups: [''], resources: ['events'], verbs: ['get', 'create', 'patch'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch'] },
     { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },

@@ -21,6 +21,11 @@ function slice(ip: string, place: readonly string[] = []): readonly string[] {
 }
 
 const inline = (address: string): string => `Address Kubernetes/networking.istio.io/ServiceEntry/shop/ext/${address}`
+function waypoint(name: string): string {
+  const destination = { kind: 'hostname', namespace: 'shop', hostname: `${name}.shop.svc.cluster.local` }
+  return JSON.stringify({ destination, hboneMtlsPort: 15_008 })
+}
+
 export const acceptedDifferences: readonly AcceptedDifference[] = [
   {
     why: 'A strict mesh, a namespace that says nothing and a port that is open: istiod names a policy that it never sends, so that nothing is strict. Ours is sent.',
@@ -101,6 +106,21 @@ export const acceptedDifferences: readonly AcceptedDifference[] = [
     of: {
       'entry-endpoint-policies-without-labels': [
         `${inline('198.51.100.1')} .authorizationPolicies: istiod ["shop/p"], istiod-lite []`,
+      ],
+    },
+  },
+  {
+    why: 'A waypoint for a service account is ours: istiod does not know the annotation, and has only labels.',
+    of: {
+      'waypoint-account': [`${POD} .waypoint: istiod undefined, istiod-lite ${waypoint('waypoint')}`],
+      'waypoint-account-asked-by-others': [
+        `Address Kubernetes//Pod/shop/cart-1 .waypoint: istiod ${waypoint('waypoint')}, istiod-lite undefined`,
+      ],
+      'waypoint-account-not-ready-no-fallback': [
+        `${POD} .waypoint: istiod ${waypoint('common')}, istiod-lite undefined`,
+      ],
+      'waypoint-account-over-namespace': [
+        `${POD} .waypoint .destination .hostname: istiod "common.shop.svc.cluster.local", istiod-lite "waypoint.shop.svc.cluster.local"`,
       ],
     },
   },

@@ -22,10 +22,16 @@ const allocated = [
   'entry-auto-held-elsewhere',
   'entry-auto-held-in-part',
 ]
+/** Not compared: istiod ends when a waypoint selects namespaces and it hears of who asks before it hears of their namespace. */
+const ending = [
+  'waypoint-cross-namespace-own-selector',
+  'waypoint-cross-namespace-selector',
+  'waypoint-cross-namespace-selector-expression',
+]
 const golden = globSync('*/in.yaml', { cwd: GOLDEN })
   .sort()
   .map(dirname)
-  .filter((name) => ![...forFolders, ...undecided, ...allocated].includes(name))
+  .filter((name) => ![...forFolders, ...undecided, ...allocated, ...ending].includes(name))
 const binary = istioProgram('AMBIT_ISTIOD')
 const ADDRESS = 'type.googleapis.com/istio.workload.Address'
 const shop = namespace('shop', { 'istio.io/dataplane-mode': 'ambient' })

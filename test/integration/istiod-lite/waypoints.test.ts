@@ -224,6 +224,16 @@ describe('Gateways of waypoints', () => {
     expect(await codes(PATHS.service)).toEqual([200])
   })
 
+  it('do not take each other’s objects', async () => {
+    await gateway()
+    await isMade()
+    const other = { name: 'other', annotations: { 'gateway.istio.io/name-override': 'waypoint' } }
+    await gateway({}, other)
+    await expect.poll(() => conditions('other')).toMatchObject({ Programmed: 'False Invalid' })
+    const { labels } = (await get(PATHS.deployment)).metadata
+    expect(labels).toMatchObject({ 'gateway.networking.k8s.io/gateway-name': 'waypoint' })
+  })
+
   it('of other classes, or of a newer controller, are left alone', async () => {
     await create(CLASSES, { metadata: { name: 'theirs' }, spec: { controllerName: 'example.com/theirs' } })
     await gateway({ gatewayClassName: 'theirs' })

@@ -185,7 +185,7 @@ describe('what a Gateway is told', () => {
     expect(statusOf([gateway(), SERVICE, slice(true)], ['Service shop/waypoint'])?.conditions[1]).toMatchObject({
       status: 'False',
       reason: 'Invalid',
-      message: 'Service shop/waypoint is there already, and was not made for a Gateway: it is not touched',
+      message: 'Service shop/waypoint is there already, and was not made for this Gateway: it is not touched',
     })
   })
 
