@@ -208,7 +208,9 @@ class IstiodProgram implements Istiod {
         this.#writers.start(mesh)
       }
       this.#served.resolve()
-      this.#logger('app').info('serving', { ...this.ports, workloads: mesh.workloads.size })
+      const { grpc, http, monitoring, webhook } = this.ports
+      const ports = { grpc, http, monitoring, ...(webhook === 0 ? {} : { webhook }) }
+      this.#logger('app').info('serving', { ...ports, workloads: mesh.workloads.size })
     } catch (error) {
       this.#served.reject(error)
       this.#control.stop({ reason: reasonOf(error), exitCode: 1 })
