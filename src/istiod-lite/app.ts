@@ -360,7 +360,8 @@ function reportConditions(mesh: Mesh, logger: Logger): void {
   mesh.conditions.subscribe((changes) => {
     for (const change of changes) {
       if (change.type === 'deleted' || isMet(change.value)) continue
-      logger.warn(`${change.key}: ${change.value.condition.message}`)
+      const { kind, key, condition } = change.value
+      logger.warn(`${kind} ${key}: ${condition.message}`)
     }
   })
 }
