@@ -222,7 +222,9 @@ class IstiodProgram implements Istiod {
         this.#writers.start(mesh, told)
       }
       this.#served.resolve()
-      this.#logger('app').info('serving', { ...this.ports, workloads: mesh.workloads.size })
+      const { grpc, http, monitoring, webhook } = this.ports
+      const ports = { grpc, http, monitoring, ...(webhook === 0 ? {} : { webhook }) }
+      this.#logger('app').info('serving', { ...ports, workloads: mesh.workloads.size })
     } catch (error) {
       this.#served.reject(error)
       this.#control.stop({ reason: reasonOf(error), exitCode: 1 })
@@ -376,7 +378,8 @@ function reportConditions(mesh: Mesh, logger: Logger): void {
   mesh.conditions.subscribe((changes) => {
     for (const change of changes) {
       if (change.type === 'deleted' || isMet(change.value)) continue
-      logger.warn(`${change.key}: ${change.value.condition.message}`)
+      const { kind, key, condition } = change.value
+      logger.warn(`${kind} ${key}: ${condition.message}`)
     }
   })
 }

@@ -22,7 +22,12 @@ export const CHECKED_GROUP = 'security.istio.io'
 export const CHECKED_RESOURCES = ['authorizationpolicies', 'peerauthentications'] as const
 
 /** What is enforced all the same, though not as some would think: never a reason to refuse. */
-const HARMLESS: ReadonlySet<ShortfallReason> = new Set(['DisableIsPermissive', 'WaypointUnused', 'SelectsNothing'])
+const HARMLESS: ReadonlySet<ShortfallReason> = new Set([
+  'DisableIsPermissive',
+  'WaypointUnused',
+  'NotCaptured',
+  'SelectsNothing',
+])
 
 const ALLOWED: Verdict = { kind: 'allowed', warnings: [] }
 

@@ -1,12 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { resolve } from 'node:path'
-import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { IstiodPlace } from '../../support/istiod.ts'
+import { type RunningIstiod, spawnIstiod } from '../../support/istiod-process.ts'
 import { podYaml } from '../../support/mesh-objects.ts'
-
-const MAIN = resolve(import.meta.dirname, '../../../src/istiod-lite/main.ts')
 
 let place: IstiodPlace
 let processes: ChildProcess[]
@@ -20,36 +17,10 @@ afterEach(async () => {
   await place.end()
 })
 
-interface Running {
-  readonly process: ChildProcess
-  readonly lines: string[]
-  /** Resolves with the first line that holds the text. */
-  line(text: string): Promise<string>
-}
-
-const run = (env: Readonly<Record<string, string>>, ...args: readonly string[]): Running => {
-  const child = spawn(process.execPath, ['--conditions=source', MAIN, ...args], { env: { ...env } })
-  processes.push(child)
-  const lines: string[] = []
-  const waiting = new Set<() => void>()
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on('line', (line) => {
-      lines.push(line)
-      for (const check of [...waiting]) check()
-    })
-  }
-  const line = (text: string): Promise<string> =>
-    new Promise((found) => {
-      const check = (): void => {
-        const hit = lines.find((each) => each.includes(text))
-        if (hit === undefined) return
-        waiting.delete(check)
-        found(hit)
-      }
-      waiting.add(check)
-      check()
-    })
-  return { process: child, lines, line }
+const run = (env: Readonly<Record<string, string>>, ...args: readonly string[]): RunningIstiod => {
+  const running = spawnIstiod(env, ...args)
+  processes.push(running.process)
+  return running
 }
 
 describe('the control plane as a process', () => {

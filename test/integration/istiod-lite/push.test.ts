@@ -163,7 +163,10 @@ describe('what clients are pushed', () => {
     const istiod = await place.start()
     await istiod.serving
     expect(await page(istiod, '/debug/problems')).toMatchObject({
-      conditions: [{ key: 'shop/h', condition: { reason: 'UnsupportedValue' } }],
+      conditions: [
+        { key: 'shop/h', condition: { reason: 'UnsupportedValue' } },
+        { key: 'shop/h', condition: { type: 'ambit.dev/AppliedAsWritten', reason: 'NeverMatches' } },
+      ],
     })
     expect(place.lines.some((line) => line.includes('AuthorizationPolicy shop/h: ztunnel does not support'))).toBe(true)
   })
