@@ -1,4 +1,4 @@
-import { AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
+import { type AdminRoutes, AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
@@ -7,8 +7,15 @@ import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
-import { type CallFacts, certificateHandler, type RpcServer, startRpcServer } from '#shared/xds'
-import { debugRoutes } from './admin/index.ts'
+import {
+  type CallFacts,
+  certificateHandler,
+  type RpcHandler,
+  type RpcServer,
+  startRpcServer,
+  statusHandler,
+} from '#shared/xds'
+import { debugPage, debugRoutes, proxyStates } from './admin/index.ts'
 import {
   type Authority,
   certificateIssuer,
@@ -64,6 +71,7 @@ class IstiodProgram implements Istiod {
   readonly #served = Promise.withResolvers<void>()
   /** In the order in which they are closed. */
   readonly #closers: Closer[] = []
+  #dumps: AdminRoutes = {}
   #push: PushServer | undefined
   #rpc: RpcServer | undefined
   #http: AdminServer | undefined
@@ -225,7 +233,7 @@ class IstiodProgram implements Istiod {
     const rpc = await startRpcServer({
       listen: { host: config.isIpv6Enabled ? '::' : '0.0.0.0', port: config.grpcPort },
       keyPair: servingCertificate(authority, names, this.#clock.nowMs()),
-      handlers: [push.handler, certificateHandler(issue, this.#logger('ca'))],
+      handlers: [push.handler, certificateHandler(issue, this.#logger('ca')), this.#statusHandler(authenticator)],
       clock: this.#clock,
     })
     this.#push = push
@@ -233,6 +241,18 @@ class IstiodProgram implements Istiod {
     this.#closers.push(keepServing(authority, names, this.#clock, (pair) => rpc.renew(pair)))
     // Whoever closed meanwhile did not see what has just been opened.
     if (this.#isClosed) await this.close()
+  }
+
+  /** For istioctl: the pages of the monitoring port, to accounts of the root namespace. */
+  #statusHandler(authenticator: TokenAuthenticator): RpcHandler {
+    const { podName, rootNamespace } = this.#config
+    return statusHandler({
+      identifier: { id: podName, version: AMBIT_VERSION },
+      authorize: async ({ token }) => (await authenticator.account(token)).namespace === rootNamespace,
+      proxies: () => proxyStates(this.#push?.clients() ?? []),
+      page: (name) => debugPage(this.#dumps, name),
+      log: this.#logger('status'),
+    })
   }
 
   async #principalOf(call: CallFacts, authenticator: TokenAuthenticator): Promise<string | undefined> {
@@ -254,7 +274,7 @@ class IstiodProgram implements Istiod {
         log,
       }),
     )
-    const dumps = debugRoutes({
+    this.#dumps = debugRoutes({
       graph: this.#graph,
       mesh,
       push: () => this.#push,
@@ -269,7 +289,7 @@ class IstiodProgram implements Istiod {
         port: monitoringPort,
         bind: monitoringBind,
         isIpv6Enabled,
-        routes: { ...metricsRoutes(this.#metrics), ...versionRoute(), ...dumps },
+        routes: { ...metricsRoutes(this.#metrics), ...versionRoute(), ...this.#dumps },
         log,
       }),
     )

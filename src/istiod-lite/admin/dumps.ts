@@ -39,6 +39,15 @@ export interface Problems {
   readonly conditions: readonly ObjectCondition[]
 }
 
+/** A page by its name below `/debug/`, with its query; undefined when there is none. */
+export async function debugPage(routes: AdminRoutes, name: string): Promise<string | undefined> {
+  const [below = '', query] = name.split('?', 2)
+  const path = `/debug/${below}`
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined
+  const answer = await route?.({ method: 'GET', path, query: new URLSearchParams(query), accept: '' })
+  return answer?.body.toString()
+}
+
 interface Page {
   readonly text: string
   readonly route: AdminRoute

@@ -6,8 +6,11 @@ import type {
   AuthorizationMessage,
   CertificateReply,
   CertificateRequestMessage,
+  ClientConfigMessage,
   DeltaRequest,
   DeltaResponse,
+  StateRequest,
+  StateResponse,
 } from './messages.ts'
 
 /** Bytes of one message ⇄ plain record; field names in camel case, enums as numbers, absent scalars as their zero. */
@@ -35,9 +38,17 @@ export interface Schema {
   readonly certificateReply: MessageCodec<CertificateReply>
 }
 
+/** What only a control plane speaks, to people's tools. */
+export interface StatusSchema {
+  readonly request: MessageCodec<StateRequest>
+  readonly response: MessageCodec<StateResponse>
+  readonly clientConfig: MessageCodec<ClientConfigMessage>
+}
+
 const FILES = ['discovery.proto', 'workload.proto', 'authorization.proto', 'certificate-service.proto']
 
 let loaded: Schema | undefined
+let loadedStatus: StatusSchema | undefined
 
 /** Reads the .proto files on first use, about 30 ms; programs that speak no xDS never pay for it. */
 export function schema(): Schema {
@@ -45,9 +56,24 @@ export function schema(): Schema {
   return loaded
 }
 
-function load(): Schema {
+/** As `schema`, for the few who ask for it. */
+export function statusSchema(): StatusSchema {
+  loadedStatus ??= loadStatus()
+  return loadedStatus
+}
+
+function loadStatus(): StatusSchema {
+  const codec = codecsOf(['discovery.proto', 'status.proto'])
+  return {
+    request: codec('envoy.service.discovery.v3.DiscoveryRequest'),
+    response: codec('envoy.service.discovery.v3.DiscoveryResponse'),
+    clientConfig: codec('envoy.service.status.v3.ClientConfig'),
+  }
+}
+
+function codecsOf(files: readonly string[]): <T>(name: string) => MessageCodec<T> {
   const folder = fileURLToPath(new URL('./proto/', import.meta.url))
-  const definitions = loadSync(FILES, {
+  const definitions = loadSync([...files], {
     includeDirs: [folder],
     longs: Number,
     defaults: true,
@@ -55,7 +81,7 @@ function load(): Schema {
     objects: true,
     oneofs: true,
   })
-  const codec = <T>(name: string): MessageCodec<T> => {
+  return <T>(name: string): MessageCodec<T> => {
     // The library's types cannot know which of its union a name stands for; every name below is a message.
     const message = definitions[name] as unknown as MessageTypeDefinition<object, object>
     return {
@@ -69,6 +95,10 @@ function load(): Schema {
       },
     }
   }
+}
+
+function load(): Schema {
+  const codec = codecsOf(FILES)
   return {
     deltaRequest: codec('envoy.service.discovery.v3.DeltaDiscoveryRequest'),
     deltaResponse: codec('envoy.service.discovery.v3.DeltaDiscoveryResponse'),
