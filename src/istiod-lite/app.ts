@@ -2,7 +2,7 @@ import { type AdminRoutes, AdminServer, metricsRoutes, only, Profiles, textRoute
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
-import type { KindReader, ObjectSource } from '#shared/k8s'
+import { type KindReader, meshKinds, type ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
@@ -31,7 +31,7 @@ import {
 import { Graph } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
-import { registerMeshMetrics } from './metrics.ts'
+import { countObjectEvents, registerMeshMetrics, registerProgramMetrics } from './metrics.ts'
 import { kindName, meshTypes, PushServer, RevisionJournal } from './push/index.ts'
 import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
 
@@ -111,6 +111,7 @@ class IstiodProgram implements Istiod {
   async start(): Promise<void> {
     const config = this.#config
     registerProcessMetrics(this.#metrics)
+    registerProgramMetrics(this.#metrics, this.#clock)
     this.#readiness.add('objects')
     this.#readiness.add('grpc')
 
@@ -129,6 +130,11 @@ class IstiodProgram implements Istiod {
     const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
     this.#closers.unshift(sources)
     registerMeshMetrics(this.#metrics, mesh, objects)
+    countObjectEvents(
+      this.#metrics,
+      objects,
+      meshKinds.map(({ kind }) => kind),
+    )
     reportConditions(mesh, this.#logger('conditions'))
     await this.#startHttp(objects, sources.collections, mesh)
     if (client !== undefined) this.#writeRoots(objects, client, authority)
