@@ -236,7 +236,10 @@ interface RunningIstiod {
   close(): Promise<void>
 }
 
-/** The program as it is built, with a file log. */
+/** As `ambit up` starts it. */
+const ISTIOD_FLAGS = ['--max-semi-space-size=1']
+
+/** The program as it is built. */
 async function startIstiod(dir: string, served: Served, profileDir: string | undefined): Promise<RunningIstiod> {
   const kubeconfig = join(dir, 'kubeconfig')
   writeKubeconfig(kubeconfig, {
@@ -247,9 +250,10 @@ async function startIstiod(dir: string, served: Served, profileDir: string | und
   })
   const file = resolve(import.meta.dirname, '../../dist/istiod-lite/main.js')
   const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${resolve(profileDir)}`]
-  const child = spawn(process.execPath, [...profile, file], {
+  const child = spawn(process.execPath, [...ISTIOD_FLAGS, ...profile, file], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
+      MALLOC_ARENA_MAX: '1',
       KUBECONFIG: kubeconfig,
       AMBIT_STATE_DIR: join(dir, 'state'),
       AMBIT_GRPC_PORT: '0',
