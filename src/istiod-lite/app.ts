@@ -66,7 +66,7 @@ class IstiodProgram implements Istiod {
   readonly #logger: (scope: string) => Logger
   readonly #readiness = new Readiness()
   readonly #graph: Graph
-  readonly #journal = new RevisionJournal()
+  readonly #journal: RevisionJournal
   readonly #profiles: Profiles
   readonly #served = Promise.withResolvers<void>()
   /** In the order in which they are closed. */
@@ -82,6 +82,7 @@ class IstiodProgram implements Istiod {
     this.#config = config
     this.#clock = clock
     this.#profiles = new Profiles(clock)
+    this.#journal = new RevisionJournal(originOf(config).kind === 'folder' ? [] : meshKinds.map(kindNameOf))
     this.#metrics = metrics
     this.#control = control
     this.#logger = (scope) => log.logger(scope)
@@ -171,7 +172,7 @@ class IstiodProgram implements Istiod {
   /** After the change itself, which its subscribers have been told of; what it changes is settled first. */
   #seen(reader: KindReader, revision: string): void {
     if (this.#journal.isSettled) queueMicrotask(() => this.#push?.settle())
-    this.#journal.seen(kindName(reader.kind, reader.apiVersions[0]), revision)
+    this.#journal.seen(kindNameOf(reader), revision)
   }
 
   #writeRoots(objects: ObjectSource, client: KubeClient, { rootPem }: Authority): void {
@@ -300,6 +301,10 @@ class IstiodProgram implements Istiod {
       }),
     )
   }
+}
+
+function kindNameOf({ kind, apiVersions }: KindReader): string {
+  return kindName(kind, apiVersions[0])
 }
 
 /** istiod's own path; 503 while something is missing, so that nobody is sent here. */
