@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Istiod } from '../../../src/istiod-lite/app.ts'
 import { IstiodPlace } from '../../support/istiod.ts'
@@ -159,5 +160,10 @@ describe('clients of the control plane', () => {
     ])
       expect(text.split('\n')).toContain(line)
     expect(text).toMatch(/^istiod_uptime_seconds \d/m)
+    const readme = readFileSync(new URL('../../../src/istiod-lite/README.md', import.meta.url), 'utf8')
+    const [, section = ''] = /^## Metrics$(.*?)^## /ms.exec(readme) ?? []
+    const described = [...section.matchAll(/`((?:pilot|ambit|istiod)_\w+)`/g)].map(([, name = '']) => name)
+    expect(described.length).toBeGreaterThan(15)
+    for (const name of described) expect(text).toContain(`# TYPE ${name.replace(/_total$/, '')} `)
   })
 })
