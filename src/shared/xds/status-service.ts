@@ -1,9 +1,9 @@
 import { reasonOf } from '#shared/errors'
 import type { Logger } from '#shared/telemetry'
-import type { StateRequest, StateResponse } from './messages.ts'
+import type { ClientConfigMessage, StateRequest, StateResponse, TimestampMessage } from './messages.ts'
 import { rpcCodes, STATE_ADS_PATH } from './rpc.ts'
 import { type CallFacts, type RpcHandler, type ServerStream, StatusError } from './rpc-server.ts'
-import { type StatusSchema, statusSchema, type Written } from './schema.ts'
+import { statusSchema, type Written } from './schema.ts'
 import { type JsonObject, toStruct } from './struct.ts'
 
 /** What one client has, as istioctl shows it. */
@@ -95,7 +95,7 @@ class StatusStream {
       this.#stream.send(this.#encode(request.typeUrl, resources))
     } catch (error) {
       this.#settings.log.warn('request refused', { error: reasonOf(error) })
-      this.#stream.end({ code: rpcCodes.invalidArgument, message: 'unreadable request' })
+      this.#stream.end({ code: rpcCodes.invalidArgument, message: 'the request cannot be answered' })
     }
   }
 
@@ -128,15 +128,16 @@ class StatusStream {
   }
 }
 
-type ClientConfig = Parameters<StatusSchema['clientConfig']['encode']>[0]
-
-function configOf({ id, metadata, types }: ProxyState): ClientConfig {
+function configOf({ id, metadata, types }: ProxyState): Written<ClientConfigMessage> {
   const genericXdsConfigs = types.map(({ typeUrl, state, sentAtMs, error }) => {
-    const at =
-      sentAtMs === undefined ? null : { seconds: Math.floor(sentAtMs / 1_000), nanos: (sentAtMs % 1_000) * 1e6 }
+    const at = sentAtMs === undefined ? null : timestampOf(sentAtMs)
     const errorState = error === '' ? null : { lastUpdateAttempt: at, details: error }
     return { typeUrl, configStatus: STATES[state], lastUpdated: at, errorState }
   })
-  const node: Written<ClientConfig['node']> = { id, metadata: toStruct(metadata) }
-  return { node, genericXdsConfigs } as ClientConfig
+  return { node: { id, metadata: toStruct(metadata) }, genericXdsConfigs }
+}
+
+function timestampOf(atMs: number): TimestampMessage {
+  const seconds = Math.floor(atMs / 1_000)
+  return { seconds, nanos: Math.round((atMs - seconds * 1_000) * 1e6) }
 }

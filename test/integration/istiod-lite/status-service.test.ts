@@ -28,7 +28,7 @@ describe('the status service', () => {
   }
 
   /** One request, its first response or the status of the call. */
-  async function ask(request: Partial<StateRequest>, namespace = 'istio-system'): Promise<Answer> {
+  async function ask(request: Partial<StateRequest> | Buffer, namespace = 'istio-system'): Promise<Answer> {
     const token = await place.issuer.token({ namespace, serviceAccount: 'default' })
     const session = http2.connect(`https://127.0.0.1:${istiod.ports.grpc}`, { ca: place.rootPem })
     const stream = session.request({
@@ -37,7 +37,7 @@ describe('the status service', () => {
       'content-type': 'application/grpc',
       authorization: `Bearer ${token}`,
     })
-    const message = statusSchema().request.encode(request)
+    const message = Buffer.isBuffer(request) ? request : statusSchema().request.encode(request)
     const head = Buffer.alloc(5)
     head.writeUInt32BE(message.length, 1)
     stream.write(Buffer.concat([head, message]))
@@ -100,5 +100,7 @@ describe('the status service', () => {
     expect(await ask({ typeUrl: 'istio.io/debug/syncz' }, 'shop')).toMatchObject({ status: 7, response: undefined })
     const cds = 'type.googleapis.com/envoy.config.cluster.v3.Cluster'
     expect(await ask({ typeUrl: cds })).toMatchObject({ status: 12, response: undefined })
+    expect(await ask({ typeUrl: 'istio.io/debug', resourceNames: ['syncz', 'adsz'] })).toMatchObject({ status: 12 })
+    expect(await ask(Buffer.from([0x0a, 0xff, 0xff]))).toMatchObject({ status: 3, response: undefined })
   })
 })
