@@ -1,9 +1,11 @@
 // npm run bench -- paths [--rounds N] [--seconds S] [--quick] [--paths A,B] [--cases C,D] [--json FILE]
 // npm run bench -- api [--rounds N] [--json FILE]
+// npm run bench -- control [--seconds S] [--cpu-prof DIR] [--json FILE]
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { reasonOf } from '#shared/errors'
 import { apiMarkdown, benchApi } from './api/api.ts'
+import { benchControl, controlMarkdown } from './control/control.ts'
 import { CASES } from './paths/cases.ts'
 import { benchPaths } from './paths/paths.ts'
 import { WAYS } from './paths/ways.ts'
@@ -13,6 +15,7 @@ const USAGE = `usage: npm run bench -- paths [--rounds 3] [--seconds 3] [--quick
          [--paths NAME;NAME…]  of: ${WAYS.map(({ path }) => path).join('; ')}
          [--cases NAME;NAME…]  beginnings of: ${CASES.map(({ name }) => name).join('; ')}
        npm run bench -- api [--rounds 3] [--json FILE]
+       npm run bench -- control [--seconds 60] [--cpu-prof DIR] [--json FILE]
 `
 
 const { positionals, values } = parsed()
@@ -38,6 +41,10 @@ else if (bench === 'paths') {
 } else if (bench === 'api') {
   const result = await benchApi(positive('rounds', 3), say)
   report(apiMarkdown(result), result)
+} else if (bench === 'control') {
+  const result = await benchControl({ seconds: positive('seconds', 60), profileDir: values['cpu-prof'], say })
+  report(controlMarkdown(result), result)
+  if (result.lost > 0) process.exitCode = 1
 } else refuse(bench === undefined ? '' : `no bench is called ${JSON.stringify(bench)}`)
 
 function parsed() {
@@ -51,6 +58,7 @@ function parsed() {
         paths: { type: 'string', default: '' },
         cases: { type: 'string', default: '' },
         json: { type: 'string' },
+        'cpu-prof': { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
       },
     })

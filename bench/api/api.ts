@@ -132,7 +132,8 @@ async function deliveries(
   return { p50, p99 }
 }
 
-async function withServer<T>(
+/** Runs `use` with an API in a process of its own; its store is kept in `dir`, if one is given. */
+export async function withServer<T>(
   dir: string | undefined,
   use: (served: Served, rssMiB: () => Promise<number>) => Promise<T>,
 ): Promise<T> {

@@ -1,14 +1,21 @@
-import { AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
+import { type AdminRoutes, AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
-import type { KindReader, ObjectProblem, ObjectSource } from '#shared/k8s'
+import { type KindReader, meshKinds, type ObjectProblem, type ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { type IpAddress, parseIp } from '#shared/net'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
-import { type CallFacts, certificateHandler, type RpcServer, startRpcServer } from '#shared/xds'
-import { debugRoutes } from './admin/index.ts'
+import {
+  type CallFacts,
+  certificateHandler,
+  type RpcHandler,
+  type RpcServer,
+  startRpcServer,
+  statusHandler,
+} from '#shared/xds'
+import { debugPage, debugRoutes, proxyStates } from './admin/index.ts'
 import { AdmissionServer } from './admission/index.ts'
 import {
   type Authority,
@@ -26,7 +33,7 @@ import { ClusterWriters } from './cluster-writers.ts'
 import { Graph, join } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
-import { registerMeshMetrics } from './metrics.ts'
+import { countObjectEvents, registerMeshMetrics, registerProgramMetrics } from './metrics.ts'
 import { kindName, meshTypes, PushServer, RevisionJournal, waypointTypes } from './push/index.ts'
 import { type WaypointConfiguration, wireWaypointConfiguration } from './routes/index.ts'
 import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
@@ -75,11 +82,12 @@ class IstiodProgram implements Istiod {
   readonly #logger: (scope: string) => Logger
   readonly #readiness = new Readiness()
   readonly #graph: Graph
-  readonly #journal = new RevisionJournal()
+  readonly #journal: RevisionJournal
   readonly #profiles: Profiles
   readonly #served = Promise.withResolvers<void>()
   /** In the order in which they are closed. */
   readonly #closers: Closer[] = []
+  #dumps: AdminRoutes = {}
   #push: PushServer | undefined
   #rpc: RpcServer | undefined
   #http: AdminServer | undefined
@@ -92,6 +100,7 @@ class IstiodProgram implements Istiod {
     this.#config = config
     this.#clock = clock
     this.#profiles = new Profiles(clock)
+    this.#journal = new RevisionJournal(originOf(config).kind === 'folder' ? [] : meshKinds.map(kindNameOf))
     this.#metrics = metrics
     this.#control = control
     this.#log = log
@@ -123,6 +132,7 @@ class IstiodProgram implements Istiod {
   async start(): Promise<void> {
     const config = this.#config
     registerProcessMetrics(this.#metrics)
+    registerProgramMetrics(this.#metrics, this.#clock)
     this.#readiness.add('objects')
     this.#readiness.add('grpc')
 
@@ -145,6 +155,11 @@ class IstiodProgram implements Istiod {
     const conditions = join(this.#graph, 'all conditions', [wired.conditions, told.verdicts.ofObjects])
     const mesh: Mesh = { ...wired, conditions }
     registerMeshMetrics(this.#metrics, mesh, objects)
+    countObjectEvents(
+      this.#metrics,
+      objects,
+      meshKinds.map(({ kind }) => kind),
+    )
     reportConditions(mesh, this.#logger('conditions'))
     const origin = originOf(config)
     if (client !== undefined && origin.kind !== 'folder') {
@@ -192,7 +207,7 @@ class IstiodProgram implements Istiod {
   /** After the change itself, which its subscribers have been told of; what it changes is settled first. */
   #seen(reader: KindReader, revision: string): void {
     if (this.#journal.isSettled) queueMicrotask(() => this.#push?.settle())
-    this.#journal.seen(kindName(reader.kind, reader.apiVersions[0]), revision)
+    this.#journal.seen(kindNameOf(reader), revision)
   }
 
   #writeRoots(objects: ObjectSource, client: KubeClient, { rootPem }: Authority): void {
@@ -265,7 +280,7 @@ class IstiodProgram implements Istiod {
     const rpc = await startRpcServer({
       listen: { host: config.isIpv6Enabled ? '::' : '0.0.0.0', port: config.grpcPort },
       keyPair: servingCertificate(authority, names, this.#clock.nowMs()),
-      handlers: [push.handler, certificateHandler(issue, this.#logger('ca'))],
+      handlers: [push.handler, certificateHandler(issue, this.#logger('ca')), this.#statusHandler(authenticator)],
       clock: this.#clock,
     })
     this.#push = push
@@ -292,6 +307,18 @@ class IstiodProgram implements Istiod {
     if (this.#isClosed) await this.close()
   }
 
+  /** For istioctl: the pages of the monitoring port, to accounts of the root namespace. */
+  #statusHandler(authenticator: TokenAuthenticator): RpcHandler {
+    const { podName, rootNamespace } = this.#config
+    return statusHandler({
+      identifier: { id: podName, version: AMBIT_VERSION },
+      authorize: async ({ token }) => (await authenticator.account(token)).namespace === rootNamespace,
+      proxies: () => proxyStates(this.#push?.clients() ?? []),
+      page: (name) => debugPage(this.#dumps, name),
+      log: this.#logger('status'),
+    })
+  }
+
   async #principalOf(call: CallFacts, authenticator: TokenAuthenticator): Promise<string | undefined> {
     if (!this.#config.isXdsAuthRequired && call.token === undefined) return undefined
     const { namespace, serviceAccount } = await authenticator.authenticate(call.token)
@@ -315,7 +342,7 @@ class IstiodProgram implements Istiod {
         log,
       }),
     )
-    const dumps = debugRoutes({
+    this.#dumps = debugRoutes({
       graph: this.#graph,
       mesh,
       push: () => this.#push,
@@ -330,11 +357,15 @@ class IstiodProgram implements Istiod {
         port: monitoringPort,
         bind: monitoringBind,
         isIpv6Enabled,
-        routes: { ...metricsRoutes(this.#metrics), ...versionRoute(), ...dumps },
+        routes: { ...metricsRoutes(this.#metrics), ...versionRoute(), ...this.#dumps },
         log,
       }),
     )
   }
+}
+
+function kindNameOf({ kind, apiVersions }: KindReader): string {
+  return kindName(kind, apiVersions[0])
 }
 
 /** istiod's own path; 503 while something is missing, so that nobody is sent here. */

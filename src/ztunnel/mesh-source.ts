@@ -51,7 +51,7 @@ function startControlPlane(
     ] as readonly Subscription<unknown>[] as readonly Subscription<never>[],
     clock,
     log: log.logger('xds'),
-    observer: xdsObserver(metrics),
+    observer: xdsObserver(metrics, clock),
   })
 }
 

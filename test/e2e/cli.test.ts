@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -54,7 +54,7 @@ describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
     for (const node of ['node-a', 'node-b'])
       expect(stdout).toMatch(
         new RegExp(
-          `^ztunnel-${node}\\.istio-system +ztunnel +${node} +.* Address +\\S+ +\\S+ +SYNCED +istiod-lite`,
+          `^ztunnel-${node}\\.istio-system +ztunnel +${node} +.* Address +\\S+ +\\S+ +SYNCED +0ms +istiod-lite`,
           'm',
         ),
       )
@@ -65,6 +65,22 @@ describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
       code: 1,
       stderr: expect.stringContaining('only node-a, node-b'),
     })
+  })
+
+  it('comes back from apply --wait when the tunnels enforce what was written', async () => {
+    const ask = async (): Promise<string> =>
+      (await ambit.run(['exec', '-n', 'shop', 'client', '--', 'node', 'request.mjs', 'http://web/checkout'])).stdout
+    const file = join(dir, 'deny.yaml')
+    const policy = (action: string): string =>
+      `apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: wait, namespace: shop}\nspec: {action: ${action}, rules: [{}]}\n`
+    expect(await ask()).toMatch(/^200 /)
+    writeFileSync(file, policy('DENY'))
+    expect(await run(`apply --wait -f ${file}`)).toMatchObject({ code: 0, stderr: '' })
+    expect(await ask()).not.toMatch(/^200 /)
+    writeFileSync(file, policy('ALLOW'))
+    expect(await run(`apply --wait -f ${file}`)).toMatchObject({ code: 0, stderr: '' })
+    expect(await ask()).toMatch(/^200 /)
+    expect((await run('wait-for-sync --timeout 10s')).stdout).toBe('2 proxies are in sync\n')
   })
 
   it('runs a command as a meshed pod with a service, in the folder where it was started, and shows its log', async () => {

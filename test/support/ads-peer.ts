@@ -178,9 +178,14 @@ export class ScriptedAdsClient {
   readonly #responses = new Inbox<DeltaResponse>()
   readonly #status = Promise.withResolvers<StreamStatus>()
 
-  constructor(port: number, ca: Pick<MemoryCa, 'rootPem'>, headers: http2.OutgoingHttpHeaders = {}) {
-    this.#session = http2.connect(`https://127.0.0.1:${port}`, { ca: ca.rootPem })
-    this.#session.on('error', () => {})
+  /** @param session a connection that is shared; its own by default */
+  constructor(
+    port: number,
+    ca: Pick<MemoryCa, 'rootPem'>,
+    headers: http2.OutgoingHttpHeaders = {},
+    session: http2.ClientHttp2Session = connectTo(port, ca),
+  ) {
+    this.#session = session
     this.#stream = this.#session.request({
       ':method': 'POST',
       ':path': DELTA_ADS_PATH,
@@ -226,6 +231,10 @@ export class ScriptedAdsClient {
     this.#stream.pause()
   }
 
+  resume(): void {
+    this.#stream.resume()
+  }
+
   /** A round trip on the connection: what was sent before has been read by then. */
   ping(): Promise<void> {
     return new Promise((resolve, reject) => {
@@ -235,6 +244,32 @@ export class ScriptedAdsClient {
 
   close(): void {
     this.#session.destroy()
+  }
+}
+
+function connectTo(port: number, ca: Pick<MemoryCa, 'rootPem'>): http2.ClientHttp2Session {
+  const session = http2.connect(`https://127.0.0.1:${port}`, { ca: ca.rootPem })
+  session.on('error', () => {})
+  return session
+}
+
+/** Clients that all come at once, a hundred on each connection. */
+export function connectMany(
+  port: number,
+  ca: Pick<MemoryCa, 'rootPem'>,
+  count: number,
+): { readonly clients: readonly ScriptedAdsClient[]; ping(): Promise<unknown>; close(): void } {
+  const sessions = Array.from({ length: Math.ceil(count / 100) }, () => connectTo(port, ca))
+  const clients = Array.from(
+    { length: count },
+    (_, i) => new ScriptedAdsClient(port, ca, {}, sessions[Math.floor(i / 100)]),
+  )
+  return {
+    clients,
+    ping: () => Promise.all(clients.filter((_, i) => i % 100 === 0).map((client) => client.ping())),
+    close: () => {
+      for (const session of sessions) session.destroy()
+    },
   }
 }
 

@@ -43,8 +43,9 @@ async function waitForProxies(
   istioNamespace: string,
 ): Promise<void> {
   const { clock, terminal } = session
-  for (const { resource, revision, where } of written) {
-    const object = { kind: kindName(resource), revision }
+  for (const { resource, id, revision, where } of written) {
+    const name = id.namespace === '' ? id.name : `${id.namespace}/${id.name}`
+    const object = { kind: kindName(resource), object: name, revision }
     const timeoutMs = Math.max(0, untilMs - clock.monotonicMs())
     try {
       if ((await waitForRollout(planes, object, { clock, timeoutMs })) !== undefined) continue

@@ -14,7 +14,7 @@ const PROGRAMS = [
     flags: ['--max-semi-space-size=1', '--single-threaded-gc', '--max-old-space-size=64'],
   },
   { command: 'node-agent', program: 'node-agent', flags: [] },
-  { command: 'istiod', program: 'istiod-lite', flags: [] },
+  { command: 'istiod', program: 'istiod-lite', flags: ['--max-semi-space-size=1'] },
   { command: 'waypoint-proxy', program: 'waypoint', flags: [] },
 ] as const
 

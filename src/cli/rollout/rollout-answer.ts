@@ -4,8 +4,10 @@ import { MeshError } from '#shared/errors'
 /** What one replica says of a change: see `/debug/rolloutz` of istiod-lite. */
 export type RolloutAnswer =
   | { readonly state: 'unread' | 'unaffected' }
-  /** `reason`: in words. */
+  /** It has not come yet; in words. */
   | { readonly state: 'unseen'; readonly reason: string }
+  /** It has come, and is not understood; in words. */
+  | { readonly state: 'unreadable'; readonly reason: string }
   | {
       readonly state: 'told'
       readonly proxies: readonly string[]
@@ -32,9 +34,10 @@ export function readRollout(text: string, istiod: string): RolloutAnswer {
   } catch {
     // Told below.
   }
-  const { state, proxies, waiting, refused, gone } = isRecord(answer) ? answer : {}
+  const { state, reason, proxies, waiting, refused, gone } = isRecord(answer) ? answer : {}
   if (state === 'unread' || state === 'unaffected') return { state }
   if (state === 'unseen') return { state, reason: `${istiod} has not passed it on yet` }
+  if (state === 'unreadable') return { state, reason: `${istiod} cannot read it: ${textOf(reason)}` }
   if (state !== 'told') throw new MeshError('COMMAND_FAILED', `${istiod} does not say which proxies have a change`)
   return {
     state,
@@ -51,6 +54,8 @@ export function readRollout(text: string, istiod: string): RolloutAnswer {
 
 /** Pure. A proxy that left one replica is with another one, or on its way. */
 export function outcomeOf(answers: readonly RolloutAnswer[]): Outcome {
+  const unreadable = answers.find((answer) => answer.state === 'unreadable')
+  if (unreadable !== undefined) return { kind: 'refused', reason: unreadable.reason }
   const told = answers.filter((answer) => answer.state === 'told')
   const refused = told.flatMap((answer) => answer.refused)
   if (refused.length > 0) {

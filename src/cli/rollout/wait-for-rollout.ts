@@ -7,6 +7,8 @@ import { type Outcome, outcomeOf, type RolloutAnswer, readRollout } from './roll
 export interface WrittenObject {
   /** `AuthorizationPolicy.security.istio.io`, `Pod`. */
   readonly kind: string
+  /** `NAMESPACE/NAME`, or the name alone. */
+  readonly object: string
   /** What the API answered the write with. */
   readonly revision: string
 }

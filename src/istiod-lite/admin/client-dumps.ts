@@ -1,3 +1,4 @@
+import type { JsonObject, ProxyState } from '#shared/xds'
 import type { PushClient, PushWatch } from '../push/index.ts'
 
 /**
@@ -29,6 +30,26 @@ export function synczDump(clients: readonly PushClient[]): unknown {
       })),
     }
   })
+}
+
+/** The same for istioctl, which asks over xDS. */
+export function proxyStates(clients: readonly PushClient[]): readonly ProxyState[] {
+  return clients.map(({ node, watches }) => ({
+    id: node.id,
+    metadata: textsOf(node.metadata, ['CLUSTER_ID', 'NAMESPACE', 'ISTIO_VERSION']),
+    types: watches.map(({ typeUrl, state, progress }) => ({
+      typeUrl,
+      state,
+      sentAtMs: progress?.sentAtMs,
+      error: progress?.refusal?.message ?? '',
+    })),
+  }))
+}
+
+function textsOf(metadata: Readonly<Record<string, unknown>>, names: readonly string[]): JsonObject {
+  return Object.fromEntries(
+    names.flatMap((name) => (typeof metadata[name] === 'string' ? [[name, metadata[name]] as const] : [])),
+  )
 }
 
 /** `/debug/adsz` and `/debug/connections`: who is connected, and what it watches. */

@@ -8,7 +8,7 @@ import {
   only,
   type Profiles,
 } from '#shared/admin'
-import type { KubeObject, ObjectProblem } from '#shared/k8s'
+import { formatProblem, type KubeObject, type ObjectProblem } from '#shared/k8s'
 import { formatCidr } from '#shared/net'
 import type { Collection, Graph } from '../collections/index.ts'
 import { isMet, type Mesh, type ObjectCondition } from '../mesh/index.ts'
@@ -16,6 +16,7 @@ import type { PushClient, PushServer } from '../push/index.ts'
 import { connectionsDump, findClients, synczDump } from './client-dumps.ts'
 
 const MAX_ROLLOUT_WAIT_MS = 10_000
+const ROLLOUT_USAGE = `usage: GET /debug/rolloutz?kind=KIND[.GROUP]&revision=N[&object=NAMESPACE/NAME]&waitMs=0..${MAX_ROLLOUT_WAIT_MS}\n`
 
 /** What the dumps look into. */
 export interface DumpSources {
@@ -39,6 +40,15 @@ export interface Problems {
   readonly conditions: readonly ObjectCondition[]
 }
 
+/** A page by its name below `/debug/`, with its query; undefined when there is none. */
+export async function debugPage(routes: AdminRoutes, name: string): Promise<string | undefined> {
+  const [below = '', query] = name.split('?', 2)
+  const path = `/debug/${below}`
+  const route = Object.hasOwn(routes, path) ? routes[path] : undefined
+  const answer = await route?.({ method: 'GET', path, query: new URLSearchParams(query), accept: '' })
+  return answer?.body.toString()
+}
+
 interface Page {
   readonly text: string
   readonly route: AdminRoute
@@ -54,7 +64,7 @@ export function debugRoutes(sources: DumpSources): AdminRoutes {
   return { '/debug': index, ...routes, ...sources.unsafe?.profiles.routes() }
 }
 
-function clientPages({ push }: DumpSources): Readonly<Record<string, Page>> {
+function clientPages({ push, objectProblems }: DumpSources): Readonly<Record<string, Page>> {
   const clients = (): readonly PushClient[] => push()?.clients() ?? []
   const connections = jsonRoute(() => connectionsDump(clients()))
   return {
@@ -68,7 +78,7 @@ function clientPages({ push }: DumpSources): Readonly<Record<string, Page>> {
     '/debug/push_status': { text: 'pushes so far, and who is behind', route: jsonRoute(() => push()?.status()) },
     '/debug/rolloutz': {
       text: 'who has a change: ?kind=Pod&revision=12&waitMs=1000, or without a kind for everything',
-      route: only('GET', 'method not allowed\n', ({ query }) => rolloutPage(push(), query)),
+      route: only('GET', 'method not allowed\n', ({ query }) => rolloutPage(push(), query, objectProblems)),
     },
   }
 }
@@ -125,16 +135,22 @@ function configDump(push: PushServer | undefined, proxyId: string | null): Admin
   return jsonAnswer({ proxy: client.node.id, metadata: client.node.metadata, held: push.heldBy(client.id) })
 }
 
-async function rolloutPage(push: PushServer | undefined, query: URLSearchParams): Promise<AdminAnswer> {
+/** An object that cannot be read keeps its last good form: nobody is going to have the new one. */
+async function rolloutPage(
+  push: PushServer | undefined,
+  query: URLSearchParams,
+  problems: DumpSources['objectProblems'],
+): Promise<AdminAnswer> {
   const [kind, revision, wait] = [query.get('kind'), query.get('revision'), query.get('waitMs') ?? '0']
   const waitMs = Number(wait)
   if ((kind === null) !== (revision === null) || !/^\d{1,5}$/.test(wait) || waitMs > MAX_ROLLOUT_WAIT_MS)
-    return {
-      status: 400,
-      body: `usage: GET /debug/rolloutz?kind=KIND[.GROUP]&revision=N&waitMs=0..${MAX_ROLLOUT_WAIT_MS}\n`,
-    }
+    return { status: 400, body: ROLLOUT_USAGE }
   const of = kind === null || revision === null ? undefined : { kind, revision }
-  return jsonAnswer((await push?.rollout(of, waitMs)) ?? { state: 'unseen' })
+  const rollout = (await push?.rollout(of, waitMs)) ?? { state: 'unseen' }
+  const where = `${kind?.split('.')[0]} ${query.get('object')}`
+  const problem = rollout.state === 'unseen' ? undefined : problems().find((each) => each.where === where)
+  if (problem === undefined) return jsonAnswer(rollout)
+  return jsonAnswer({ state: 'unreadable', reason: formatProblem(problem) })
 }
 
 export function problemsOf({ mesh, objectProblems }: DumpSources): Problems {

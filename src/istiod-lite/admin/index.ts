@@ -1,1 +1,2 @@
-export { type DumpSources, debugRoutes, type Problems, problemsOf } from './dumps.ts'
+export { proxyStates } from './client-dumps.ts'
+export { type DumpSources, debugPage, debugRoutes, type Problems, problemsOf } from './dumps.ts'

@@ -5,10 +5,14 @@ import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import { claimsRecord, claimText, refused } from './claims.ts'
 
-/** A pod that proved who it is with its service account's token. Node names are as the token says, signed. */
-export interface Caller {
+/** Whose a token is; a person's, too, who may use the account. */
+export interface Account {
   readonly namespace: string
   readonly serviceAccount: string
+}
+
+/** A pod that proved who it is with its service account's token. Node names are as the token says, signed. */
+export interface Caller extends Account {
   readonly podName: string
   readonly podUid: string
   /** Undefined: the token's issuer does not say (Kubernetes before 1.30). */
@@ -19,6 +23,8 @@ export interface Caller {
 export interface TokenAuthenticator {
   /** @throws MeshError `CERTIFICATE_REFUSED` with the reason, which is for the log and not for the caller */
   authenticate(token: string | undefined): Promise<Caller>
+  /** The same for a token that need not be bound to a pod. */
+  account(token: string | undefined): Promise<Account>
 }
 
 export interface JwksSettings {
@@ -54,6 +60,14 @@ export class JwksAuthenticator implements TokenAuthenticator {
   }
 
   async authenticate(token: string | undefined): Promise<Caller> {
+    return this.#verified(token, callerOf)
+  }
+
+  async account(token: string | undefined): Promise<Account> {
+    return this.#verified(token, accountOf)
+  }
+
+  async #verified<T>(token: string | undefined, read: (payload: JWTPayload) => T): Promise<T> {
     if (token === undefined) throw refused('no bearer token')
     const keys = await this.#keySet()
     const { audience, issuer, clock } = this.#settings
@@ -66,7 +80,7 @@ export class JwksAuthenticator implements TokenAuthenticator {
         clockTolerance: CLOCK_TOLERANCE_SECONDS,
         currentDate: new Date(clock.nowMs()),
       })
-      return callerOf(payload)
+      return read(payload)
     } catch (cause) {
       if (cause instanceof MeshError) throw cause
       throw refused(`token of ${fingerprint(token)} is not valid: ${reasonOf(cause)}`, cause)
@@ -92,16 +106,22 @@ export class JwksAuthenticator implements TokenAuthenticator {
   }
 }
 
-/** The claims of a bound service-account token (Kubernetes "Bound service account tokens"). */
-function callerOf(payload: JWTPayload): Caller {
+function accountOf(payload: JWTPayload): Account {
   const kubernetes = claimsRecord(payload['kubernetes.io'])
   const namespace = claimText(kubernetes, 'namespace')
   const serviceAccount = claimText(claimsRecord(kubernetes.serviceaccount), 'name')
   if (payload.sub !== `system:serviceaccount:${namespace}:${serviceAccount}`)
     throw refused('the subject and the claims of the token name different accounts')
+  return { namespace, serviceAccount }
+}
+
+/** The claims of a bound service-account token (Kubernetes "Bound service account tokens"). */
+function callerOf(payload: JWTPayload): Caller {
+  const account = accountOf(payload)
+  const kubernetes = claimsRecord(payload['kubernetes.io'])
   const pod = claimsRecord(kubernetes.pod)
   const node = kubernetes.node === undefined ? undefined : claimText(claimsRecord(kubernetes.node), 'name')
-  return { namespace, serviceAccount, podName: claimText(pod, 'name'), podUid: claimText(pod, 'uid'), nodeName: node }
+  return { ...account, podName: claimText(pod, 'name'), podUid: claimText(pod, 'uid'), nodeName: node }
 }
 
 /** Enough to find a token's origin in two logs, and nothing of the token. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '#shared/clock'
 import type { ApiDocument, KubeClient } from '#shared/kube-client'
-import type { Caller, TokenAuthenticator } from './authenticate.ts'
+import type { Account, Caller, TokenAuthenticator } from './authenticate.ts'
 import { claimsRecord, claimText, refused } from './claims.ts'
 
 export interface ReviewSettings {
@@ -31,49 +31,56 @@ const MAX_TOKEN_LENGTH = 16 * 1024
 export class TokenReviewer implements TokenAuthenticator {
   readonly #settings: ReviewSettings
   /** By the token's hash; in the order of asking. Refusals are forgotten at once. */
-  readonly #reviews = new Map<string, { readonly caller: Promise<Caller>; readonly askedMs: number }>()
+  readonly #reviews = new Map<string, { readonly review: Promise<ApiDocument>; readonly askedMs: number }>()
 
   constructor(settings: ReviewSettings) {
     this.#settings = settings
   }
 
   async authenticate(token: string | undefined): Promise<Caller> {
+    return callerOfReview(await this.#reviewed(token), this.#settings.audience)
+  }
+
+  async account(token: string | undefined): Promise<Account> {
+    return accountOfReview(await this.#reviewed(token), this.#settings.audience)
+  }
+
+  async #reviewed(token: string | undefined): Promise<ApiDocument> {
     if (token === undefined) throw refused('no bearer token')
     if (token.length > MAX_TOKEN_LENGTH) throw refused('the token is too long')
     const key = createHash('sha256').update(token).digest('base64')
     const nowMs = this.#settings.clock.monotonicMs()
     const known = this.#reviews.get(key)
-    if (known !== undefined && nowMs - known.askedMs < REMEMBERED_MS) return known.caller
-    const caller = this.#review(token)
-    this.#remember(key, caller, nowMs)
-    return caller
+    if (known !== undefined && nowMs - known.askedMs < REMEMBERED_MS) return known.review
+    const review = this.#review(token)
+    this.#remember(key, review, nowMs)
+    return review
   }
 
-  #remember(key: string, caller: Promise<Caller>, askedMs: number): void {
+  #remember(key: string, review: Promise<ApiDocument>, askedMs: number): void {
     this.#reviews.delete(key)
     for (const [oldest] of this.#reviews) {
       if (this.#reviews.size < MAX_REMEMBERED) break
       this.#reviews.delete(oldest)
     }
-    const entry = { caller, askedMs }
+    const entry = { review, askedMs }
     this.#reviews.set(key, entry)
-    caller.catch(() => {
+    review.catch(() => {
       if (this.#reviews.get(key) === entry) this.#reviews.delete(key)
     })
   }
 
-  async #review(token: string): Promise<Caller> {
+  /** @throws MeshError `CERTIFICATE_REFUSED` when it is of no account */
+  async #review(token: string): Promise<ApiDocument> {
     const { client, audience } = this.#settings
     const answer = await client.create(TOKEN_REVIEWS, '', { spec: { token, audiences: [audience] } })
-    return callerOfReview(answer, audience)
+    accountOfReview(answer, audience)
+    return answer
   }
 }
 
-/**
- * What a TokenReview says of its token.
- * @throws MeshError `CERTIFICATE_REFUSED`
- */
-export function callerOfReview(review: ApiDocument, audience: string): Caller {
+/** @throws MeshError `CERTIFICATE_REFUSED` */
+export function accountOfReview(review: ApiDocument, audience: string): Account {
   const status = claimsRecord(review.status)
   if (status.authenticated !== true) {
     const reason = typeof status.error === 'string' ? `: ${status.error.slice(0, 256)}` : ''
@@ -89,10 +96,18 @@ export function callerOfReview(review: ApiDocument, audience: string): Caller {
   if (user.username !== `system:serviceaccount:${namespace}:${serviceAccount}` || more.length > 0)
     throw refused('the token is of no service account')
   if (!namespace || !serviceAccount) throw refused('the token is of no service account')
-  const extra = claimsRecord(user.extra)
+  return { namespace, serviceAccount }
+}
+
+/**
+ * What a TokenReview says of its token.
+ * @throws MeshError `CERTIFICATE_REFUSED`
+ */
+export function callerOfReview(review: ApiDocument, audience: string): Caller {
+  const account = accountOfReview(review, audience)
+  const extra = claimsRecord(claimsRecord(claimsRecord(review.status).user).extra)
   return {
-    namespace,
-    serviceAccount,
+    ...account,
     podName: only(extra, POD_NAME),
     podUid: only(extra, POD_UID),
     nodeName: extra[NODE_NAME] === undefined ? undefined : only(extra, NODE_NAME),

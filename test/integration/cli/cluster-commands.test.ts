@@ -289,7 +289,9 @@ describe('ambit on a cluster', () => {
       asked.length = 0
       const map = 'apiVersion: v1\nkind: ConfigMap\nmetadata: { name: b, namespace: shop }'
       await told('apply -f - --wait', map)
-      expect(asked).toEqual([expect.stringMatching(/^\/debug\/rolloutz\?kind=ConfigMap&revision=\d+&waitMs=1000$/)])
+      expect(asked).toEqual([
+        expect.stringMatching(/^\/debug\/rolloutz\?kind=ConfigMap&object=shop%2Fb&revision=\d+&waitMs=1000$/),
+      ])
       expect(await told('wait-for-sync')).toBe('1 proxy is in sync\n')
       expect(asked.at(-1)).toBe('/debug/rolloutz?waitMs=1000')
     })

@@ -138,6 +138,15 @@ describe('ambit apply --wait and wait-for-sync', () => {
     expect(await state()).toMatchObject({ state: 'NACKED' })
   })
 
+  it('say what the control plane cannot read, which no proxy is going to have', async () => {
+    // The definition leaves networks to whoever reads them.
+    const bad = policy('bad').replace('"namespaces":["bad"]', '"ipBlocks":["10.0.0.0/99"]')
+    expect(await run('apply -f - --wait', bad)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/istiod-1 cannot read it: AuthorizationPolicy shop\/bad: spec\.rules\[0\]/),
+    })
+  })
+
   it('wait for the proxies of every replica, and for one that is on its way from one to another', async () => {
     const second = await startReplica('istiod-2')
     const mirror = await mirrorOf(second, 'node-a')

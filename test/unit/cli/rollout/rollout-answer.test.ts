@@ -37,6 +37,11 @@ describe('what all replicas together say', () => {
       { kind: 'refused', reason: 'a refused Address: bad port' },
     ],
     [
+      'refused when a replica cannot read it',
+      [told(), { state: 'unreadable', reason: 'i cannot read it: spec.x: unknown field' }],
+      { kind: 'refused', reason: 'i cannot read it: spec.x: unknown field' },
+    ],
+    [
       'short about many',
       [manyWaiting],
       { kind: 'waiting', reason: expect.stringMatching(/^p0 has .*, p4 has not answered, and 3 more$/) },
@@ -57,6 +62,10 @@ describe("a replica's answer", () => {
     }
     expect(readRollout(JSON.stringify(page), 'i')).toEqual({ ...page, waiting: [{ proxy: 'a', type: 'Z' }] })
     expect(readRollout('{"state":"unseen"}', 'i')).toEqual({ state: 'unseen', reason: 'i has not passed it on yet' })
+    expect(readRollout('{"state":"unreadable","reason":"spec.x"}', 'i')).toEqual({
+      state: 'unreadable',
+      reason: 'i cannot read it: spec.x',
+    })
   })
 
   it('is refused by name when it is something else, and never more than that', () => {

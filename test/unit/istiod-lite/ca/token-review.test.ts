@@ -66,17 +66,25 @@ describe('whose a token is, as the cluster says', () => {
     ['gives a strange name', { ...good, user: { ...user, username: 'system:node:a' } }, /no service account/],
     ['gives a longer name', { ...good, user: { ...user, username: `${user.username}:x` } }, /no service account/],
     ['gives no account', { ...good, user: { ...user, username: 'system:serviceaccount:a:' } }, /no service account/],
+  ])('is nobody when it %s', async (_, status, reason) => {
+    answer = async () => ({ status })
+    await expect(reviewer.authenticate('t')).rejects.toThrow(reason)
+    await expect(reviewer.authenticate('t')).rejects.toMatchObject({ code: 'CERTIFICATE_REFUSED' })
+    expect(asked).toHaveLength(2)
+  })
+
+  it.each<[string, unknown, RegExp]>([
     ['knows no pod', { ...good, user: { ...user, extra: {} } }, /bound to no pod-name/],
     [
       'knows two pods',
       { ...good, user: { ...user, extra: { ...extra, 'authentication.kubernetes.io/pod-name': ['a', 'b'] } } },
       /bound to no pod-name/,
     ],
-  ])('is nobody when it %s', async (_, status, reason) => {
+  ])('is an account that is no pod when it %s', async (_, status, reason) => {
     answer = async () => ({ status })
     await expect(reviewer.authenticate('t')).rejects.toThrow(reason)
-    await expect(reviewer.authenticate('t')).rejects.toMatchObject({ code: 'CERTIFICATE_REFUSED' })
-    expect(asked).toHaveLength(2)
+    expect(await reviewer.account('t')).toEqual({ namespace: caller.namespace, serviceAccount: caller.serviceAccount })
+    expect(asked).toHaveLength(1)
   })
 
   it('is nobody without a token, or with one that no cluster issues', async () => {

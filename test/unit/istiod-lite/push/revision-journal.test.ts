@@ -6,7 +6,7 @@ const NEWEST = 99
 
 /** `revision:push`; without a push it changed nothing. */
 function journal(...entries: readonly string[]): RevisionJournal {
-  const made = new RevisionJournal()
+  const made = new RevisionJournal(['Pod'])
   for (const entry of entries) {
     const [revision = '', push] = entry.split(':')
     made.seen('Pod', revision)
@@ -25,11 +25,15 @@ describe('where the changes up to a revision have gone', () => {
     ['compared as numbers', ['99:1', '100:2'], '100', { kind: 'pushed', push: 2 }],
     ['compared as numbers beyond 64 bits', ['99999999999999999999:1'], '100000000000000000000', { kind: 'unseen' }],
     ['not seen when it is no number', ['5:1'], 'abc', { kind: 'unseen' }],
-    ['a kind that nobody reads', [], '1', { kind: 'unread' }],
+    ['not seen before the first list', [], '1', { kind: 'unseen' }],
     ['told once although it was listed again', ['5:1', '5:4'], '5', { kind: 'pushed', push: 1 }],
     ['a history that begins anew', ['500:1', '5:2'], '7', { kind: 'unseen' }],
   ])('is %s', (_what, entries, revision, place) => {
     expect(journal(...entries).find('Pod', revision, NEWEST)).toEqual(place)
+  })
+
+  it('is nowhere for a kind that nobody reads', () => {
+    expect(journal('5:1').find('Deployment.apps', '5', NEWEST)).toEqual({ kind: 'unread' })
   })
 
   it('is the newest push for what was forgotten', () => {
@@ -42,7 +46,7 @@ describe('where the changes up to a revision have gone', () => {
     const steps = fc.array(fc.record({ by: fc.integer({ min: 1, max: 3 }), changes: fc.boolean() }), { minLength: 1 })
     fc.assert(
       fc.property(steps, (all) => {
-        const made = new RevisionJournal()
+        const made = new RevisionJournal(['Pod'])
         const truth = new Map<number, number | undefined>()
         let revision = 0
         let push = 0

@@ -18,10 +18,15 @@ describe('the wait before the next stream', () => {
     ['ended for an unknown reason', 2],
     ['ran into a deadline', 4],
     ['lost its server', 14],
-  ])('is 10 ms after a stream that worked and %s', (_what, code) => {
-    const delay = new ReconnectDelay(new FakeClock())
+  ])('is 10 to 200 ms after a stream that worked and %s', (_what, code) => {
+    const clock = new FakeClock()
+    const delay = new ReconnectDelay(clock)
     for (let i = 0; i < 5; i++) delay.next(notOpened)
+    clock.randomValue = 0
     expect(delay.next(ended(code))).toBe(10)
+    clock.randomValue = 1
+    expect(delay.next(ended(code))).toBe(200)
+    clock.randomValue = 0.5
     expect(delay.next(notOpened)).toBe(20)
   })
 
@@ -36,12 +41,12 @@ describe('the wait before the next stream', () => {
     expect(delay.next(end)).toBe(40)
   })
 
-  it('is spread by a fifth to both sides', () => {
+  it('is spread by half to both sides', () => {
     const clock = new FakeClock()
     clock.randomValue = 0
-    expect(new ReconnectDelay(clock).next(notOpened)).toBe(16)
+    expect(new ReconnectDelay(clock).next(notOpened)).toBe(10)
     clock.randomValue = 1
-    expect(new ReconnectDelay(clock).next(notOpened)).toBe(24)
+    expect(new ReconnectDelay(clock).next(notOpened)).toBe(30)
   })
 })
 

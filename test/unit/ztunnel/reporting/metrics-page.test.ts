@@ -74,7 +74,7 @@ function page(profile: MetricsProfile): string {
   const connections = new ConnectionMetrics(metrics, profile)
   const dns = new DnsMetrics(metrics)
   const crl = new CrlMetrics(metrics)
-  const xds = xdsObserver(metrics)
+  const xds = xdsObserver(metrics, clock)
   new PodRegistry({
     clock,
     readiness: new Readiness(),
