@@ -10,11 +10,19 @@ import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#sh
 import { type CallFacts, certificateHandler, type RpcServer, startRpcServer } from '#shared/xds'
 import { debugRoutes } from './admin/index.ts'
 import {
-  type Authority,
+  AuthorityKeeper,
+  FolderStore,
+  keepTrustFiles,
+  pluggedInFolder,
+  pluggedInSecret,
+  registerAuthorityMetrics,
+  SecretStore,
+  warnOfExpiry,
+} from './authority/index.ts'
+import {
   certificateIssuer,
   JwksAuthenticator,
   keepServing,
-  openAuthority,
   registerCaMetrics,
   type ServingNames,
   servingCertificate,
@@ -101,21 +109,23 @@ class IstiodProgram implements Istiod {
     const config = this.#config
     registerProcessMetrics(this.#metrics)
     this.#readiness.add('objects')
+    this.#readiness.add('ca')
     this.#readiness.add('grpc')
 
-    const authority = openAuthority(config, this.#clock)
     const logger = this.#logger('objects')
     const { objects, client } = await openObjects(originOf(config), { clock: this.#clock, logger })
     if (client !== undefined) this.#closers.push(client)
     this.#closers.unshift(objects)
     const authenticator = await this.#authenticator(client)
+    const authority = this.#keepAuthority(client)
+    await authority.start()
     const sources = collectObjects(this.#graph, objects)
     const captureSign = client === undefined ? 'labels' : 'annotation'
     const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
     this.#closers.unshift(sources)
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
-    await this.#startHttp(objects, mesh)
+    await this.#startHttp(objects, mesh, authority)
     if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
@@ -146,9 +156,48 @@ class IstiodProgram implements Istiod {
     return new TokenReviewer({ client, audience, clock })
   }
 
-  #writeRoots(objects: ObjectSource, client: KubeClient, { rootPem }: Authority): void {
-    const roots = new RootConfigMaps({ objects, client, rootPem, clock: this.#clock, logger: this.#logger('roots') })
-    this.#closers.unshift(roots)
+  /** In the cluster's Secret, or in the folder of a control plane that has no cluster. */
+  #keepAuthority(client: KubeClient | undefined): AuthorityKeeper {
+    const { stateDir, rootNamespace, cacertsDir, defaultCertLifeMs, caRefreshMs, caPropagationMs, ...config } =
+      this.#config
+    const clock = this.#clock
+    const logger = this.#logger('ca')
+    const folder = pluggedInFolder(cacertsDir)
+    if (client === undefined && stateDir === undefined) throw new MeshError('CONFIG_INVALID', 'the CA has no place')
+    const keeper = new AuthorityKeeper(
+      {
+        trustDomain: config.trustDomain,
+        rootLifeMs: config.rootLifeMs,
+        usualLifeMs: defaultCertLifeMs,
+        refreshMs: caRefreshMs,
+        propagationMs: caPropagationMs,
+      },
+      {
+        store: client === undefined ? new FolderStore(stateDir ?? '') : new SecretStore(client, rootNamespace),
+        pluggedIn: client === undefined ? [folder] : [folder, pluggedInSecret(client, rootNamespace)],
+        // Every replica may: of two that take the same step, the API refuses the second.
+        isLeader: () => true,
+        clock,
+        logger,
+      },
+    )
+    registerAuthorityMetrics(this.#metrics, keeper, clock)
+    const endFiles = stateDir === undefined ? () => {} : keepTrustFiles(stateDir, keeper, logger)
+    const warnings = warnOfExpiry(keeper, clock, logger)
+    this.#closers.unshift(keeper, warnings, { close: async () => endFiles() })
+    return keeper
+  }
+
+  #writeRoots(objects: ObjectSource, client: KubeClient, authority: AuthorityKeeper): void {
+    const roots = new RootConfigMaps({
+      objects,
+      client,
+      texts: () => authority.notice,
+      clock: this.#clock,
+      logger: this.#logger('roots'),
+    })
+    const unsubscribe = authority.onChange(() => roots.refresh())
+    this.#closers.unshift({ close: async () => unsubscribe() }, roots)
     void objects.synced.then(() => {
       if (!this.#isClosed) roots.start()
     })
@@ -158,11 +207,11 @@ class IstiodProgram implements Istiod {
   async #serveWhenSynced(
     objects: ObjectSource,
     mesh: Mesh,
-    authority: Authority,
+    authority: AuthorityKeeper,
     authenticator: TokenAuthenticator,
   ): Promise<void> {
     try {
-      await objects.synced
+      await Promise.all([objects.synced, authority.ready.then(() => this.#readiness.done('ca'))])
       if (this.#isClosed) return
       this.#graph.settle()
       this.#readiness.done('objects')
@@ -177,7 +226,7 @@ class IstiodProgram implements Istiod {
     }
   }
 
-  async #startGrpc(mesh: Mesh, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
+  async #startGrpc(mesh: Mesh, authority: AuthorityKeeper, authenticator: TokenAuthenticator): Promise<void> {
     const config = this.#config
     const push = new PushServer(this.#graph, mesh, {
       debounce: { quietMs: config.debounceQuietMs, longestMs: config.debounceLongestMs },
@@ -191,7 +240,7 @@ class IstiodProgram implements Istiod {
         authority,
         authenticator,
         mesh,
-        metrics: registerCaMetrics(this.#metrics, authority),
+        metrics: registerCaMetrics(this.#metrics),
         clock: this.#clock,
         logger: this.#logger('ca'),
       },
@@ -206,7 +255,7 @@ class IstiodProgram implements Istiod {
     const names = servingNames(config)
     const rpc = await startRpcServer({
       listen: { host: config.isIpv6Enabled ? '::' : '0.0.0.0', port: config.grpcPort },
-      keyPair: servingCertificate(authority, names, this.#clock.nowMs()),
+      keyPair: servingCertificate(authority.current, names, this.#clock.nowMs()),
       handlers: [push.handler, certificateHandler(issue, this.#logger('ca'))],
       clock: this.#clock,
     })
@@ -223,7 +272,7 @@ class IstiodProgram implements Istiod {
     return `${namespace}/${serviceAccount}`
   }
 
-  async #startHttp(objects: ObjectSource, mesh: Mesh): Promise<void> {
+  async #startHttp(objects: ObjectSource, mesh: Mesh, authority: AuthorityKeeper): Promise<void> {
     const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled } = this.#config
     const log = this.#logger('admin')
     this.#http = await listening('AMBIT_HTTP_PORT', () =>
@@ -241,6 +290,8 @@ class IstiodProgram implements Istiod {
       mesh,
       clients: () => this.#push?.clients() ?? [],
       objectProblems: () => objects.problems,
+      authority: () => authority.view,
+      clock: this.#clock,
       config: this.#config,
     })
     this.#monitoring = await listening('AMBIT_MONITORING_PORT', () =>

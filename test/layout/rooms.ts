@@ -57,8 +57,9 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     sources: ['collections'],
     mesh: ['collections', 'sources'],
     push: ['collections', 'mesh'],
-    ca: ['mesh'],
-    admin: ['collections', 'mesh', 'push', 'ca'],
+    authority: [],
+    ca: ['mesh', 'authority'],
+    admin: ['collections', 'mesh', 'push', 'ca', 'authority'],
   },
   local: {
     host: [],

@@ -1,6 +1,8 @@
 import { type AdminRoutes, indexRoute, jsonRoute } from '#shared/admin'
+import type { Clock } from '#shared/clock'
 import type { ObjectProblem } from '#shared/k8s'
 import { formatCidr } from '#shared/net'
+import { caStatus, type KeeperView } from '../authority/index.ts'
 import type { Graph } from '../collections/index.ts'
 import { isMet, type Mesh, type ObjectCondition } from '../mesh/index.ts'
 import type { PushClient } from '../push/index.ts'
@@ -12,6 +14,9 @@ export interface DumpSources {
   /** Undefined until clients are served. */
   readonly clients: () => readonly PushClient[]
   readonly objectProblems: () => readonly ObjectProblem[]
+  /** Undefined until there is a CA. */
+  readonly authority: () => KeeperView | undefined
+  readonly clock: Clock
   /** Settings as they are in force; without secrets, which are kept in files. */
   readonly config: object
 }
@@ -25,13 +30,14 @@ export interface Problems {
 
 /** `/debug/*` of the monitoring port. Bodies are JSON; the page `/debug` lists them. */
 export function debugRoutes(sources: DumpSources): AdminRoutes {
-  const { graph, mesh, clients, config } = sources
+  const { graph, mesh, clients, authority, clock, config } = sources
   return {
     '/debug': indexRoute('istiod-lite', {
       '/debug/syncz': 'connected clients and what they have of each type',
       '/debug/problems': 'what could not be read, and objects that do not work as they are written',
       '/debug/ambientz': 'workloads, services and policies as they are pushed',
       '/debug/krtz': 'collections, and how often each derivation ran',
+      '/debug/ca': 'the CA: what signs, what is trusted, how far a rotation is',
       '/debug/config': 'settings in force',
       '/metrics': 'metrics',
     }),
@@ -43,6 +49,10 @@ export function debugRoutes(sources: DumpSources): AdminRoutes {
       policies: mesh.authorizations.list().map(plain),
     })),
     '/debug/krtz': jsonRoute(() => graph.statistics()),
+    '/debug/ca': jsonRoute(() => {
+      const view = authority()
+      return view === undefined ? null : caStatus(view, clock.nowMs())
+    }),
     '/debug/config': jsonRoute(() => plain(config)),
   }
 }

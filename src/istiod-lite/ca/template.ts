@@ -33,9 +33,7 @@ export function leafTemplate(
   nowMs: number,
 ): CertificateTemplate {
   requireStrongKey(csr)
-  const lifeMs = validitySeconds > 0 ? validitySeconds * 1000 : settings.defaultLifeMs
-  if (lifeMs > settings.maxLifeMs)
-    throw new MeshError('CSR_INVALID', `a life of ${lifeMs / 1000} s is longer than ${settings.maxLifeMs / 1000} s`)
+  const lifeMs = lifeMsOf(validitySeconds, settings)
   if (issuerNotAfterMs <= nowMs) throw new MeshError('CERTIFICATE_INVALID', 'the certificate of the CA has expired')
   return {
     publicKey: csr.publicKey,
@@ -45,6 +43,14 @@ export function leafTemplate(
     notAfterMs: Math.min(nowMs + lifeMs, issuerNotAfterMs),
     use: { kind: 'leaf' },
   }
+}
+
+/** @throws MeshError `CSR_INVALID` for a life that is too long */
+export function lifeMsOf(validitySeconds: number, { defaultLifeMs, maxLifeMs }: LifeSettings): number {
+  const lifeMs = validitySeconds > 0 ? validitySeconds * 1000 : defaultLifeMs
+  if (lifeMs > maxLifeMs)
+    throw new MeshError('CSR_INVALID', `a life of ${lifeMs / 1000} s is longer than ${maxLifeMs / 1000} s`)
+  return lifeMs
 }
 
 function requireStrongKey({ strength }: ParsedCsr): void {

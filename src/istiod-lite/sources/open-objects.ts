@@ -2,7 +2,7 @@ import type { Clock } from '#shared/clock'
 import { configMapKind, meshKinds, type ObjectOrigin, type ObjectSource, watchFolder } from '#shared/k8s'
 import { type KubeClient, openKubeClient, watchApi } from '#shared/kube-client'
 import type { Logger } from '#shared/telemetry'
-import { ROOT_CONFIG_MAP } from './root-config-maps.ts'
+import { TRUST_LABEL } from './root-config-maps.ts'
 
 /** Objects, and whom to ask and tell when they come from a cluster. */
 export interface OpenedObjects {
@@ -19,6 +19,6 @@ export async function openObjects(
   if (origin.kind === 'folder') return { objects: watchFolder(origin.dir, parts), client: undefined }
   const client = await openKubeClient(origin, parts)
   const kinds = meshKinds.map((reader) => ({ reader }))
-  const roots = { reader: configMapKind, fieldSelector: `metadata.name=${ROOT_CONFIG_MAP}` }
+  const roots = { reader: configMapKind, labelSelector: `${TRUST_LABEL}=true` }
   return { objects: watchApi(client, [...kinds, roots], parts), client }
 }

@@ -5,7 +5,7 @@ import type { SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import type { Logger } from '#shared/telemetry'
 import { FETCH_TIMEOUT_MS, type FetchCertificate } from './ca-client.ts'
-import { type CertificateEvent, type CertificateState, dueAtMs, next, usable } from './certificate-state.ts'
+import { type CertificateEvent, type CertificateState, dueAtMs, isFetching, next, usable } from './certificate-state.ts'
 import { FetchQueue, type Priority, priorities } from './fetch-queue.ts'
 
 export interface CertificateManagerSettings {
@@ -29,6 +29,8 @@ interface Entry {
   podCount: number
   /** Asked for since the last fetch began: what keeps an identity that no pod is known to have. */
   isUsed: boolean
+  /** What is being fetched has to be fetched once more. */
+  isOutdated: boolean
   state: CertificateState
   /** Wakes at the next fetch or at the end of the certificate's life, whichever is sooner. */
   timer: Timer | undefined
@@ -88,6 +90,18 @@ export class CertificateManager implements Closer {
     if (entry.podCount === 0) this.#drop(entry)
   }
 
+  /**
+   * Fetches every certificate anew, each in use until its successor is there: another root is to be trusted, or another CA
+   * signs. A fetch that is under way may have been answered before that, and is followed by another.
+   */
+  renewAll(): void {
+    const nowMs = this.#settings.clock.nowMs()
+    for (const entry of this.#entries.values()) {
+      if (entry.state.kind === 'valid') this.#begin(entry, nowMs)
+      else entry.isOutdated = isFetching(entry.state)
+    }
+  }
+
   /** Sorted by identity. */
   list(): readonly IdentityStatus[] {
     const entries = [...this.#entries.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -115,6 +129,7 @@ export class CertificateManager implements Closer {
       id,
       podCount,
       isUsed: false,
+      isOutdated: false,
       state: { kind: 'initial' },
       timer: undefined,
       first: Promise.withResolvers(),
@@ -147,14 +162,23 @@ export class CertificateManager implements Closer {
       entry.first.resolve(certificate)
       log.debug('certificate fetched', { identity: id, serial: certificate.leaf.serialNumber })
       if (isRenewal) this.#tell(certificate)
+      if (entry.isOutdated) return this.#onceMore(entry)
     } catch (thrown) {
       if (entry.forgotten.signal.aborted) return this.#again(id)
       const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+      entry.isOutdated = false
       this.#take(entry, { kind: 'failed', error, nowMs: clock.nowMs(), random: clock.random() })
       entry.first.reject(unavailable(id, reasonOf(error), error))
       log.warn('no certificate', { identity: id, error: reasonOf(error) })
     }
     return undefined
+  }
+
+  #onceMore(entry: Entry): Priority {
+    entry.isOutdated = false
+    entry.timer?.cancel()
+    this.#take(entry, { kind: 'due' })
+    return priorities.background
   }
 
   /** Ends by itself, whatever the fetch does about its signal. */
@@ -205,9 +229,13 @@ export class CertificateManager implements Closer {
       this.#drop(entry)
     } else {
       entry.isUsed = false
-      this.#take(entry, { kind: 'due' })
-      this.#queue.add(entry.id, priorities.background, dueMs)
+      this.#begin(entry, dueMs)
     }
+  }
+
+  #begin(entry: Entry, dueMs: number): void {
+    this.#take(entry, { kind: 'due' })
+    this.#queue.add(entry.id, priorities.background, dueMs)
   }
 
   #expireIfOver(entry: Entry): void {
