@@ -3,6 +3,7 @@ import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
 import {
   addApply,
+  addCa,
   addCheck,
   addCompletion,
   addDown,
@@ -43,6 +44,7 @@ export function ambitProgram(installation: Installation): Command {
   addKubectl(program, installation)
   addProxyStatus(program, installation)
   addZtunnelConfig(program, installation)
+  addCa(program, installation)
   addWaypoint(program, installation)
   addPrograms(program, installation)
   addVersion(program, installation)
