@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Command } from 'commander'
-import { sleep, systemClock } from '#shared/clock'
+import { systemClock } from '#shared/clock'
 import { duration } from '#shared/config'
 import { MeshError } from '#shared/errors'
 import { type ApiResource, isStatus } from '#shared/kube-client'
@@ -97,7 +97,8 @@ async function untilReplaced(
       const reasons = view.waitingFor.join('; ') || 'the control plane has not taken it up'
       throw new MeshError('COMMAND_FAILED', `not replaced in ${timeout / 1000} s, it goes on: ${reasons}`)
     }
-    await sleep(systemClock, POLL_MS)
+    // Nothing else keeps this process alive.
+    await new Promise<void>((resolve) => systemClock.setTimer(POLL_MS, resolve, true))
   }
 }
 

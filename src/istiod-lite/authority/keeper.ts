@@ -8,9 +8,10 @@ import { documentOf, readDocument, reportKey, reportText } from './ca-document.t
 import type { CaStore, HeldDocument } from './ca-store.ts'
 import { type IssuedLeaf, LeafBooks } from './leaf-books.ts'
 import { isSameMaterial, type Material, makeSelfSigned, readIssuer } from './material.ts'
-import { type PluggedIn, type ReadPluggedIn, readPluggedIn } from './plugged-in.ts'
+import type { ReadPluggedIn } from './plugged-in.ts'
+import { type Plugged, PluggedWatch } from './plugged-watch.ts'
 import { foldDeparted, isLive, type ReplicaReport } from './replica-report.ts'
-import { type CaState, nextStep, type RotationFacts, type Step, takeStep, trustedRoots } from './rotation.ts'
+import { type CaState, nextStep, type RotationFacts, type Step, type TakenStep, takeStep, trustedRoots } from './rotation.ts'
 
 /** What signs now, and what goes with a certificate. */
 export interface Authority {
@@ -72,11 +73,6 @@ const GOODBYE_MS = 2_000
 /** Steps of one look; a rotation has four. */
 const MAX_STEPS = 8
 
-type Plugged =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'usable'; readonly found: PluggedIn }
-  | { readonly kind: 'unusable'; readonly error: Error }
-
 /**
  * Keeps the CA: reads and writes what all replicas share, tells them what this one has signed, and, as the leader, moves
  * rotations on. See `rotation.ts` for what is decided, and README.md for why it is safe.
@@ -86,14 +82,13 @@ export class AuthorityKeeper implements Closer {
   readonly #parts: KeeperParts
   readonly #id = randomBytes(6).toString('hex')
   readonly #books = new LeafBooks()
+  readonly #watch: PluggedWatch
   readonly #listeners = new Set<() => void>()
   readonly #ready = Promise.withResolvers<void>()
   #state: CaState | undefined
   #authority: Authority | undefined
   #notice: TrustNotice | undefined
   #reports: readonly ReplicaReport[] = []
-  #plugged: Plugged = { kind: 'none' }
-  #pluggedText: string | undefined
   #waitingFor: readonly string[] = []
   #problem: string | undefined
   /** As this replica has last written it. */
@@ -107,6 +102,9 @@ export class AuthorityKeeper implements Closer {
     this.#settings = settings
     this.#parts = parts
     this.#longestLifeMs = settings.usualLifeMs
+    const { trustDomain } = settings
+    const { pluggedIn, clock, logger } = parts
+    this.#watch = new PluggedWatch(pluggedIn, { trustDomain, clock, logger })
     this.#ready.promise.catch(() => {})
   }
 
@@ -214,7 +212,7 @@ export class AuthorityKeeper implements Closer {
 
   /** Looks, and goes on as long as there is something to do. */
   async #look(): Promise<void> {
-    await this.#lookAtPlugged()
+    await this.#watch.look()
     for (let steps = 0; steps < MAX_STEPS && !this.#isClosed; steps++) {
       const held = (await this.#parts.store.read()) ?? (await this.#create())
       if (held === undefined) continue
@@ -266,11 +264,16 @@ export class AuthorityKeeper implements Closer {
     const others = this.#reports.filter(({ id }) => id !== this.#id)
     if (others.some((report) => isLive(report, nowMs) && report.revision < state.revision)) return
     const rootsPem = trustedRoots(state)
-    const crlPem = this.#plugged.kind === 'usable' ? this.#plugged.found.crlPem : this.#notice?.crlPem
-    const known = this.#notice
-    if (known?.rootsPem === rootsPem && known.crlPem === crlPem) return
-    this.#notice = { rootsPem, crlPem: this.#plugged.kind === 'none' ? undefined : crlPem }
+    const crlPem = this.#crlPem
+    if (this.#notice?.rootsPem === rootsPem && this.#notice.crlPem === crlPem) return
+    this.#notice = { rootsPem, crlPem }
     this.#changed()
+  }
+
+  /** What was taken back stays so when the next list cannot be read. */
+  get #crlPem(): string | undefined {
+    if (this.#plugged.kind === 'none') return undefined
+    return this.#plugged.kind === 'usable' ? this.#plugged.found.crlPem : this.#notice?.crlPem
   }
 
   /** @returns whether something was changed, so that it is worth to look again */
@@ -288,11 +291,15 @@ export class AuthorityKeeper implements Closer {
     const step = nextStep(state, facts)
     this.#waitingFor = step.kind === 'wait' ? step.reasons : []
     if (step.kind === 'wait') return false
-    const made = step.kind === 'prepare' && step.next !== 'self-signed' ? step.next : this.#selfSigned()
-    const next = takeStep(state, step, made, facts)
+    const next = takeStep(state, this.#made(step), facts)
     if (!(await this.#parts.store.change(documentOf(next), held.version))) return true
     this.#parts.logger.info(wordsOf(step), { revision: next.revision, phase: next.phase.kind })
     return true
+  }
+
+  #made(step: Exclude<Step, { readonly kind: 'wait' }>): TakenStep {
+    if (step.kind !== 'prepare') return step
+    return { ...step, next: step.next === 'self-signed' ? this.#selfSigned() : step.next }
   }
 
   async #fold(state: CaState, gone: readonly ReplicaReport[], held: HeldDocument): Promise<boolean> {
@@ -342,29 +349,8 @@ export class AuthorityKeeper implements Closer {
     return this.#parts.store.change({ [reportKey(report.id)]: reportText(report) }, undefined)
   }
 
-  async #lookAtPlugged(): Promise<void> {
-    const { pluggedIn, clock, logger } = this.#parts
-    let texts: Readonly<Record<string, string>> | undefined
-    for (const read of pluggedIn) texts ??= await read()
-    const text = texts === undefined ? undefined : JSON.stringify(Object.entries(texts).sort())
-    // What could not be used may be usable by now: certificates become valid.
-    if (text === this.#pluggedText && this.#plugged.kind !== 'unusable') return
-    const before = this.#plugged
-    this.#pluggedText = text
-    if (texts === undefined) {
-      if (before.kind !== 'none') logger.warn('the plugged-in CA is gone; the one that signs goes on')
-      this.#plugged = { kind: 'none' }
-      return
-    }
-    try {
-      const found = await readPluggedIn(texts, this.#settings.trustDomain, clock.nowMs())
-      this.#plugged = { kind: 'usable', found }
-    } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-      if (before.kind !== 'unusable' || before.error.message !== error.message)
-        logger.error('the plugged-in CA is refused; the one that signs goes on', { reason: error.message })
-      this.#plugged = { kind: 'unusable', error }
-    }
+  get #plugged(): Plugged {
+    return this.#watch.now
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

@@ -50,6 +50,11 @@ export type Step =
   | { readonly kind: 'activate' }
   | { readonly kind: 'retire' }
 
+/** A step with its new CA made. */
+export type TakenStep =
+  | Exclude<Step, { readonly kind: 'wait' | 'prepare' }>
+  | { readonly kind: 'prepare'; readonly next: Material; readonly why: string }
+
 /** A root of our own is replaced when so much of its life is left (istio-control-plane e). */
 const RENEW_PART = 0.2
 
@@ -85,13 +90,7 @@ export function nextStep(state: CaState, facts: RotationFacts): Step {
   }
 }
 
-/** @param made the new CA of a step that prepares one */
-export function takeStep(
-  state: CaState,
-  step: Exclude<Step, { kind: 'wait' }>,
-  made: Material,
-  facts: RotationFacts,
-): CaState {
+export function takeStep(state: CaState, step: TakenStep, facts: RotationFacts): CaState {
   const { phase, signing } = state
   const after = (change: Partial<CaState>): CaState => ({
     ...state,
@@ -101,7 +100,7 @@ export function takeStep(
   })
   switch (step.kind) {
     case 'prepare':
-      return after({ phase: { kind: 'prepared', next: made }, handledRequest: facts.request })
+      return after({ phase: { kind: 'prepared', next: step.next }, handledRequest: facts.request })
     case 'withdraw':
       return after({ phase: { kind: 'steady' } })
     case 'publish':

@@ -160,7 +160,7 @@ describe('what is trusted', () => {
     const trusted: (readonly string[])[] = []
     for (const kind of ['prepare', 'publish', 'activate', 'retire'] as const) {
       const step = kind === 'prepare' ? { kind, next: b, why: '' } : { kind }
-      state = takeStep(state, step, b, facts({ request: 'x' }))
+      state = takeStep(state, step, facts({ request: 'x' }))
       trusted.push(rootNames(trustedRoots(state)))
     }
     expect(trusted).toEqual([names(a), names(a, b), names(b, a), names(b)])
@@ -168,7 +168,7 @@ describe('what is trusted', () => {
   })
 
   it('keeps no key of a CA that has signed its last', () => {
-    const state = takeStep(stateIn({ kind: 'published', next: b }), { kind: 'activate' }, b, facts())
+    const state = takeStep(stateIn({ kind: 'published', next: b }), { kind: 'activate' }, facts())
     expect(JSON.stringify(state)).not.toContain(JSON.stringify(a.keyPem).slice(1, -1))
   })
 })
