@@ -11,7 +11,17 @@ import { isSameMaterial, type Material, makeSelfSigned, readIssuer } from './mat
 import type { ReadPluggedIn } from './plugged-in.ts'
 import { type Plugged, PluggedWatch } from './plugged-watch.ts'
 import { foldDeparted, isLive, type ReplicaReport } from './replica-report.ts'
-import { type CaState, nextStep, type RotationFacts, type Step, type TakenStep, takeStep, trustedRoots } from './rotation.ts'
+import {
+  type CaState,
+  firstState,
+  nextStep,
+  type RotationFacts,
+  type Step,
+  type TakenStep,
+  takeStep,
+  trustedRoots,
+  wordsOf,
+} from './rotation.ts'
 
 /** What signs now, and what goes with a certificate. */
 export interface Authority {
@@ -371,25 +381,6 @@ export class AuthorityKeeper implements Closer {
 
   #changed(): void {
     for (const listener of this.#listeners) listener()
-  }
-}
-
-function firstState(signing: Material, sinceMs: number): CaState {
-  return { revision: 1, signing, phase: { kind: 'steady' }, sinceMs, handledRequest: '', departed: [] }
-}
-
-function wordsOf(step: Exclude<Step, { kind: 'wait' }>): string {
-  switch (step.kind) {
-    case 'prepare':
-      return `a new CA is prepared: ${step.why}`
-    case 'withdraw':
-      return `the new CA is withdrawn: ${step.why}`
-    case 'publish':
-      return 'the root of the new CA is published'
-    case 'activate':
-      return 'the new CA signs from now on'
-    case 'retire':
-      return 'the root of the old CA is retired'
   }
 }
 

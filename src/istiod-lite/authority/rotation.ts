@@ -113,6 +113,27 @@ export function takeStep(state: CaState, step: TakenStep, facts: RotationFacts):
   }
 }
 
+/** A CA that nobody has signed with yet. */
+export function firstState(signing: Material, sinceMs: number): CaState {
+  return { revision: 1, signing, phase: { kind: 'steady' }, sinceMs, handledRequest: '', departed: [] }
+}
+
+/** For the log. */
+export function wordsOf(step: Exclude<Step, { readonly kind: 'wait' }>): string {
+  switch (step.kind) {
+    case 'prepare':
+      return `a new CA is prepared: ${step.why}`
+    case 'withdraw':
+      return `the new CA is withdrawn: ${step.why}`
+    case 'publish':
+      return 'the root of the new CA is published'
+    case 'activate':
+      return 'the new CA signs from now on'
+    case 'retire':
+      return 'the root of the old CA is retired'
+  }
+}
+
 function whenSteady({ signing, handledRequest }: CaState, { pluggedIn, request, nowMs }: RotationFacts): Step {
   if (pluggedIn !== undefined)
     return isSameMaterial(pluggedIn, signing)
