@@ -118,7 +118,6 @@ class IstiodProgram implements Istiod {
     this.#closers.unshift(objects)
     const authenticator = await this.#authenticator(client)
     const authority = this.#keepAuthority(client)
-    await authority.start()
     const sources = collectObjects(this.#graph, objects)
     const captureSign = client === undefined ? 'labels' : 'annotation'
     const mesh = wireMesh(this.#graph, sources.collections, { ...config, captureSign })
@@ -126,6 +125,7 @@ class IstiodProgram implements Istiod {
     registerMeshMetrics(this.#metrics, mesh, objects)
     reportConditions(mesh, this.#logger('conditions'))
     await this.#startHttp(objects, mesh, authority)
+    await this.#startAuthority(authority)
     if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, mesh, authority, authenticator)
   }
@@ -186,6 +186,16 @@ class IstiodProgram implements Istiod {
     const warnings = warnOfExpiry(keeper, clock, logger)
     this.#closers.unshift(keeper, warnings, { close: async () => endFiles() })
     return keeper
+  }
+
+  /** A CA that is damaged is no state to run in; one that cannot be reached yet is waited for. */
+  async #startAuthority(authority: AuthorityKeeper): Promise<void> {
+    try {
+      await authority.start()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
   }
 
   #writeRoots(objects: ObjectSource, client: KubeClient, authority: AuthorityKeeper): void {

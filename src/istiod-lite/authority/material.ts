@@ -1,6 +1,14 @@
-import { createHash, createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto'
+import { createHash, createPublicKey, type X509Certificate } from 'node:crypto'
 import { MeshError } from '#shared/errors'
-import { generateKey, keyStrength, privateKeyPemOf, readCertificates, readPrivateKey, type Signer } from '#shared/pki'
+import {
+  generateKey,
+  isStrong,
+  keyStrength,
+  privateKeyPemOf,
+  readCertificates,
+  readPrivateKey,
+  type Signer,
+} from '#shared/pki'
 import { signChecked } from './sign.ts'
 
 /** A CA as it is kept: everything that its successor, or another replica, needs to go on signing with it. */
@@ -27,8 +35,6 @@ export interface Issuer {
   readonly notAfterMs: number
 }
 
-const MIN_RSA_BITS = 2048
-const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'P-256', 'secp384r1', 'P-384'])
 /** More than any chain has. */
 const MAX_CHAIN = 8
 /** Clocks of nodes that are behind ours take a fresh root too. */
@@ -42,7 +48,7 @@ const BACKDATE_MS = 120_000
  */
 export function readIssuer(material: Material): Issuer {
   const privateKey = readPrivateKey(material.keyPem)
-  requireStrength(privateKey)
+  if (!isStrong(keyStrength(privateKey))) throw invalid('the key must be P-256, P-384 or RSA of 2048 bits or more')
   const [certificate, ...below] = readCertificates(material.certPem)
   if (certificate === undefined) throw invalid('there is no CA certificate')
   const roots = readCertificates(material.rootsPem)
@@ -149,13 +155,6 @@ function pathToRoot(
 
 function isIssuedBy(certificate: X509Certificate, issuer: X509Certificate): boolean {
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
-}
-
-function requireStrength(key: KeyObject): void {
-  const strength = keyStrength(key)
-  const isStrong =
-    (strength.kind === 'ec' && CURVES.has(strength.curve)) || (strength.kind === 'rsa' && strength.bits >= MIN_RSA_BITS)
-  if (!isStrong) throw invalid('the key must be P-256, P-384 or RSA of 2048 bits or more')
 }
 
 function named(certificate: X509Certificate): string {

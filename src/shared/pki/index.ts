@@ -8,6 +8,7 @@ export { type RevocationList, readRevocationLists } from './crl.ts'
 export { createCsr, type ParsedCsr, parseCsr } from './csr.ts'
 export {
   generateKey,
+  isStrong,
   type KeyKind,
   type KeyStrength,
   keyStrength,

@@ -78,7 +78,13 @@ describe('the control plane as a process', () => {
   })
 
   it('takes flags, and names every wrong setting at once', async () => {
-    const { process: child, lines } = run({ AMBIT_GRPC_PORT: 'x', AMBIT_CA_REFRESH: 'soon' }, '--kube-dir', place.kubeDir, '--no-such', '1')
+    const { process: child, lines } = run(
+      { AMBIT_GRPC_PORT: 'x', AMBIT_CA_REFRESH: 'soon' },
+      '--kube-dir',
+      place.kubeDir,
+      '--no-such',
+      '1',
+    )
     expect(await once(child, 'exit')).toEqual([1, null])
     expect(lines.join('\n')).toMatch(/--no-such is no flag/)
     for (const name of ['AMBIT_CA_REFRESH="soon"', 'AMBIT_GRPC_PORT="x"']) expect(lines.join('\n')).toContain(name)
