@@ -177,15 +177,7 @@ export class AuthorityKeeper implements Closer {
    */
   async reserve(lifeMs: number): Promise<void> {
     const { clock } = this.#parts
-    if (lifeMs > this.#longestLifeMs) {
-      await this.#inTurn(async () => {
-        const before = this.#longestLifeMs
-        this.#longestLifeMs = Math.max(before, lifeMs)
-        if (this.#state === undefined || (await this.#tell(this.#state))) return
-        this.#longestLifeMs = before
-        throw unreachable('a longer life cannot be agreed on now')
-      })
-    }
+    if (lifeMs > this.#longestLifeMs) await this.#inTurn(() => this.#lengthen(lifeMs))
     const lease = this.#report?.lease
     if (lease === undefined || lease.kind === 'closed' || lease.untilMs <= clock.nowMs())
       throw unreachable('the state of the CA has not been seen for too long')
@@ -206,6 +198,19 @@ export class AuthorityKeeper implements Closer {
     )
     await Promise.race([goodbye, late.promise])
     timer.cancel()
+  }
+
+  /** A life that the others could not be told of is not given, also not to the next who asks. */
+  async #lengthen(lifeMs: number): Promise<void> {
+    const before = this.#longestLifeMs
+    this.#longestLifeMs = Math.max(before, lifeMs)
+    let isTold = false
+    try {
+      isTold = this.#state !== undefined && (await this.#tell(this.#state))
+    } finally {
+      if (!isTold) this.#longestLifeMs = before
+    }
+    if (!isTold) throw unreachable('a longer life cannot be agreed on now')
   }
 
   #lookAgain(): void {
@@ -237,7 +242,9 @@ export class AuthorityKeeper implements Closer {
 
   /** Of our own memory, if the store lost it; another replica may be first. */
   async #create(): Promise<undefined> {
-    if (this.#state === undefined && this.#plugged.kind === 'unusable') throw this.#plugged.error
+    // Whoever brings a CA does not want another one made in its place.
+    if (this.#state === undefined && this.#plugged.kind === 'unusable')
+      throw new MeshError('CERTIFICATE_INVALID', this.#plugged.error.message)
     const state = this.#state ?? firstState(this.#firstMaterial(), this.#parts.clock.nowMs())
     const isCreated = await this.#parts.store.create(documentOf(state))
     if (isCreated) this.#parts.logger.info('CA kept', { where: this.#parts.store.where, origin: state.signing.origin })

@@ -60,7 +60,7 @@ export function pluggedInFolder(dir: string): ReadPluggedIn {
 
 /**
  * Reads a CA in one of both spellings (istio-control-plane e) and tries it: a certificate is signed with it, and a
- * hand-shake made in which both ends verify each other by it, as tunnels would.
+ * hand-shake made in which a client verifies that certificate, as tunnels would.
  *
  * @throws MeshError `CERTIFICATE_INVALID` or `CRL_INVALID` with what is wrong
  */

@@ -29,15 +29,19 @@ export class PluggedWatch {
     return this.#now
   }
 
-  /** @throws MeshError when a place cannot be read */
+  /** Never rejects: what cannot be read or used is `unusable`. */
   async look(): Promise<void> {
-    let texts: CaDocument | undefined
-    for (const read of this.#places) texts ??= await read()
-    const text = texts === undefined ? undefined : JSON.stringify(Object.entries(texts).sort())
-    // What could not be used may be usable by now: certificates become valid.
-    if (text === this.#seen && this.#now.kind !== 'unusable') return
-    this.#seen = text
-    this.#now = texts === undefined ? this.#nothing() : await this.#try(texts)
+    try {
+      let texts: CaDocument | undefined
+      for (const read of this.#places) texts ??= await read()
+      const text = texts === undefined ? undefined : JSON.stringify(Object.entries(texts).sort())
+      // What could not be used may be usable by now: certificates become valid.
+      if (text === this.#seen && this.#now.kind !== 'unusable') return
+      this.#now = texts === undefined ? this.#nothing() : await this.#try(texts)
+      this.#seen = text
+    } catch (thrown) {
+      this.#now = this.#refuse(thrown)
+    }
   }
 
   #nothing(): Plugged {
@@ -46,15 +50,14 @@ export class PluggedWatch {
   }
 
   async #try(texts: CaDocument): Promise<Plugged> {
-    const { trustDomain, clock, logger } = this.#parts
-    const before = this.#now
-    try {
-      return { kind: 'usable', found: await readPluggedIn(texts, trustDomain, clock.nowMs()) }
-    } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-      if (before.kind !== 'unusable' || before.error.message !== error.message)
-        logger.error('the plugged-in CA is refused; the one that signs goes on', { reason: error.message })
-      return { kind: 'unusable', error }
-    }
+    const { trustDomain, clock } = this.#parts
+    return { kind: 'usable', found: await readPluggedIn(texts, trustDomain, clock.nowMs()) }
+  }
+
+  #refuse(thrown: unknown): Plugged {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+    if (this.#now.kind !== 'unusable' || this.#now.error.message !== error.message)
+      this.#parts.logger.error('the plugged-in CA is refused; the one that signs goes on', { reason: error.message })
+    return { kind: 'unusable', error }
   }
 }

@@ -20,8 +20,8 @@ const SETTLE_MS = 50
 const LOOK_MS = 10_000
 
 /**
- * Follows the file of the CA's roots. A CA that is being replaced changes it twice: when a new root is to be trusted, and
- * when the new CA has begun to sign. A file that cannot be read, or is empty, changes nothing.
+ * Follows the file of the CA's roots. A CA that is being replaced changes it when a new root is to be trusted, when the
+ * new CA has begun to sign (its root then comes first), and when the old root is gone. A file that cannot be read, or is empty, changes nothing.
  */
 export class RootWatch implements Closer {
   readonly #options: RootWatchOptions

@@ -221,6 +221,7 @@ describe('the CA of a cluster', () => {
     const istiod = await serving()
     await api.close()
     expect((await identityFrom(istiod)).roots).toHaveLength(1)
-    await expect(identityFrom(istiod, 80 * 86_400), 'longer than it has told').rejects.toThrow('status 14')
+    for (const time of ['first', 'second'])
+      await expect(identityFrom(istiod, 80 * 86_400), `longer than told, ${time} time`).rejects.toThrow('status 14')
   })
 })
