@@ -143,5 +143,6 @@ describe.runIf(privileged)('a CA that is replaced under load', () => {
       await expect.poll(isSteady, { timeout: 90_000, interval: 500 }).toBe('plugged-in steady')
     })
     expect(await expectReplaced(before)).toMatchObject({ origin: 'plugged-in', intermediates: 2 })
+    await expect(mesh.ambit('ca', 'rotate')).rejects.toThrow('the CA is plugged in: put another one into the Secret')
   })
 })
