@@ -3,6 +3,7 @@ import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
 import {
   addApply,
+  addCa,
   addCheck,
   addCompletion,
   addDown,
@@ -45,6 +46,7 @@ export function ambitProgram(installation: Installation): Command {
   addProxyStatus(program, installation)
   addWaitForSync(program, installation)
   addZtunnelConfig(program, installation)
+  addCa(program, installation)
   addWaypoint(program, installation)
   addPrograms(program, installation)
   addVersion(program, installation)

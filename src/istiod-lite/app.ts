@@ -17,12 +17,11 @@ import {
 } from '#shared/xds'
 import { debugPage, debugRoutes, proxyStates } from './admin/index.ts'
 import { AdmissionServer } from './admission/index.ts'
+import type { AuthorityKeeper } from './authority/index.ts'
 import {
-  type Authority,
   certificateIssuer,
   JwksAuthenticator,
   keepServing,
-  openAuthority,
   registerCaMetrics,
   type ServingNames,
   servingCertificate,
@@ -32,6 +31,7 @@ import {
 import { ClusterWriters } from './cluster-writers.ts'
 import { Graph, join } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
+import { keepAuthority } from './keep-authority.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { countObjectEvents, registerMeshMetrics, registerProgramMetrics } from './metrics.ts'
 import { kindName, meshTypes, PushServer, RevisionJournal, waypointTypes } from './push/index.ts'
@@ -134,9 +134,9 @@ class IstiodProgram implements Istiod {
     registerProcessMetrics(this.#metrics)
     registerProgramMetrics(this.#metrics, this.#clock)
     this.#readiness.add('objects')
+    this.#readiness.add('ca')
     this.#readiness.add('grpc')
 
-    const authority = openAuthority(config, this.#clock)
     const logger = this.#logger('objects')
     const { objects, client } = await openObjects(originOf(config), {
       clock: this.#clock,
@@ -146,6 +146,7 @@ class IstiodProgram implements Istiod {
     if (client !== undefined) this.#closers.push(client)
     this.#closers.unshift(objects)
     const authenticator = await this.#authenticator(client)
+    const authority = this.#keepAuthority(client)
     const sources = collectObjects(this.#graph, objects, config)
     const captureSign = client === undefined ? 'labels' : 'annotation'
     const settings = { ...config, captureSign } as const
@@ -164,12 +165,14 @@ class IstiodProgram implements Istiod {
     const origin = originOf(config)
     if (client !== undefined && origin.kind !== 'folder') {
       const parts = { clock: this.#clock, log: this.#log, metrics: this.#metrics }
-      const rootsPem = (): string => authority.rootPem
+      const rootsPem = (): string => authority.current.rootsPem
       this.#writers = await ClusterWriters.open(config, { ...parts, origin, rootsPem })
       const { collections } = sources
       this.#writers.deployWaypoints({ graph: this.#graph, objects, collections, network: mesh.network, client })
     }
-    await this.#startHttp(sources.collections, mesh, () => [...objects.problems, ...(this.#writers?.problems ?? [])])
+    const problems = (): ObjectProblem[] => [...objects.problems, ...(this.#writers?.problems ?? [])]
+    await this.#startHttp(sources.collections, mesh, authority, problems)
+    await this.#startAuthority(authority)
     if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, { mesh, told }, authority, authenticator)
   }
@@ -210,9 +213,53 @@ class IstiodProgram implements Istiod {
     this.#journal.seen(kindNameOf(reader), revision)
   }
 
-  #writeRoots(objects: ObjectSource, client: KubeClient, { rootPem }: Authority): void {
-    const roots = new RootConfigMaps({ objects, client, rootPem, clock: this.#clock, logger: this.#logger('roots') })
-    this.#closers.unshift(roots)
+  #keepAuthority(client: KubeClient | undefined): AuthorityKeeper {
+    const { authority, closers } = keepAuthority(this.#config, {
+      client,
+      isLeader: () => client === undefined || this.#isLeader,
+      clock: this.#clock,
+      metrics: this.#metrics,
+      logger: this.#logger('ca'),
+    })
+    this.#closers.unshift(...closers)
+    return authority
+  }
+
+  get #isLeader(): boolean {
+    return this.#writers?.leadership.isLeader === true
+  }
+
+  /** A CA that is damaged is no state to run in; one that cannot be reached yet is waited for. */
+  async #startAuthority(authority: AuthorityKeeper): Promise<void> {
+    try {
+      await authority.start()
+    } catch (error) {
+      await this.close()
+      throw error
+    }
+  }
+
+  #writeRoots(objects: ObjectSource, client: KubeClient, authority: AuthorityKeeper): void {
+    const roots = new RootConfigMaps({
+      objects,
+      client,
+      texts: () => (this.#isLeader ? authority.notice : undefined),
+      clock: this.#clock,
+      logger: this.#logger('roots'),
+    })
+    const ends = [
+      authority.onChange(() => {
+        roots.refresh()
+        this.#writers?.rootsChanged()
+      }),
+      this.#writers?.leadership.subscribe((isLeader) => {
+        if (isLeader) roots.refresh()
+      }),
+    ]
+    const close = async (): Promise<void> => {
+      for (const end of ends) end?.()
+    }
+    this.#closers.unshift({ close }, roots)
     void objects.synced.then(() => {
       if (!this.#isClosed) roots.start()
     })
@@ -222,11 +269,11 @@ class IstiodProgram implements Istiod {
   async #serveWhenSynced(
     objects: ObjectSource,
     { mesh, told }: Derived,
-    authority: Authority,
+    authority: AuthorityKeeper,
     authenticator: TokenAuthenticator,
   ): Promise<void> {
     try {
-      await objects.synced
+      await Promise.all([objects.synced, authority.ready.then(() => this.#readiness.done('ca'))])
       if (this.#isClosed) return
       this.#graph.settle()
       this.#readiness.done('objects')
@@ -246,7 +293,11 @@ class IstiodProgram implements Istiod {
     }
   }
 
-  async #startGrpc({ mesh, told }: Derived, authority: Authority, authenticator: TokenAuthenticator): Promise<void> {
+  async #startGrpc(
+    { mesh, told }: Derived,
+    authority: AuthorityKeeper,
+    authenticator: TokenAuthenticator,
+  ): Promise<void> {
     const config = this.#config
     const push = new PushServer({
       types: [...meshTypes(this.#graph, mesh), ...waypointTypes(this.#graph, told)],
@@ -264,7 +315,7 @@ class IstiodProgram implements Istiod {
         authority,
         authenticator,
         mesh,
-        metrics: registerCaMetrics(this.#metrics, authority),
+        metrics: registerCaMetrics(this.#metrics),
         clock: this.#clock,
         logger: this.#logger('ca'),
       },
@@ -279,7 +330,7 @@ class IstiodProgram implements Istiod {
     const names = servingNames(config)
     const rpc = await startRpcServer({
       listen: { host: config.isIpv6Enabled ? '::' : '0.0.0.0', port: config.grpcPort },
-      keyPair: servingCertificate(authority, names, this.#clock.nowMs()),
+      keyPair: servingCertificate(authority.current, names, this.#clock.nowMs()),
       handlers: [push.handler, certificateHandler(issue, this.#logger('ca')), this.#statusHandler(authenticator)],
       clock: this.#clock,
     })
@@ -290,11 +341,11 @@ class IstiodProgram implements Istiod {
     if (this.#isClosed) await this.close()
   }
 
-  async #startAdmission(mesh: Mesh, authority: Authority): Promise<void> {
+  async #startAdmission(mesh: Mesh, authority: AuthorityKeeper): Promise<void> {
     const { admission: mode, webhookPort: port, isIpv6Enabled } = this.#config
     if (mode === 'off') return
     const names = servingNames(this.#config)
-    const keyPair = servingCertificate(authority, names, this.#clock.nowMs())
+    const keyPair = servingCertificate(authority.current, names, this.#clock.nowMs())
     const host = isIpv6Enabled ? '::' : '0.0.0.0'
     const settings = { host, port, keyPair, mode, explain: mesh.explain }
     const logger = this.#logger('admission')
@@ -328,6 +379,7 @@ class IstiodProgram implements Istiod {
   async #startHttp(
     collections: ObjectCollections,
     mesh: Mesh,
+    authority: AuthorityKeeper,
     objectProblems: () => readonly ObjectProblem[],
   ): Promise<void> {
     const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled, isUnsafeAdminEnabled } = this.#config
@@ -349,6 +401,8 @@ class IstiodProgram implements Istiod {
       objects: Object.entries(collections),
       unsafe: isUnsafeAdminEnabled ? { profiles: this.#profiles } : undefined,
       objectProblems,
+      authority: () => authority.view,
+      clock: this.#clock,
       config: this.#config,
     })
     this.#monitoring = await listening('AMBIT_MONITORING_PORT', () =>

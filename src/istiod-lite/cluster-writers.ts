@@ -107,6 +107,11 @@ export class ClusterWriters implements Closer {
     this.leadership.start()
   }
 
+  /** What the API server needs to know us by has changed. */
+  rootsChanged(): void {
+    this.#registration.renew()
+  }
+
   /** Hands over: writes that have begun end, then the lease is given back. */
   async close(): Promise<void> {
     for (const unsubscribe of this.#unsubscribes) unsubscribe()

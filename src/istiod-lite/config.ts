@@ -10,7 +10,6 @@ import {
   optionalText,
   parsed,
   readConfig,
-  required,
   setting,
   text,
 } from '#shared/config'
@@ -26,7 +25,10 @@ import type { LogFormat } from '#shared/telemetry'
 
 /** Settings of the control plane. Times are in ms. Istio's own names where Istio has them. */
 export interface IstiodConfig extends OriginSettings {
-  readonly stateDir: string
+  readonly stateDir: string | undefined
+  readonly cacertsDir: string
+  readonly caRefreshMs: number
+  readonly caPropagationMs: number
   readonly clusterId: string
   readonly trustDomain: string
   readonly clusterDomain: string
@@ -107,7 +109,32 @@ const listenPort = integer(0, 65_535, 'port')
 export const istiodSettings: ConfigSpec<IstiodConfig> = {
   settings: {
     ...originSettings,
-    stateDir: required(text, 'AMBIT_STATE_DIR', "Folder of the CA's key and root; made with mode 0700 when missing."),
+    stateDir: setting(
+      optionalText,
+      'AMBIT_STATE_DIR',
+      undefined,
+      'Folder in which the roots are written down for programs beside this one; without a cluster the CA itself is kept there, so that it must be set. Made with mode 0700 when missing.',
+    ),
+    cacertsDir: setting(
+      text,
+      'AMBIT_CACERTS_DIR',
+      '/etc/cacerts',
+      'Folder of a CA that is plugged in, as a mounted Secret; beats the Secret `cacerts`.',
+    ),
+    caRefreshMs: setting(
+      duration,
+      'AMBIT_CA_REFRESH',
+      5_000,
+      "How often the CA's own Secret, and what is plugged in, are looked at.",
+      '5s',
+    ),
+    caPropagationMs: setting(
+      duration,
+      'AMBIT_CA_PROPAGATION',
+      120_000,
+      'How long a changed root takes at most to the files of those who connect: what a rotation waits for at least, twice.',
+      '2m',
+    ),
     clusterId: setting(text, 'CLUSTER_ID', 'Kubernetes', 'First part of the uid of every workload.'),
     trustDomain: setting(text, 'TRUST_DOMAIN', 'cluster.local', 'First part of every identity.'),
     clusterDomain: setting(text, 'CLUSTER_DOMAIN', 'cluster.local', 'Last part of the host names of services.'),
@@ -217,7 +244,7 @@ export const istiodSettings: ConfigSpec<IstiodConfig> = {
       duration,
       'CITADEL_SELF_SIGNED_CA_CERT_TTL',
       3650 * 24 * 3_600_000,
-      'Life of a root that is made at the first start.',
+      'Life of a root that is made here.',
       '3650d',
     ),
     certificatesPerSecond: setting(
@@ -293,5 +320,7 @@ export function originOf(config: IstiodConfig): ObjectOrigin {
   if (origin.kind === 'undecided') throw new ConfigError([origin.problem])
   if (origin.kind === 'folder' && config.tokenJwks === undefined)
     throw new ConfigError([{ name: 'AMBIT_TOKEN_JWKS', value: undefined, reason: 'must be set with AMBIT_KUBE_DIR' }])
+  if (origin.kind === 'folder' && config.stateDir === undefined)
+    throw new ConfigError([{ name: 'AMBIT_STATE_DIR', value: undefined, reason: 'must be set with AMBIT_KUBE_DIR' }])
   return origin
 }

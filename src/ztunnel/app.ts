@@ -11,6 +11,7 @@ import { linkToAgent } from './agent-link.ts'
 import type { ZtunnelConfig } from './config.ts'
 import { caEndpoint, tlsProfile } from './control-plane.ts'
 import { makeDataPlane } from './data-plane.ts'
+import { followRoots } from './follow-roots.ts'
 import { CertificateManager, fetchFrom } from './identity/index.ts'
 import { keepHeapTrimmed } from './memory.ts'
 import { openMeshSource, readLocalConfig } from './mesh-source.ts'
@@ -64,6 +65,7 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     log: log.logger('identity'),
   })
   prefetchCertificates(state, certificates, config.nodeName)
+  const roots = followRoots(caEndpoint(config), certificates, parts)
 
   const source = openMeshSource(config, state, parts)
   const plane = makeDataPlane(config, {
@@ -117,7 +119,14 @@ export async function startZtunnel(config: ZtunnelConfig, parts: ZtunnelParts): 
     },
     async close() {
       plane.close()
-      await Promise.all([succession.close(), source.close(), certificates.close(), ca.close(), trims.close()])
+      await Promise.all([
+        succession.close(),
+        source.close(),
+        roots.close(),
+        certificates.close(),
+        ca.close(),
+        trims.close(),
+      ])
     },
   }
 }

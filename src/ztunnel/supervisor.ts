@@ -10,6 +10,7 @@ import type { ZtunnelParts } from './app.ts'
 import { newestDenials } from './authz/index.ts'
 import type { ZtunnelConfig } from './config.ts'
 import { caEndpoint, tlsProfile } from './control-plane.ts'
+import { followRoots } from './follow-roots.ts'
 import { CertificateManager, fetchFrom, type IdentityMaterial } from './identity/index.ts'
 import { type MeshSink, openMeshSource, readLocalConfig } from './mesh-source.ts'
 import { registerBuild } from './metrics.ts'
@@ -69,6 +70,7 @@ export async function startSupervisor(
     return material
   }
   prefetchCertificates(state, certificates, config.nodeName)
+  const roots = followRoots(caEndpoint(config), certificates, parts)
 
   let isSynced = false
   const workers: WorkerPool = new WorkerPool({
@@ -165,6 +167,7 @@ export async function startSupervisor(
     async close() {
       await Promise.all([
         succession.close(),
+        roots.close(),
         source.close(),
         certificates.close(),
         ca.close(),

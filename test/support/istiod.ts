@@ -107,6 +107,7 @@ export class IstiodPlace {
     return {
       AMBIT_KUBE_DIR: this.kubeDir,
       AMBIT_STATE_DIR: this.stateDir,
+      AMBIT_CACERTS_DIR: join(this.dir, 'cacerts'),
       AMBIT_TOKEN_JWKS: this.jwksFile,
       AMBIT_GRPC_PORT: '0',
       AMBIT_HTTP_PORT: '0',

@@ -1,4 +1,5 @@
 export { addApply } from './apply.ts'
+export { addCa } from './ca.ts'
 export { addCheck } from './check.ts'
 export { addCompletion } from './completion.ts'
 export { addDown } from './down.ts'

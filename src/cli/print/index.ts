@@ -1,3 +1,4 @@
+export { type CaCertificate, type CaView, caText, readCaPages } from './ca-status.ts'
 export { type CompletedCommand, completionScript, SHELLS, type Shell } from './completion.ts'
 export { type ConfigDump, type ConfigKind, configTable, configValues, KINDS } from './config-dump.ts'
 export { type ConfigFilter, filterDump, readConfigDump } from './config-filter.ts'

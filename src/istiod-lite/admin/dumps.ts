@@ -8,8 +8,10 @@ import {
   only,
   type Profiles,
 } from '#shared/admin'
+import type { Clock } from '#shared/clock'
 import { formatProblem, type KubeObject, type ObjectProblem } from '#shared/k8s'
 import { formatCidr } from '#shared/net'
+import { caStatus, type KeeperView } from '../authority/index.ts'
 import type { Collection, Graph } from '../collections/index.ts'
 import { isMet, type Mesh, type ObjectCondition } from '../mesh/index.ts'
 import type { PushClient, PushServer } from '../push/index.ts'
@@ -27,6 +29,9 @@ export interface DumpSources {
   readonly objectProblems: () => readonly ObjectProblem[]
   /** Objects as they came, by the name of their collection. */
   readonly objects: readonly (readonly [name: string, objects: Collection<KubeObject>])[]
+  /** Undefined until there is a CA. */
+  readonly authority: () => KeeperView | undefined
+  readonly clock: Clock
   /** Settings as they are in force; without secrets, which are kept in files. */
   readonly config: object
   /** Undefined: neither profiles nor what disturbs clients is served. */
@@ -84,7 +89,7 @@ function clientPages({ push, objectProblems }: DumpSources): Readonly<Record<str
 }
 
 function meshPages(sources: DumpSources): Readonly<Record<string, Page>> {
-  const { graph, mesh, objects, config } = sources
+  const { graph, mesh, objects, authority, clock, config } = sources
   const page = (text: string, dump: () => unknown): Page => ({ text, route: jsonRoute(dump) })
   return {
     '/debug/problems': page('what could not be read, and objects that do not work as they are written', () =>
@@ -104,6 +109,10 @@ function meshPages(sources: DumpSources): Readonly<Record<string, Page>> {
     '/debug/krtz': page('collections, and how often each derivation ran', () => graph.statistics()),
     '/debug/mesh': page('settings of the mesh', () => plain(config)),
     '/debug/config': page('the same', () => plain(config)),
+    '/debug/ca': page('the CA: what signs, what is trusted, how far a rotation is', () => {
+      const view = authority()
+      return view === undefined ? null : caStatus(view, clock.nowMs())
+    }),
   }
 }
 

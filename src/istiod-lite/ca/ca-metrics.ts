@@ -1,5 +1,4 @@
 import type { Metrics } from '#shared/telemetry'
-import type { Authority } from './authority.ts'
 
 /** What the CA counts, under istiod's names (istio-control-plane f). */
 export interface CaMetrics {
@@ -11,7 +10,7 @@ export interface CaMetrics {
   signing(sign: () => string): string
 }
 
-export function registerCaMetrics(metrics: Metrics, authority: Authority): CaMetrics {
+export function registerCaMetrics(metrics: Metrics): CaMetrics {
   const asked = metrics.counter('citadel_server_csr_count', 'Certificate requests')
   const refused = metrics.counter(
     'citadel_server_authentication_failure_count',
@@ -20,8 +19,6 @@ export function registerCaMetrics(metrics: Metrics, authority: Authority): CaMet
   const unreadable = metrics.counter('citadel_server_csr_parsing_err_count', 'Requests that could not be read')
   const failed = metrics.counters('citadel_server_csr_sign_err_count', 'Requests that could not be signed', ['error'])
   const issued = metrics.counter('citadel_server_success_cert_issuance_count', 'Certificates issued')
-  const expiry = metrics.gauge('citadel_server_root_cert_expiry_timestamp', 'When the root expires, in epoch seconds')
-  expiry.value = authority.notAfterMs / 1000
   return {
     asked: () => void asked.value++,
     refused: () => void refused.value++,

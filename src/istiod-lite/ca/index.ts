@@ -5,7 +5,6 @@ export {
   type JwksSettings,
   type TokenAuthenticator,
 } from './authenticate.ts'
-export { type Authority, type AuthoritySettings, openAuthority } from './authority.ts'
 export { registerCaMetrics } from './ca-metrics.ts'
 export { type CaParts, type CaSettings, certificateIssuer } from './issue.ts'
 export { keepServing, type ServingNames, servingCertificate } from './serving-certificate.ts'

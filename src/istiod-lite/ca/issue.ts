@@ -3,20 +3,19 @@ import { MeshError } from '#shared/errors'
 import { type ParsedCsr, parseCsr } from '#shared/pki'
 import type { Logger } from '#shared/telemetry'
 import type { CertificateCall, IssueCertificate } from '#shared/xds'
+import { type AuthorityKeeper, signChecked } from '../authority/index.ts'
 import type { Caller, TokenAuthenticator } from './authenticate.ts'
-import type { Authority } from './authority.ts'
 import type { CaMetrics } from './ca-metrics.ts'
 import { decideEntitlement, type EntitlementFacts, type EntitlementSettings } from './entitlement.ts'
 import { RateLimit, type RateSettings } from './rate-limit.ts'
-import { signChecked } from './sign.ts'
-import { type LifeSettings, leafTemplate } from './template.ts'
+import { type LifeSettings, leafTemplate, lifeMsOf } from './template.ts'
 
 export interface CaSettings extends EntitlementSettings, LifeSettings {
   readonly rate: RateSettings
 }
 
 export interface CaParts {
-  readonly authority: Authority
+  readonly authority: Pick<AuthorityKeeper, 'current' | 'reserve' | 'issued'>
   readonly authenticator: TokenAuthenticator
   readonly mesh: EntitlementFacts
   readonly metrics: CaMetrics
@@ -37,10 +36,14 @@ export function certificateIssuer(parts: CaParts, settings: CaSettings): IssueCe
     if (!rate.take(callerKey(caller))) throw tooMany(caller)
     const id = entitle(caller, call, parts, settings)
     const csr = parse(call, metrics)
-    const template = leafTemplate(id, csr, call.validitySeconds, settings, authority.notAfterMs, clock.nowMs())
-    const leafPem = metrics.signing(() => signChecked(template, authority.signer))
+    await authority.reserve(lifeMsOf(call.validitySeconds, settings))
+    // From here on nothing waits: the leaf is of the CA by which it is written down.
+    const { signer, chainPems, rootsPem, notAfterMs, revision } = authority.current
+    const template = leafTemplate(id, csr, call.validitySeconds, settings, notAfterMs, clock.nowMs())
+    const leafPem = metrics.signing(() => signChecked(template, signer))
+    authority.issued({ holder: callerKey(caller), id, revision, notAfterMs: template.notAfterMs })
     logger.debug('certificate issued', { id, caller: callerKey(caller), not_after_ms: template.notAfterMs })
-    return [leafPem, authority.rootPem]
+    return [leafPem, ...chainPems, rootsPem]
   }
 }
 

@@ -4,8 +4,7 @@ import type { Closer } from '#shared/lifecycle'
 import type { IpAddress } from '#shared/net'
 import { generateKey, privateKeyPemOf, type SubjectAltName } from '#shared/pki'
 import type { ServerKeyPair } from '#shared/xds'
-import type { Authority } from './authority.ts'
-import { signChecked } from './sign.ts'
+import { type Authority, type AuthorityKeeper, signChecked } from '../authority/index.ts'
 
 export interface ServingNames {
   readonly dnsNames: readonly string[]
@@ -35,24 +34,36 @@ export function servingCertificate(authority: Authority, names: ServingNames, no
     },
     authority.signer,
   )
-  return { keyPem: privateKeyPemOf(key), certPem }
+  return { keyPem: privateKeyPemOf(key), certPem: [certPem, ...authority.chainPems].join('') }
 }
 
-/** Hands over a new certificate at half of each one's life, until closed. */
+/** Hands over a new certificate at half of each one's life, and whenever another CA signs, until closed. */
 export function keepServing(
-  authority: Authority,
+  authority: Pick<AuthorityKeeper, 'current' | 'onChange'>,
   names: ServingNames,
   clock: Clock,
   renew: (pair: ServerKeyPair) => void,
 ): Closer {
-  let timer: Timer
+  let timer: Timer | undefined
+  let { signer } = authority.current
   const wait = (): void => {
-    const lifeMs = Math.min(LIFE_MS, authority.notAfterMs - clock.nowMs())
-    timer = clock.setTimer(Math.max(lifeMs / 2, SHORTEST_WAIT_MS), () => {
-      renew(servingCertificate(authority, names, clock.nowMs()))
-      wait()
-    })
+    timer?.cancel()
+    const lifeMs = Math.min(LIFE_MS, authority.current.notAfterMs - clock.nowMs())
+    timer = clock.setTimer(Math.max(lifeMs / 2, SHORTEST_WAIT_MS), serve)
+  }
+  const serve = (): void => {
+    signer = authority.current.signer
+    renew(servingCertificate(authority.current, names, clock.nowMs()))
+    wait()
   }
   wait()
-  return { close: async () => timer.cancel() }
+  const unsubscribe = authority.onChange(() => {
+    if (authority.current.signer.certificatePem !== signer.certificatePem) serve()
+  })
+  return {
+    close: async () => {
+      unsubscribe()
+      timer?.cancel()
+    },
+  }
 }

@@ -1,6 +1,6 @@
 import { MeshError } from '#shared/errors'
 import type { SpiffeId } from '#shared/model'
-import type { CertificateTemplate, ParsedCsr } from '#shared/pki'
+import { type CertificateTemplate, isStrong, type ParsedCsr } from '#shared/pki'
 
 export interface LifeSettings {
   /** Of a leaf whose request names none. */
@@ -13,8 +13,6 @@ export interface LifeSettings {
 const MAX_BACKDATE_MS = 120_000
 /** A short life is backdated less, or half of it would be over before it began, and clients renew at half. */
 const BACKDATE_PART = 0.1
-const MIN_RSA_BITS = 2048
-const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'P-256', 'secp384r1', 'P-384'])
 
 /**
  * What a workload's certificate says: its identity and its key. Nothing else of the request is taken over: not its
@@ -33,9 +31,7 @@ export function leafTemplate(
   nowMs: number,
 ): CertificateTemplate {
   requireStrongKey(csr)
-  const lifeMs = validitySeconds > 0 ? validitySeconds * 1000 : settings.defaultLifeMs
-  if (lifeMs > settings.maxLifeMs)
-    throw new MeshError('CSR_INVALID', `a life of ${lifeMs / 1000} s is longer than ${settings.maxLifeMs / 1000} s`)
+  const lifeMs = lifeMsOf(validitySeconds, settings)
   if (issuerNotAfterMs <= nowMs) throw new MeshError('CERTIFICATE_INVALID', 'the certificate of the CA has expired')
   return {
     publicKey: csr.publicKey,
@@ -47,8 +43,15 @@ export function leafTemplate(
   }
 }
 
+/** @throws MeshError `CSR_INVALID` for a life that is too long */
+export function lifeMsOf(validitySeconds: number, { defaultLifeMs, maxLifeMs }: LifeSettings): number {
+  const lifeMs = validitySeconds > 0 ? validitySeconds * 1000 : defaultLifeMs
+  if (lifeMs > maxLifeMs)
+    throw new MeshError('CSR_INVALID', `a life of ${lifeMs / 1000} s is longer than ${maxLifeMs / 1000} s`)
+  return lifeMs
+}
+
 function requireStrongKey({ strength }: ParsedCsr): void {
-  const isStrong =
-    (strength.kind === 'ec' && CURVES.has(strength.curve)) || (strength.kind === 'rsa' && strength.bits >= MIN_RSA_BITS)
-  if (!isStrong) throw new MeshError('CSR_INVALID', 'the key must be P-256, P-384 or RSA of 2048 bits or more')
+  if (!isStrong(strength))
+    throw new MeshError('CSR_INVALID', 'the key must be P-256, P-384 or RSA of 2048 bits or more')
 }

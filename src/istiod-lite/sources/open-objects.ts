@@ -11,7 +11,7 @@ import {
 import { type KubeClient, openKubeClient, watchApi } from '#shared/kube-client'
 import type { Logger } from '#shared/telemetry'
 import { MESH_CONFIG_NAME } from './discovery.ts'
-import { ROOT_CONFIG_MAP } from './root-config-maps.ts'
+import { TRUST_LABEL } from './root-config-maps.ts'
 
 /** Objects, and whom to ask and tell when they come from a cluster. */
 export interface OpenedObjects {
@@ -36,7 +36,7 @@ export async function openObjects(
   }
   const client = await openKubeClient(origin, parts)
   const kinds = meshKinds.map((reader) => ({ reader }))
-  const roots = { reader: configMapKind, fieldSelector: `metadata.name=${ROOT_CONFIG_MAP}` }
+  const roots = { reader: configMapKind, labelSelector: `${TRUST_LABEL}=true` }
   const settings = { reader: meshConfigKind, fieldSelector: `metadata.name=${MESH_CONFIG_NAME}` }
   return { objects: watchApi(client, [...kinds, roots, settings], parts), client }
 }

@@ -27,6 +27,7 @@ const KEEP = [...READ, 'create', 'patch', 'delete']
 interface Rule {
   readonly apiGroups: readonly string[]
   readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
   readonly verbs: readonly string[]
 }
 
@@ -49,6 +50,7 @@ const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
     { apiGroups: ['security.istio.io', 'networking.istio.io'], resources: ['*'], verbs: READ },
     { apiGroups: [''], resources: ['configmaps'], verbs: [...READ, 'create', 'patch'] },
+    { apiGroups: [''], resources: ['configmaps'], resourceNames: ['istio-ca-crl'], verbs: ['delete'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
     { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch'] },
     { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
@@ -76,6 +78,15 @@ const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
   ztunnel: [],
 }
 
+/** In the namespace of the mesh only: the CA's own Secret, and the one that a user plugs in. */
+const OWN_RULES: Partial<Record<MeshAccount, readonly Rule[]>> = {
+  'istiod-lite': [
+    { apiGroups: [''], resources: ['secrets'], resourceNames: ['istio-ca-secret'], verbs: ['get', 'patch'] },
+    { apiGroups: [''], resources: ['secrets'], resourceNames: ['cacerts'], verbs: ['get'] },
+    { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
+  ],
+}
+
 /**
  * Namespace, accounts and rights of the mesh's programs; what is there stays.
  *
@@ -89,7 +100,11 @@ export async function makeMeshAccounts(access: ObjectAccess, clock: Clock): Prom
     kind: 'Namespace',
     metadata: { name: MESH_NAMESPACE },
   })
-  const objects = Object.entries(RULES).flatMap(([name, rules]) => accountObjects(name, rules))
+  const names = Object.keys(RULES) as MeshAccount[]
+  const objects = names.flatMap((name) => [
+    ...accountObjects(name, RULES[name]),
+    ...roleObjects(name, OWN_RULES[name] ?? []),
+  ])
   await Promise.all(objects.map(({ group, resource, object }) => makeIfMissing(access, group, resource, object)))
 }
 
@@ -198,10 +213,29 @@ export async function showTunnelSet(access: ObjectAccess, nodes: number): Promis
 /** As on the API objects of a kubelet's static pods. */
 export const MIRROR = 'kubernetes.io/config.mirror'
 
-function accountObjects(
-  name: string,
-  rules: readonly Rule[],
-): readonly { readonly group: string; readonly resource: string; readonly object: ApiObject }[] {
+interface MadeObject {
+  readonly group: string
+  readonly resource: string
+  readonly object: ApiObject
+}
+
+function roleObjects(name: string, rules: readonly Rule[]): readonly MadeObject[] {
+  if (rules.length === 0) return []
+  const metadata = { name: `ambit:${name}`, namespace: MESH_NAMESPACE }
+  const binding: ApiObject = {
+    apiVersion: `${RBAC}/v1`,
+    kind: 'RoleBinding',
+    metadata,
+    roleRef: { apiGroup: RBAC, kind: 'Role', name: metadata.name },
+    subjects: [{ kind: 'ServiceAccount', name, namespace: MESH_NAMESPACE }],
+  }
+  return [
+    { group: RBAC, resource: 'roles', object: { apiVersion: `${RBAC}/v1`, kind: 'Role', metadata, rules } },
+    { group: RBAC, resource: 'rolebindings', object: binding },
+  ]
+}
+
+function accountObjects(name: string, rules: readonly Rule[]): readonly MadeObject[] {
   const account: ApiObject = {
     apiVersion: 'v1',
     kind: 'ServiceAccount',

@@ -74,6 +74,8 @@ export function istiodCommand(place: ProgramPlace, istiod: IstiodPlace): Command
     MALLOC_ARENA_MAX: '1',
     KUBECONFIG: istiod.kubeconfig,
     AMBIT_STATE_DIR: join(place.stateDir, 'istiod'),
+    // Of this mesh, and not of whatever else this machine has.
+    AMBIT_CACERTS_DIR: join(place.stateDir, 'istiod', 'cacerts'),
     AMBIT_ISTIOD_ADDRESSES: istiod.addresses.join(','),
     AMBIT_ADMISSION_URL: `https://${host}:${WEBHOOK_PORT}`,
   })

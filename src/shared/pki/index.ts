@@ -8,6 +8,7 @@ export { type RevocationList, readRevocationLists } from './crl.ts'
 export { createCsr, type ParsedCsr, parseCsr } from './csr.ts'
 export {
   generateKey,
+  isStrong,
   type KeyKind,
   type KeyStrength,
   keyStrength,
@@ -20,4 +21,5 @@ export { revokedSerial } from './revocation.ts'
 export { type CertificateTemplate, type Signer, signCertificate } from './sign-certificate.ts'
 export type { SubjectAltName } from './subject-alt-names.ts'
 export type { CertificateFacts, CertificateRequest, TrustBundle, WorkloadCertificate } from './types.ts'
+export { verifyIdentity } from './verify-identity.ts'
 export { judgeClient, judgeServer, type PeerVerdict, peerSpiffeId, peerSpiffeIds } from './verify-peer.ts'

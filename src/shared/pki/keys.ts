@@ -44,3 +44,12 @@ export function keyStrength(key: KeyObject): KeyStrength {
   if (key.asymmetricKeyType === 'rsa') return { kind: 'rsa', bits: modulusLength }
   return { kind: 'other', name: key.asymmetricKeyType ?? '?' }
 }
+
+const MIN_RSA_BITS = 2048
+const CURVES: ReadonlySet<string> = new Set(['prime256v1', 'P-256', 'secp384r1', 'P-384'])
+
+/** What a key must be, to be signed or to sign with: P-256, P-384 or RSA of 2048 bits or more. */
+export function isStrong(strength: KeyStrength): boolean {
+  if (strength.kind === 'ec') return CURVES.has(strength.curve)
+  return strength.kind === 'rsa' && strength.bits >= MIN_RSA_BITS
+}

@@ -29,6 +29,8 @@ interface Entry {
   podCount: number
   /** Asked for since the last fetch began: what keeps an identity that no pod is known to have. */
   isUsed: boolean
+  /** What is being fetched has to be fetched once more. */
+  isOutdated: boolean
   state: CertificateState
   /** Wakes at the next fetch or at the end of the certificate's life, whichever is sooner. */
   timer: Timer | undefined
@@ -90,6 +92,17 @@ export class CertificateManager implements Closer {
     if (entry.podCount === 0) this.#drop(entry)
   }
 
+  /**
+   * Fetches every certificate anew, each in use until its successor is there: another root is to be trusted, or another CA
+   * signs. A fetch that is under way may have been answered before that, and is followed by another.
+   */
+  renewAll(): void {
+    for (const entry of this.#entries.values()) {
+      if (entry.state.kind === 'valid') this.#begin(entry)
+      else entry.isOutdated = isFetching(entry.state)
+    }
+  }
+
   /** Sorted by identity. */
   list(): readonly IdentityStatus[] {
     const entries = [...this.#entries.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
@@ -117,6 +130,7 @@ export class CertificateManager implements Closer {
       id,
       podCount,
       isUsed: false,
+      isOutdated: false,
       state: { kind: 'initial' },
       timer: undefined,
       first: Promise.withResolvers(),
@@ -149,14 +163,23 @@ export class CertificateManager implements Closer {
       entry.first.resolve(certificate)
       log.debug('certificate fetched', { identity: id, serial: certificate.leaf.serialNumber })
       if (isRenewal) this.#tell(certificate)
+      if (entry.isOutdated) return this.#onceMore(entry)
     } catch (thrown) {
       if (entry.forgotten.signal.aborted) return this.#again(id)
       const error = thrown instanceof Error ? thrown : new Error(String(thrown))
+      entry.isOutdated = false
       this.#take(entry, { kind: 'failed', error, nowMs: clock.nowMs(), random: clock.random() })
       entry.first.reject(unavailable(id, reasonOf(error), error))
       log.warn('no certificate', { identity: id, error: reasonOf(error) })
     }
     return undefined
+  }
+
+  #onceMore(entry: Entry): Priority {
+    entry.isOutdated = false
+    entry.timer?.cancel()
+    this.#take(entry, { kind: 'due' })
+    return priorities.background
   }
 
   /** Ends by itself, whatever the fetch does about its signal. */
@@ -208,9 +231,13 @@ export class CertificateManager implements Closer {
       this.#drop(entry)
     } else {
       entry.isUsed = false
-      this.#take(entry, { kind: 'due' })
-      this.#queue.add(entry.id, priorities.background, this.#settings.clock.monotonicMs())
+      this.#begin(entry)
     }
+  }
+
+  #begin(entry: Entry): void {
+    this.#take(entry, { kind: 'due' })
+    this.#queue.add(entry.id, priorities.background, this.#settings.clock.monotonicMs())
   }
 
   #expireIfOver(entry: Entry): void {

@@ -6,3 +6,4 @@ export {
   identityOf,
 } from './ca-client.ts'
 export { CertificateManager, type CertificateManagerSettings, type IdentityStatus } from './certificate-manager.ts'
+export { RootWatch, type RootWatchOptions } from './root-watch.ts'

@@ -83,6 +83,18 @@ describe('a node proxy', () => {
     expect(new X509Certificate(leaf).subjectAltName).toBe(`URI:${id('web')}`)
   })
 
+  it('gets the usual life when it asks for none or less, and none that outlives the root', async () => {
+    await start({ CITADEL_SELF_SIGNED_CA_CERT_TTL: '2h', DEFAULT_WORKLOAD_CERT_TTL: '1h' })
+    const token = await place.issuer.token()
+    const endOf = async (validitySeconds: number): Promise<number> => {
+      const [leaf = ''] = await ask(token, { impersonatedId: id('web'), validitySeconds })
+      return (new X509Certificate(leaf).validToDate.getTime() - systemClock.nowMs()) / 1000
+    }
+    for (const seconds of [0, -1, Number.MIN_SAFE_INTEGER]) expect(await endOf(seconds)).toBeCloseTo(3600, -2)
+    expect(await endOf(86_400)).toBeCloseTo(7200, -2)
+    expect(await endOf(1)).toBeLessThanOrEqual(1)
+  })
+
   it('gets a life that ends at half of it in time to renew, also a very short one', async () => {
     await start()
     const { privateKeyPem, csrPem } = createCsr(id('web'))
@@ -138,6 +150,55 @@ describe('nobody gets an identity', () => {
     await expect(ask(token, { impersonatedId: id('web'), validitySeconds: 3601 })).rejects.toThrow(
       'status 3: "a life of 3601 s is longer than 3600 s"',
     )
+  })
+
+  it.each([
+    ['the longest that can be written', Number.MAX_SAFE_INTEGER, 'status 3'],
+    ['a second more than is allowed', 90 * 86_400 + 1, 'status 3'],
+  ])('for a life of %s', async (_, validitySeconds, status) => {
+    await start()
+    const token = await place.issuer.token()
+    await expect(ask(token, { impersonatedId: id('web'), validitySeconds })).rejects.toThrow(status)
+  })
+
+  it('with a request of a megabyte, and the next one is answered', async () => {
+    await start()
+    const token = await place.issuer.token()
+    const huge = `-----BEGIN CERTIFICATE REQUEST-----\n${'A'.repeat(1 << 20)}\n-----END CERTIFICATE REQUEST-----\n`
+    await expect(ask(token, { csrPem: huge, impersonatedId: id('web') })).rejects.toThrow(/status (3|8)/)
+    await ask(token, { impersonatedId: id('web') })
+  })
+
+  it.each([
+    ['a second segment', 'spiffe://cluster.local/ns/shop/sa/web/extra'],
+    ['a way up', 'spiffe://cluster.local/ns/shop/sa/../sa/cart'],
+    ['an escaped slash', 'spiffe://cluster.local/ns/shop/sa/web%2fcart'],
+    ['a query', 'spiffe://cluster.local/ns/shop/sa/web?x'],
+    ['a user before the trust domain', 'spiffe://cluster.local@evil/ns/shop/sa/web'],
+    ['a zero byte', 'spiffe://cluster.local/ns/shop/sa/web\0'],
+    ['two names', 'spiffe://cluster.local/ns/shop/sa/web,spiffe://cluster.local/ns/shop/sa/cart'],
+    ['another spelling of the trust domain', 'spiffe://CLUSTER.LOCAL/ns/shop/sa/web'],
+  ])('of a name with %s', async (_, name) => {
+    await start()
+    await expect(ask(await place.issuer.token(), { impersonatedId: name as SpiffeId })).rejects.toThrow(/status (3|16)/)
+  })
+
+  it('of a CA that has expired', async () => {
+    await start({ CITADEL_SELF_SIGNED_CA_CERT_TTL: '2s', AMBIT_CA_REFRESH: '1h' })
+    const token = await place.issuer.token()
+    // The server's own certificate ends with the CA, so that the connection is made before.
+    const client = new CaClient(place.endpoint(istiod.ports.grpc, token), systemClock)
+    clients.push(client)
+    const again = (): Promise<unknown> =>
+      client
+        .createCertificate(
+          { csrPem: createCsr(id('web')).csrPem, impersonatedId: id('web'), validitySeconds: 0 },
+          5_000,
+        )
+        .catch(String)
+    expect(await again()).toHaveLength(2)
+    await expect.poll(again, { timeout: 5_000 }).toContain('status 13')
+    expect(place.lines.join('')).toContain('the certificate of the CA has expired')
   })
 
   it('with a request that is none', async () => {

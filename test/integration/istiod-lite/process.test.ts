@@ -49,16 +49,23 @@ describe('the control plane as a process', () => {
   })
 
   it('takes flags, and names every wrong setting at once', async () => {
-    const { process: child, lines } = run({ AMBIT_GRPC_PORT: 'x' }, '--kube-dir', place.kubeDir, '--no-such', '1')
+    const { process: child, lines } = run(
+      { AMBIT_GRPC_PORT: 'x', AMBIT_CA_REFRESH: 'soon' },
+      '--kube-dir',
+      place.kubeDir,
+      '--no-such',
+      '1',
+    )
     expect(await once(child, 'exit')).toEqual([1, null])
     expect(lines.join('\n')).toMatch(/--no-such is no flag/)
-    for (const name of ['AMBIT_STATE_DIR must be set', 'AMBIT_GRPC_PORT="x"']) expect(lines.join('\n')).toContain(name)
+    for (const name of ['AMBIT_CA_REFRESH="soon"', 'AMBIT_GRPC_PORT="x"']) expect(lines.join('\n')).toContain(name)
   })
 
   it.each<[string, Record<string, string | undefined>, RegExp]>([
     ['two', { KUBECONFIG: '/k' }, /KUBECONFIG="\/k" cannot stand beside AMBIT_KUBE_DIR/],
     ['none', { AMBIT_KUBE_DIR: undefined }, /AMBIT_KUBE_DIR or KUBECONFIG must be set/],
     ['a folder but nobody who knows tokens', { AMBIT_TOKEN_JWKS: undefined }, /AMBIT_TOKEN_JWKS must be set with/],
+    ['a folder but no place for the CA', { AMBIT_STATE_DIR: undefined }, /AMBIT_STATE_DIR must be set with/],
     ['no usable kubeconfig', { AMBIT_KUBE_DIR: undefined, KUBECONFIG: '/none' }, /kubeconfig \/none cannot be read/],
   ])('wants one place for its objects, and is told %s', async (_, env, message) => {
     const given = Object.entries({ ...place.env, ...env }).filter(([, value]) => value !== undefined)

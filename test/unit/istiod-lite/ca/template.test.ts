@@ -2,7 +2,7 @@ import { createPublicKey } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { spiffeId } from '#shared/model'
 import { createCsr, generateKey, type ParsedCsr, parseCsr } from '#shared/pki'
-import { signChecked } from '../../../../src/istiod-lite/ca/sign.ts'
+import { signChecked } from '../../../../src/istiod-lite/authority/sign.ts'
 import { leafTemplate } from '../../../../src/istiod-lite/ca/template.ts'
 
 const NOW_MS = 1_700_000_000_000

@@ -286,3 +286,40 @@ describe('without a certificate', () => {
     expect(clock.pendingTimers).toBe(0)
   })
 })
+
+describe('roots that change', () => {
+  it('have every certificate fetched anew, each in use until its successor is there', async () => {
+    const setup = setUp()
+    const { manager, asked, id } = setup
+    const before = await Promise.all([manager.certificate(id('web')), manager.certificate(id('cart'))])
+    setup.answer = 'silent'
+    manager.renewAll()
+    expect(asked).toHaveLength(4)
+    expect(await manager.certificate(id('web'))).toBe(before[0])
+    setup.answer = 'good'
+    await setup.clock.advance(20_000)
+    expect(await manager.certificate(id('web'))).not.toBe(before[0])
+    expect(await manager.certificate(id('cart'))).not.toBe(before[1])
+  })
+
+  it('have a fetch that was under way followed by another, whose answer is certain to be of the new roots', async () => {
+    const { manager, asked, id } = setUp()
+    const first = manager.certificate(id('web'))
+    manager.renewAll()
+    manager.renewAll()
+    const old = await first
+    await settle()
+    await settle()
+    expect(asked).toHaveLength(2)
+    expect(await manager.certificate(id('web'))).not.toBe(old)
+  })
+
+  it('bring no retry of a failed fetch forward', async () => {
+    const setup = setUp()
+    setup.answer = 'down'
+    await expect(setup.manager.certificate(setup.id('web'))).rejects.toThrow('CA down')
+    setup.manager.renewAll()
+    await settle()
+    expect(setup.asked).toHaveLength(1)
+  })
+})
