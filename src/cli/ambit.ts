@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
 import {
+  addAnalyze,
   addApply,
   addCheck,
   addCompletion,
@@ -41,6 +42,7 @@ export function ambitProgram(installation: Installation): Command {
   addLogs(program, installation)
   addApply(program, installation)
   addKubectl(program, installation)
+  addAnalyze(program, installation)
   addProxyStatus(program, installation)
   addZtunnelConfig(program, installation)
   addWaypoint(program, installation)

@@ -23,6 +23,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   document: [],
   k8s: ['errors', 'clock', 'config', 'lifecycle', 'telemetry', 'document'],
   'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s'],
+  analysis: ['net', 'document'],
   control: ['errors'],
 }
 
@@ -98,11 +99,12 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     flags: [],
     target: [],
     manifests: [],
+    analysis: ['cluster', 'manifests'],
     client: ['print', 'target'],
     cluster: ['print'],
     kubectl: ['cluster', 'flags', 'manifests', 'print'],
     checks: ['client', 'cluster', 'print'],
-    commands: ['client', 'print', 'flags', 'target', 'cluster', 'kubectl', 'checks'],
+    commands: ['client', 'print', 'flags', 'target', 'manifests', 'cluster', 'kubectl', 'checks', 'analysis'],
   },
 }
 

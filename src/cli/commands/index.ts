@@ -1,3 +1,4 @@
+export { addAnalyze } from './analyze.ts'
 export { addApply } from './apply.ts'
 export { addCheck } from './check.ts'
 export { addCompletion } from './completion.ts'
