@@ -4,6 +4,7 @@ import { MeshError, reasonOf } from '#shared/errors'
 import {
   addAnalyze,
   addApply,
+  addBugReport,
   addCheck,
   addCompletion,
   addDown,
@@ -43,6 +44,7 @@ export function ambitProgram(installation: Installation): Command {
   addApply(program, installation)
   addKubectl(program, installation)
   addAnalyze(program, installation)
+  addBugReport(program, installation)
   addProxyStatus(program, installation)
   addZtunnelConfig(program, installation)
   addWaypoint(program, installation)

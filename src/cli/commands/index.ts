@@ -1,5 +1,6 @@
 export { addAnalyze } from './analyze.ts'
 export { addApply } from './apply.ts'
+export { addBugReport } from './bug-report.ts'
 export { addCheck } from './check.ts'
 export { addCompletion } from './completion.ts'
 export { addDown } from './down.ts'

@@ -18,6 +18,9 @@ const PROTOCOLS = [
   'hbone',
 ]
 
+/** Never in the mesh, and nobody's to change. */
+const OUTSIDE = ['kube-system']
+
 interface ServedPort {
   readonly service: AnalysedObject
   readonly port: number
@@ -47,7 +50,8 @@ function* portsOf(object: AnalysedObject, pods: readonly Workload[]): Generator<
     const path = ['spec', 'ports', i]
     if (port.protocol === 'UDP') continue
     const name = textAt(port, 'name')
-    if (textAt(port, 'appProtocol') === '' && protocolOf(name) === '')
+    const isOutside = OUTSIDE.includes(object.namespace)
+    if (!isOutside && textAt(port, 'appProtocol') === '' && protocolOf(name) === '')
       yield {
         code: 'IST0118',
         object,

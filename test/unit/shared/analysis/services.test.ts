@@ -21,6 +21,11 @@ const table: readonly (readonly [what: string, yaml: string, found: readonly str
     service('{ports: [{port: 1, name: grpc-web}, {port: 2, name: http2-x}]}'),
     [],
   ],
+  [
+    'a port without a name, of the cluster itself',
+    'kind: Service\nmetadata: {name: s, namespace: kube-system}\nspec: {ports: [{port: 1}]}',
+    [],
+  ],
   ['a port of UDP', service('{ports: [{port: 53, protocol: UDP}]}'), []],
   [
     'a target port that no container has',
