@@ -9,7 +9,7 @@ import { RbacAuthorizer } from '../../src/local/apiserver/auth/rbac.ts'
 import { isRedirected } from '../../src/node-agent/redirect/index.ts'
 import { hasKubectl, kubectl, startTestApi, type TestApi } from '../support/kube-api.ts'
 import { type Json, KubeClient } from '../support/kube-client.ts'
-import { ManifestContainer } from '../support/manifest-container.ts'
+import { API_RELAY_PORT, ManifestContainer } from '../support/manifest-container.ts'
 import { DAEMONSET_FOLDER, manifestPod, readManifests, type WORKLOADS } from '../support/manifests.ts'
 import { PodNetwork, type TestPod } from '../support/pod-network.ts'
 import { requirePrivileges } from '../support/privileges.ts'
@@ -195,6 +195,15 @@ describe.runIf(requirePrivileges() && isRealRoot() && hasKubectl(27))('the mesh 
     expect(existsSync(join(dir, 'node-a', 'ztunnel.sock'))).toBe(true)
   })
 
+  it('listens for others on exactly the ports that are written', () => {
+    for (const { settings } of containers) {
+      const { manifest, name, pod } = settings
+      const written = manifest.container.ports.map(({ containerPort }) => containerPort).sort()
+      const open = openPorts(pod).filter((port) => port !== API_RELAY_PORT)
+      expect({ name, open }).toEqual({ name, open: written })
+    }
+  })
+
   it('carries what they say from node to node with mTLS', async () => {
     const tap = network.fabric.run(() => spawn('sleep', ['60'], { stdio: 'ignore' }))
     children.push(tap)
@@ -255,3 +264,18 @@ describe.runIf(requirePrivileges() && isRealRoot() && hasKubectl(27))('the mesh 
     expect({ used: [...used].sort(), refused }).toEqual({ used: granted.sort(), refused: [] })
   })
 })
+
+/** Ports of a namespace that are open on any address but loopback's (proc_net_tcp(5)), each once, sorted. */
+function openPorts(pod: TestPod): readonly number[] {
+  const tables = pod.netns.run(() =>
+    ['tcp', 'tcp6'].map((table) => readFileSync(`/proc/thread-self/net/${table}`, 'utf8')),
+  )
+  const lines = tables.flatMap((table) => table.split('\n').slice(1)).map((line) => line.trim().split(/\s+/))
+  const open = lines.flatMap(([, address = '', , state]) => {
+    const [ip = '', port = ''] = address.split(':')
+    return state === LISTENING && /^0+$/.test(ip) ? Number.parseInt(port, 16) : []
+  })
+  return [...new Set(open)].sort()
+}
+
+const LISTENING = '0A'

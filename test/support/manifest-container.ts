@@ -13,7 +13,8 @@ const root = resolve(import.meta.dirname, '../..')
 const SCRIPT = join(import.meta.dirname, 'manifest-container.sh')
 const ACCOUNT_FOLDER = '/var/run/secrets/kubernetes.io/serviceaccount'
 /** Where pods reach the API, by a relay on their own loopback. */
-const API = { host: '127.0.0.1', port: 6443 }
+const API_HOST = '127.0.0.1'
+export const API_RELAY_PORT = 6443
 const PATH = '/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 export interface ContainerSettings {
@@ -57,8 +58,8 @@ export class ManifestContainer {
     const mounts = [...imageMounts(settings), ...(await volumeMounts(settings, created))]
     writeFileSync(join(dir, 'mounts'), mounts.map((mount) => `${mount.join(' ')}\n`).join(''))
     const apiPort = Number(new URL(api.server.url).port)
-    await pod.serve(API.port, (socket) => {
-      const relayed = connect(apiPort, API.host)
+    await pod.serve(API_RELAY_PORT, (socket) => {
+      const relayed = connect(apiPort, API_HOST)
       for (const [one, other] of [
         [socket, relayed],
         [relayed, socket],
@@ -233,8 +234,8 @@ function environment(settings: ContainerSettings): Record<string, string> {
   const own = settings.manifest.container.env.map((variable) => [variable.name, envValue(variable, settings)])
   return {
     PATH,
-    KUBERNETES_SERVICE_HOST: API.host,
-    KUBERNETES_SERVICE_PORT: String(API.port),
+    KUBERNETES_SERVICE_HOST: API_HOST,
+    KUBERNETES_SERVICE_PORT: String(API_RELAY_PORT),
     ...Object.fromEntries(own),
   }
 }

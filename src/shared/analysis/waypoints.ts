@@ -38,7 +38,7 @@ export function* waypoints(mesh: MeshObjects): Generator<Finding> {
   }
 }
 
-/** The name of the waypoint that a service uses, itself or by its namespace; undefined: none, or there is no such waypoint. */
+/** The waypoint that a service uses, itself or by its namespace; undefined: none, or it does not exist. */
 export function boundWaypoint(mesh: MeshObjects, object: AnalysedObject): AnalysedObject | undefined {
   const asked =
     askedBy(object) ?? (object.kind === 'Namespace' ? undefined : askedBy(mesh.find('Namespace', '', object.namespace)))
