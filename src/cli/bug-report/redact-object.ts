@@ -1,6 +1,6 @@
 import { isRecord } from '#shared/document'
 import type { ApiDocument } from '#shared/kube-client'
-import { isSecretName, REDACTED } from './redact.ts'
+import { isFileName, isSecretName, REDACTED } from './redact.ts'
 
 /** What a client keeps of an object to compare with: whole, with every value. */
 const LAST_APPLIED = 'kubectl.kubernetes.io/last-applied-configuration'
@@ -36,7 +36,7 @@ function redactValue(value: unknown, isOwn: boolean): unknown {
 
 function withoutValue(variable: unknown, isOwn: boolean): unknown {
   if (!isRecord(variable) || !('value' in variable)) return variable
-  const isShown = isOwn && (!isSecretName(String(variable.name)) || String(variable.value).startsWith('/'))
+  const isShown = isOwn && (!isSecretName(String(variable.name)) || isFileName(String(variable.value)))
   return isShown ? variable : { ...variable, value: REDACTED }
 }
 

@@ -11,12 +11,18 @@ const USER_OF_URL = /(:\/\/[^\s/:@"']{1,128}):[^\s/@"']{1,256}@/g
 const BASE64_PEM = /LS0tLS1CRUdJTi[A-Za-z0-9+/]+={0,2}/g
 const WORDS =
   '(?:passw(?:or)?d|secret|token|(?:api|access|private)[-_]?key|client-key-data|credential|authorization|cookie)s?'
-/** `password: x`, `"apiKey": "x"`, `DB_PASSWORD=x`. What may stand before the word is bounded, or long lines would take for ever. */
+/**
+ * `password: x`, `"apiKey": "x"`, `DB_PASSWORD=x`, also where JSON stands inside of JSON (`\"token\":\"x\"`). What stands
+ * before the word does not matter, and everything else is bounded, or long lines would take for ever.
+ */
 const NAMED = new RegExp(
-  `([A-Za-z0-9_.-]{0,64}${WORDS}["']?\\s{0,8}[:=]\\s{0,8})("(?:[^"\\\\\\n]|\\\\.)*"|'[^'\\n]*'|[^\\s,;"'}\\]]+)`,
+  [
+    String.raw`(${WORDS}\\{0,8}["']?\s{0,8}[:=]\s{0,8})`,
+    String.raw`("(?:[^"\\\n]|\\.)*"|\\{1,8}"[^"\\\n]*\\{0,8}"?|'[^'\n]*'|[^\s,;"'}\]]+)`,
+  ].join(''),
   'gi',
 )
-const FLAG = new RegExp(`(--[a-z-]{0,64}${WORDS}\\s{1,8})([^\\s"']+)`, 'gi')
+const FLAG = new RegExp(`(?<![\\w-])(--[a-z-]{0,64}${WORDS}\\s{1,8})([^\\s"']+)`, 'gi')
 const SECRET_NAME = new RegExp(`${WORDS}$`, 'i')
 
 /** Whether a variable or a field of this name holds a secret. */
@@ -58,13 +64,19 @@ function holdsKey(base64: string): boolean {
   return Buffer.from(base64, 'base64').toString('latin1').includes('PRIVATE KEY')
 }
 
-/** A path, a switch, a number, nothing, or what begins something larger. */
+/** The name of a file, a switch, nothing, or what begins something larger. */
 function isHarmless(value: string): boolean {
-  const bare = value.replace(/^["']|["']$/g, '')
-  return /^(?:|true|false|null|undefined|\d+|\.{0,2}\/\S*|[[{(].*)$/i.test(bare)
+  if (/^[[{]/.test(value)) return true
+  const bare = value.replace(/^\\*["']|\\*["']$/g, '')
+  return isFileName(bare) || /^(?:|true|false|null|undefined)$/i.test(bare)
+}
+
+/** base64 may begin with a slash, too, but hardly goes on like this. */
+export function isFileName(value: string): boolean {
+  return /^\.{0,2}(?:\/[a-z][a-z0-9_.-]*){2,16}$/.test(value)
 }
 
 function quotedLike(value: string): string {
-  const quote = /^["']/.exec(value)?.[0] ?? ''
+  const quote = /^\\*["']/.exec(value)?.[0] ?? ''
   return `${quote}${REDACTED}${quote}`
 }

@@ -34,12 +34,16 @@ const hidden: readonly (readonly [what: string, text: string])[] = [
   ['a variable', `DB_PASSWORD=${PASSWORD} other=1`],
   ['YAML', `db:\n  password: ${PASSWORD}\n`],
   ['JSON', JSON.stringify({ apiKey: PASSWORD, 'client-key-data': PASSWORD })],
+  ['JSON inside of JSON', JSON.stringify(JSON.stringify({ a: 1, password: PASSWORD, b: 2 }))],
+  ['JSON inside of JSON inside of JSON', JSON.stringify(JSON.stringify(JSON.stringify({ password: PASSWORD })))],
   ['quotes inside of quotes', JSON.stringify({ secret: `a"${PASSWORD}` })],
   ['a flag', `run --db-password ${PASSWORD} --other`],
   ['a flag with a sign', `run --token=${PASSWORD}`],
 ]
 
 const shown: readonly string[] = [
+  '"secret": {"secretName": "tls"}',
+  '"token": null',
   publicKey,
   'AUTH_TOKEN=/var/run/secrets/tokens/istio-token',
   '"tokenAudience": "istio-ca"',
@@ -51,6 +55,10 @@ const shown: readonly string[] = [
 ]
 
 describe('a text of a report', () => {
+  it.each(['123456', '/3hT+x9/Q==', '(x)', '/'])('takes the password %s for no harmless value', (password) => {
+    expect(redactText(`password: "${password}"`)).toBe('password: "[redacted]"')
+  })
+
   it.each(hidden)('shows nothing of %s', (_what, text) => {
     const redacted = redactText(text)
     expect(pieces.filter((piece) => redacted.includes(piece))).toEqual([])
