@@ -2,7 +2,9 @@ import { Command, CommanderError } from 'commander'
 import { AMBIT_VERSION } from '#shared/control'
 import { MeshError, reasonOf } from '#shared/errors'
 import {
+  addAnalyze,
   addApply,
+  addBugReport,
   addCa,
   addCheck,
   addCompletion,
@@ -43,6 +45,8 @@ export function ambitProgram(installation: Installation): Command {
   addLogs(program, installation)
   addApply(program, installation)
   addKubectl(program, installation)
+  addAnalyze(program, installation)
+  addBugReport(program, installation)
   addProxyStatus(program, installation)
   addWaitForSync(program, installation)
   addZtunnelConfig(program, installation)

@@ -1,11 +1,10 @@
-import { type AdminRoutes, AdminServer, metricsRoutes, only, Profiles, textRoute } from '#shared/admin'
+import { type AdminRoutes, type AdminServer, Profiles } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { AMBIT_VERSION } from '#shared/control'
-import { MeshError, reasonOf } from '#shared/errors'
+import { reasonOf } from '#shared/errors'
 import { type KindReader, meshKinds, type ObjectProblem, type ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
-import { type IpAddress, parseIp } from '#shared/net'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
 import {
   type CallFacts,
@@ -15,28 +14,28 @@ import {
   startRpcServer,
   statusHandler,
 } from '#shared/xds'
-import { debugPage, debugRoutes, proxyStates } from './admin/index.ts'
+import { type DumpSources, debugPage, debugRoutes, proxyStates } from './admin/index.ts'
 import { AdmissionServer } from './admission/index.ts'
 import type { AuthorityKeeper } from './authority/index.ts'
 import {
   certificateIssuer,
-  JwksAuthenticator,
   keepServing,
   registerCaMetrics,
-  type ServingNames,
   servingCertificate,
   type TokenAuthenticator,
-  TokenReviewer,
 } from './ca/index.ts'
 import { ClusterWriters } from './cluster-writers.ts'
 import { Graph, join } from './collections/index.ts'
 import { type IstiodConfig, originOf } from './config.ts'
+import { listening, openHttpServers } from './http-servers.ts'
 import { keepAuthority } from './keep-authority.ts'
 import { isMet, type Mesh, wireMesh } from './mesh/index.ts'
 import { countObjectEvents, registerMeshMetrics, registerProgramMetrics } from './metrics.ts'
+import { openAuthenticator } from './open-authenticator.ts'
 import { kindName, meshTypes, PushServer, RevisionJournal, waypointTypes } from './push/index.ts'
 import { type WaypointConfiguration, wireWaypointConfiguration } from './routes/index.ts'
-import { collectObjects, type ObjectCollections, openObjects, RootConfigMaps } from './sources/index.ts'
+import { servingNames } from './serving-names.ts'
+import { collectObjects, openObjects, RootConfigMaps } from './sources/index.ts'
 
 export interface IstiodParts {
   readonly clock: Clock
@@ -145,7 +144,7 @@ class IstiodProgram implements Istiod {
     })
     if (client !== undefined) this.#closers.push(client)
     this.#closers.unshift(objects)
-    const authenticator = await this.#authenticator(client)
+    const authenticator = await openAuthenticator(config, client, this.#clock)
     const authority = this.#keepAuthority(client)
     const sources = collectObjects(this.#graph, objects, config)
     const captureSign = client === undefined ? 'labels' : 'annotation'
@@ -171,7 +170,17 @@ class IstiodProgram implements Istiod {
       this.#writers.deployWaypoints({ graph: this.#graph, objects, collections, network: mesh.network, client })
     }
     const problems = (): ObjectProblem[] => [...objects.problems, ...(this.#writers?.problems ?? [])]
-    await this.#startHttp(sources.collections, mesh, authority, problems)
+    await this.#startHttp({
+      graph: this.#graph,
+      mesh,
+      push: () => this.#push,
+      objects: Object.entries(sources.collections),
+      unsafe: config.isUnsafeAdminEnabled ? { profiles: this.#profiles } : undefined,
+      objectProblems: problems,
+      authority: () => authority.view,
+      clock: this.#clock,
+      config,
+    })
     await this.#startAuthority(authority)
     if (client !== undefined) this.#writeRoots(objects, client, authority)
     void this.#serveWhenSynced(objects, { mesh, told }, authority, authenticator)
@@ -192,19 +201,6 @@ class IstiodProgram implements Istiod {
     await this.#push?.close()
     await Promise.all([this.#rpc?.close(), this.#admission?.close(), this.#http?.close(), this.#monitoring?.close()])
     for (const closer of this.#closers.splice(0)) await closer.close()
-  }
-
-  /** A key set that is given counts; without one the cluster is asked. */
-  async #authenticator(client: KubeClient | undefined): Promise<TokenAuthenticator> {
-    const { tokenJwks: file, tokenAudience: audience, tokenIssuer: issuer } = this.#config
-    const clock = this.#clock
-    if (file !== undefined) {
-      const authenticator = new JwksAuthenticator({ file, audience, issuer, clock })
-      await authenticator.check()
-      return authenticator
-    }
-    if (client === undefined) throw new MeshError('CONFIG_INVALID', 'nobody says whose a token is')
-    return new TokenReviewer({ client, audience, clock })
   }
 
   /** After the change itself, which its subscribers have been told of; what it changes is settled first. */
@@ -358,6 +354,14 @@ class IstiodProgram implements Istiod {
     if (this.#isClosed) await this.close()
   }
 
+  async #startHttp(sources: DumpSources): Promise<void> {
+    const parts = { readiness: this.#readiness, metrics: this.#metrics, log: this.#logger('admin') }
+    this.#dumps = debugRoutes(sources)
+    const { readiness, monitoring } = await openHttpServers(this.#config, this.#dumps, parts)
+    this.#http = readiness
+    this.#monitoring = monitoring
+  }
+
   /** For istioctl: the pages of the monitoring port, to accounts of the root namespace. */
   #statusHandler(authenticator: TokenAuthenticator): RpcHandler {
     const { podName, rootNamespace } = this.#config
@@ -375,87 +379,10 @@ class IstiodProgram implements Istiod {
     const { namespace, serviceAccount } = await authenticator.authenticate(call.token)
     return `${namespace}/${serviceAccount}`
   }
-
-  async #startHttp(
-    collections: ObjectCollections,
-    mesh: Mesh,
-    authority: AuthorityKeeper,
-    objectProblems: () => readonly ObjectProblem[],
-  ): Promise<void> {
-    const { httpPort, monitoringPort, monitoringBind, isIpv6Enabled, isUnsafeAdminEnabled } = this.#config
-    const log = this.#logger('admin')
-    this.#http = await listening('AMBIT_HTTP_PORT', () =>
-      AdminServer.listen({
-        name: 'readiness',
-        port: httpPort,
-        bind: 'all',
-        isIpv6Enabled,
-        routes: readyRoutes(this.#readiness),
-        log,
-      }),
-    )
-    this.#dumps = debugRoutes({
-      graph: this.#graph,
-      mesh,
-      push: () => this.#push,
-      objects: Object.entries(collections),
-      unsafe: isUnsafeAdminEnabled ? { profiles: this.#profiles } : undefined,
-      objectProblems,
-      authority: () => authority.view,
-      clock: this.#clock,
-      config: this.#config,
-    })
-    this.#monitoring = await listening('AMBIT_MONITORING_PORT', () =>
-      AdminServer.listen({
-        name: 'monitoring',
-        port: monitoringPort,
-        bind: monitoringBind,
-        isIpv6Enabled,
-        routes: { ...metricsRoutes(this.#metrics), ...versionRoute(), ...this.#dumps },
-        log,
-      }),
-    )
-  }
 }
 
 function kindNameOf({ kind, apiVersions }: KindReader): string {
   return kindName(kind, apiVersions[0])
-}
-
-/** istiod's own path; 503 while something is missing, so that nobody is sent here. */
-function readyRoutes(readiness: Readiness): Parameters<typeof AdminServer.listen>[0]['routes'] {
-  return {
-    '/ready': only('GET', 'method not allowed\n', () =>
-      readiness.isReady
-        ? { status: 200, body: 'ready\n' }
-        : { status: 503, body: `not ready, pending: ${readiness.pending.join(', ')}\n` },
-    ),
-  }
-}
-
-/** For istioctl: version, revision of the source, state of the build. */
-function versionRoute(): Parameters<typeof AdminServer.listen>[0]['routes'] {
-  const route = textRoute('text/plain; charset=utf-8', () => `${AMBIT_VERSION}-ambit-release`)
-  // istioctl asks with two slashes.
-  return { '/version': route, '//version': route }
-}
-
-async function listening<T>(name: string, listen: () => Promise<T>): Promise<T> {
-  try {
-    return await listen()
-  } catch (cause) {
-    throw new MeshError('CONFIG_INVALID', `${name}: ${reasonOf(cause)}; choose another port, 0 = any`, { cause })
-  }
-}
-
-/** Names under which clients reach the control plane. */
-function servingNames({ rootNamespace, clusterDomain, addresses }: IstiodConfig): ServingNames {
-  const service = `istiod.${rootNamespace}.svc`
-  const loopback = ['127.0.0.1', '::1'].map(parseIp).filter((ip): ip is IpAddress => ip !== undefined)
-  return {
-    dnsNames: [service, `${service}.${clusterDomain}`, `istiod.${rootNamespace}`, 'istiod', 'localhost'],
-    addresses: [...new Set([...loopback, ...addresses])],
-  }
 }
 
 /** An object that does not work as it is written is told once, until there is a place for it on the object itself. */

@@ -13,11 +13,11 @@ import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import { type Closer, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
 import { missingPrivileges, privilegeAdvice, raiseFileLimit } from '#shared/sys'
-import { type Log, type Metrics, registerProcessMetrics } from '#shared/telemetry'
-import { type NodeAgentConfig, originOf } from './config.ts'
+import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
+import { type NetnsSource, type NodeAgentConfig, netnsSourceOf, originOf } from './config.ts'
 import { Handover } from './handover/index.ts'
 import { PodMarks } from './marks/index.ts'
-import { FolderResolver } from './netns/index.ts'
+import { byAddress, byCgroup, FolderResolver, type NetnsResolver, ProcessResolver } from './netns/index.ts'
 import { openObjects, PodWatch } from './pods/index.ts'
 
 /** The readiness task: pods are known, each was looked at, and tunnels may connect. */
@@ -56,7 +56,7 @@ export async function startNodeAgent(config: NodeAgentConfig, context: NodeAgent
     parts.push(objects)
     const marks = client && new PodMarks({ objects, client, clock, logger: log.logger('marks') })
     if (marks !== undefined) parts.push(marks)
-    const resolver = new FolderResolver(config.netnsDir, clock, log.logger('netns'))
+    const resolver = openResolver(netnsSourceOf(config), { clock, logger: log.logger('netns') })
     parts.push(resolver)
     mkdirSync(dirname(config.inpodUds), { recursive: true })
     const handover = new Handover({
@@ -89,6 +89,12 @@ export async function startNodeAgent(config: NodeAgentConfig, context: NodeAgent
   }
   // Nothing of this program outlives a connection, so there is nothing to wait for.
   return { drain: async () => {}, close }
+}
+
+function openResolver(source: NetnsSource, parts: { readonly clock: Clock; readonly logger: Logger }): NetnsResolver {
+  if (source.kind === 'folder') return new FolderResolver(source.dir, parts.clock, parts.logger)
+  const way = source.kind === 'address' ? byAddress : byCgroup
+  return new ProcessResolver({ procDir: source.procDir, way, ...parts })
 }
 
 async function listen(

@@ -5,6 +5,7 @@ import {
   duration,
   integer,
   oneOf,
+  optionalText,
   parsed,
   readConfig,
   required,
@@ -18,7 +19,9 @@ import type { LogFormat } from '#shared/telemetry'
 export interface NodeAgentConfig extends OriginSettings {
   readonly nodeName: string
   readonly inpodUds: string
-  readonly netnsDir: string
+  readonly netnsResolver: 'folder' | 'address' | 'cgroup'
+  readonly netnsDir: string | undefined
+  readonly procDir: string
   readonly excludedNamespaces: string
   readonly isDnsCaptured: boolean
   readonly verifyIntervalMs: number
@@ -46,10 +49,23 @@ export const nodeAgentSettings: ConfigSpec<NodeAgentConfig> = {
       'Socket on which tunnels are told about pods; made here.',
     ),
     ...originSettings,
-    netnsDir: required(
-      notEmpty,
+    netnsResolver: setting(
+      oneOf('folder', 'address', 'cgroup'),
+      'AMBIT_NETNS_RESOLVER',
+      'folder',
+      "How a pod's network namespace is found: in `AMBIT_NETNS_DIR`; as the one of this machine that has the pod's address; or as that of the processes whose cgroup names the pod.",
+    ),
+    netnsDir: setting(
+      optionalText,
       'AMBIT_NETNS_DIR',
+      undefined,
       'Folder where `<pod uid>` is the network namespace of a pod, or a symlink to it, as long as it has one.',
+    ),
+    procDir: setting(
+      notEmpty,
+      'AMBIT_PROC_DIR',
+      '/proc',
+      "Where the processes of the node are, for `address` and `cgroup`: in a container, where the node's `/proc` is mounted.",
     ),
     excludedNamespaces: setting(
       text,
@@ -107,6 +123,7 @@ export function readNodeAgentConfig(
 ): NodeAgentConfig {
   const config = readConfig(nodeAgentSettings, env, argv)
   originOf(config)
+  netnsSourceOf(config)
   return config
 }
 
@@ -115,4 +132,20 @@ export function originOf(config: OriginSettings): ObjectOrigin {
   const origin = decideOrigin(config)
   if (origin.kind === 'undecided') throw new ConfigError([origin.problem])
   return origin
+}
+
+/** Where the namespaces of pods are looked for. */
+export type NetnsSource =
+  | { readonly kind: 'folder'; readonly dir: string }
+  | { readonly kind: 'address' | 'cgroup'; readonly procDir: string }
+
+/** @throws ConfigError when the folder is missing, or given for nothing */
+export function netnsSourceOf({ netnsResolver: kind, netnsDir: dir, procDir }: NodeAgentConfig): NetnsSource {
+  const name = 'AMBIT_NETNS_DIR'
+  if (kind !== 'folder') {
+    if (dir === undefined) return { kind, procDir }
+    throw new ConfigError([{ name, value: dir, reason: `cannot stand beside AMBIT_NETNS_RESOLVER=${kind}` }])
+  }
+  if (dir !== undefined) return { kind, dir }
+  throw new ConfigError([{ name, value: undefined, reason: 'must be set, or AMBIT_NETNS_RESOLVER to another way' }])
 }

@@ -26,6 +26,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   'web-socket': ['errors'],
   machine: [],
   'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s', 'web-socket'],
+  analysis: ['net', 'document'],
   control: ['errors'],
 }
 
@@ -107,12 +108,26 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     flags: [],
     target: [],
     manifests: [],
+    analysis: ['cluster', 'manifests'],
+    'bug-report': ['cluster'],
     client: ['print', 'target'],
     cluster: ['print'],
     kubectl: ['cluster', 'flags', 'manifests', 'print'],
     rollout: ['client', 'cluster'],
     checks: ['client', 'cluster', 'print'],
-    commands: ['client', 'print', 'flags', 'target', 'cluster', 'kubectl', 'rollout', 'checks'],
+    commands: [
+      'client',
+      'print',
+      'flags',
+      'target',
+      'manifests',
+      'cluster',
+      'kubectl',
+      'rollout',
+      'checks',
+      'analysis',
+      'bug-report',
+    ],
   },
 }
 

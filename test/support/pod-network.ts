@@ -21,17 +21,20 @@ export interface TestPod {
 
 /** Pods on one bridge, each in a namespace of its own; nothing of the machine's own network is touched. */
 export class PodNetwork {
-  readonly #fabric: Netns = createNetns()
-  readonly #open: { close(): unknown }[] = [this.#fabric]
+  /** What the pods' links are plugged into. */
+  readonly fabric: Netns = createNetns()
+  readonly #prefix: { readonly v4: string; readonly v6: string }
+  readonly #open: { close(): unknown }[] = [this.fabric]
   #count = 0
 
-  constructor() {
-    const routes = new Routes(this.#fabric)
+  constructor(prefix: { readonly v4: string; readonly v6: string } = { v4: '10.77', v6: 'fd77' }) {
+    this.#prefix = prefix
+    const routes = new Routes(this.fabric)
     routes.addBridge('br0')
     routes.setUp('br0')
   }
 
-  /** 10.77.0.n and fd77::n, in the order of their making, n from 1. */
+  /** `10.77.0.n` and `fd77::n`, or below another prefix, in the order of their making, n from 1. */
   pod(name: string): TestPod {
     const n = ++this.#count
     const netns = createNetns()
@@ -41,21 +44,22 @@ export class PodNetwork {
       netns.close()
     }
     this.#open.push({ close: remove })
-    const fabric = new Routes(this.#fabric)
+    const fabric = new Routes(this.fabric)
     fabric.addVeth({ name: `p${n}`, peerName: 'eth0', peerNetns: netns })
     fabric.setMaster(`p${n}`, 'br0')
     fabric.setUp(`p${n}`)
     const inside = new Routes(netns)
-    const ip = known(`10.77.0.${n}`)
-    const ip6 = known(`fd77::${n.toString(16)}`)
+    const { v4, v6 } = this.#prefix
+    const ip = known(`${v4}.0.${n}`)
+    const ip6 = known(`${v6}::${n.toString(16)}`)
     inside.setUp('lo')
     inside.addAddress({ link: 'eth0', ip, prefixBits: 16 })
     inside.addAddress({ link: 'eth0', ip: ip6, prefixBits: 64 })
     inside.setUp('eth0')
     // Service addresses need a way out of the pod before the redirect can take them.
     for (const [destination, via] of [
-      ['0.0.0.0/0', '10.77.255.254'],
-      ['::/0', 'fd77::ffff'],
+      ['0.0.0.0/0', `${v4}.255.254`],
+      ['::/0', `${v6}::ffff`],
     ] as const) {
       const cidr = parseCidr(destination)
       if (cidr === undefined) throw new Error(destination)

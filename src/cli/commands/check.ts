@@ -39,10 +39,10 @@ export function addCheck(program: Command, installation: Installation): void {
     .action(async (flags: CheckFlags) => {
       const { terminal } = installation
       const untilMs = systemClock.monotonicMs() + (flags.wait === true ? flags.timeout : 0)
-      let lines = await look(flags, installation)
+      let lines = await checkLines(flags, installation)
       while (!isPassed(lines) && systemClock.monotonicMs() < untilMs) {
         await sleep(systemClock, AGAIN_MS)
-        lines = await look(flags, installation)
+        lines = await checkLines(flags, installation)
       }
       const { output } = flags
       const document = { passed: isPassed(lines), checks: lines }
@@ -51,7 +51,11 @@ export function addCheck(program: Command, installation: Installation): void {
     })
 }
 
-async function look(flags: CheckFlags, installation: Installation): Promise<readonly CheckLine[]> {
+/** Everything that can be looked at from here, a cluster that is missing included. */
+export async function checkLines(
+  flags: Pick<CheckFlags, keyof ClusterFlags | 'pre'>,
+  installation: Installation,
+): Promise<readonly CheckLine[]> {
   const machine = (): readonly CheckLine[] => machineLines(machineFacts(installation.path))
   if (flags.pre === true) return machine()
   let target: Target

@@ -1,4 +1,6 @@
+export { addAnalyze } from './analyze.ts'
 export { addApply } from './apply.ts'
+export { addBugReport } from './bug-report.ts'
 export { addCa } from './ca.ts'
 export { addCheck } from './check.ts'
 export { addCompletion } from './completion.ts'

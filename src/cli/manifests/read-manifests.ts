@@ -1,5 +1,5 @@
 import { LineCounter, parseAllDocuments } from 'yaml'
-import { isRecord } from '#shared/document'
+import { isRecord, lineOfPath, type Path } from '#shared/document'
 import { MeshError } from '#shared/errors'
 import type { ApiDocument } from '#shared/kube-client'
 
@@ -13,6 +13,8 @@ export interface Manifest {
   /** Empty when none is written. */
   readonly namespace: string
   readonly document: ApiDocument
+  /** `FILE:LINE` of a field, or of the nearest one above it that is written. */
+  readonly whereOf: (path: Path) => string
 }
 
 /** Aliases of a document may not make it grow without end; definitions of kinds use hundreds. */
@@ -37,19 +39,31 @@ export function parseManifests(text: string, file: string): readonly Manifest[] 
     } catch (cause) {
       throw invalid(start, (cause as Error).message)
     }
-    return value === null || value === undefined ? [] : readObject(value, start)
+    const whereOf = (path: Path): string => `${file}:${lineOfPath(document.contents, path, lines) ?? 1}`
+    return value === null || value === undefined ? [] : readObject(value, start, whereOf)
   })
 }
 
-function readObject(value: unknown, where: string): readonly Manifest[] {
+function readObject(value: unknown, where: string, whereOf: Manifest['whereOf']): readonly Manifest[] {
   if (!isRecord(value)) throw invalid(where, 'a document must be an object')
   const { apiVersion, kind } = value
   if (typeof apiVersion !== 'string' || apiVersion === '') throw invalid(where, 'apiVersion is missing')
   if (typeof kind !== 'string' || kind === '') throw invalid(where, 'kind is missing')
-  if (kind.endsWith('List') && Array.isArray(value.items)) return value.items.flatMap((item) => readObject(item, where))
+  if (kind.endsWith('List') && Array.isArray(value.items))
+    return value.items.flatMap((item, i) => readObject(item, where, (path) => whereOf(['items', i, ...path])))
   const { name, namespace } = isRecord(value.metadata) ? value.metadata : {}
   if (typeof name !== 'string' || name === '') throw invalid(where, `${kind} needs metadata.name`)
-  return [{ where, apiVersion, kind, name, namespace: typeof namespace === 'string' ? namespace : '', document: value }]
+  return [
+    {
+      where,
+      whereOf,
+      apiVersion,
+      kind,
+      name,
+      namespace: typeof namespace === 'string' ? namespace : '',
+      document: value,
+    },
+  ]
 }
 
 function invalid(where: string, problem: string): MeshError {

@@ -105,7 +105,10 @@ export class Handover implements Closer {
       onRepair: () => this.#metrics.repairs.value++,
       onFailure: () => this.#metrics.failures.value++,
       onMark: (mark) => this.#options.onMark(pod.uid, mark),
-      onGone: () => this.#captures.delete(pod.uid),
+      onGone: () => {
+        this.#captures.delete(pod.uid)
+        resolver.forget(pod.uid)
+      },
     })
     this.#captures.set(pod.uid, capture)
   }
@@ -114,7 +117,7 @@ export class Handover implements Closer {
   #cleanLeftover(uid: string, ips: readonly string[]): void {
     const { resolver, logger } = this.#options
     try {
-      const netns = claim(resolver.find(uid), ips)
+      const netns = claim(resolver.find({ uid, ips }), ips)
       try {
         if (netns !== undefined && isRedirected(netns)) {
           removeRedirect(netns)
@@ -127,6 +130,8 @@ export class Handover implements Closer {
     } catch (error) {
       this.#metrics.failures.value++
       logger.error('pod that does not belong to the mesh cannot be looked at', { uid, reason: reasonOf(error) })
+    } finally {
+      resolver.forget(uid)
     }
   }
 

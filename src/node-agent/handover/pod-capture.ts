@@ -195,7 +195,7 @@ export class PodCapture {
    */
   #hold(): Netns | undefined {
     const before = this.#netns
-    const found = this.#options.resolver.find(this.#pod.uid)
+    const found = this.#options.resolver.find(this.#pod)
     if (found?.id === before?.id) {
       found?.close()
       return undefined
@@ -238,7 +238,7 @@ export class PodCapture {
     const { tunnels, resolver, logger } = this.#options
     this.#enter('leaving', '')
     if (!this.#hasEnded) {
-      this.#netns ??= claim(resolver.find(this.#pod.uid), this.#pod.ips)
+      this.#netns ??= claim(resolver.find(this.#pod), this.#pod.ips)
       if (this.#netns !== undefined) removeRedirect(this.#netns)
     }
     this.#redirectedAs = undefined

@@ -4,7 +4,7 @@ import type { Clock, Timer } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import { currentNetns, type Netns, openNetns, SyscallError } from '#shared/sys'
 import type { Logger } from '#shared/telemetry'
-import type { NetnsResolver } from './resolver.ts'
+import type { NetnsResolver, SoughtPod } from './resolver.ts'
 
 /** The folder is read again this often: the kernel tells nothing of what happens behind a symlink or a bind mount. */
 const RESCAN_MS = 2000
@@ -36,7 +36,7 @@ export class FolderResolver implements NetnsResolver {
     this.#scan()
   }
 
-  find(uid: string): Netns | undefined {
+  find({ uid }: SoughtPod): Netns | undefined {
     let found: Netns
     try {
       found = openNetns(join(this.#folder, uid))
@@ -53,6 +53,9 @@ export class FolderResolver implements NetnsResolver {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
+
+  /** The folder is told of as a whole. */
+  forget(): void {}
 
   async close(): Promise<void> {
     this.#isClosed = true

@@ -3,12 +3,20 @@ import type { Closer } from '#shared/lifecycle'
 import { parseIp } from '#shared/net'
 import { type Netns, Routes } from '#shared/sys'
 
+/** What is known of a pod whose namespace is looked for. */
+export interface SoughtPod {
+  readonly uid: string
+  readonly ips: readonly string[]
+}
+
 /** Finds the network namespaces of pods; one implementation for each way there is. */
 export interface NetnsResolver extends Closer {
   /** The pod's namespace as it is now, the caller's; undefined while there is none. @throws MeshError when there is something else */
-  find(uid: string): Netns | undefined
+  find(pod: SoughtPod): Netns | undefined
   /** Called with the uid of a pod for which `find` may give something else. Returns the unsubscribe. */
   onChanged(listener: (uid: string) => void): () => void
+  /** Nobody looks for this pod any more. */
+  forget(uid: string): void
 }
 
 /**

@@ -254,3 +254,27 @@ describe('rights', () => {
     expect(allowed.json.message).toContain('User "jane" cannot list resource "nodes"')
   })
 })
+
+describe('an apply of what is not there', () => {
+  const applied = async (account: string, name: string): Promise<number> => {
+    const client = as(await accountToken(account))
+    const path = `/api/v1/namespaces/default/configmaps/${name}?fieldManager=test`
+    const body = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name }, data: { a: account } }
+    return (await client.send('PATCH', path, { body, type: 'application/apply-patch+yaml' })).code
+  }
+
+  it('takes the right to create it, by its name', async () => {
+    await grant('patcher', 'patcher', [rule(['patch'], ['configmaps'])])
+    await grant('maker', 'maker', [rule(['patch', 'create'], ['configmaps'], { resourceNames: ['made'] })])
+    expect(await applied('patcher', 'made')).toBe(403)
+    expect(await applied('maker', 'other')).toBe(403)
+    expect(await applied('maker', 'made')).toBe(201)
+  })
+
+  it('is an ordinary change once it is there', async () => {
+    expect((await admin.get('/api/v1/namespaces/default/configmaps/made')).code).toBe(200)
+    await grant('patcher-too', 'patcher-too', [rule(['patch'], ['configmaps'])])
+    // By the same manager, whoever it is.
+    expect(await applied('patcher-too', 'made')).toBe(200)
+  })
+})

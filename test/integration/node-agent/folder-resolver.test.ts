@@ -45,7 +45,7 @@ describe.runIf(requirePrivileges())('namespaces in a folder', () => {
     vi.waitFor(() => expect(changed.splice(0)).toEqual(uids), { timeout: 8000, interval: 5 })
 
   function find(uid: string): string | undefined {
-    const found = resolver.find(uid)
+    const found = resolver.find({ uid, ips: [] })
     found?.close()
     return found?.id
   }
@@ -116,12 +116,14 @@ describe.runIf(requirePrivileges())('namespaces in a folder', () => {
     routes.addAddress({ link: 'lo', ip: parseIp('10.0.0.1') as IpAddress, prefixBits: 32 })
     routes.addAddress({ link: 'lo', ip: parseIp('fd00::1') as IpAddress, prefixBits: 128 })
     for (const ips of [['10.0.0.1'], ['FD00:0::1'], ['10.9.9.9', 'fd00::1']]) {
-      const own = claim(resolver.find('u1'), ips)
+      const own = claim(resolver.find({ uid: 'u1', ips }), ips)
       expect(own?.id).toBe(netns.id)
       own?.close()
     }
-    expect(claim(resolver.find('u1'), [])).toBeUndefined()
+    expect(claim(resolver.find({ uid: 'u1', ips: [] }), [])).toBeUndefined()
     expect(claim(undefined, ['10.0.0.1'])).toBeUndefined()
-    expect(() => claim(resolver.find('u1'), ['10.0.0.2'])).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }))
+    expect(() => claim(resolver.find({ uid: 'u1', ips: ['10.0.0.2'] }), ['10.0.0.2'])).toThrow(
+      expect.objectContaining({ code: 'NOT_FOUND' }),
+    )
   })
 })

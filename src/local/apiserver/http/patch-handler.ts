@@ -6,6 +6,7 @@ import type { ApiObject, PatchKind, ServerParts } from '../types.ts'
 import { readBody } from './body.ts'
 import { type DecodedBody, decodeJson, decodeYaml, mediaTypeOf, unsupported } from './decode-body.ts'
 import { answerObject, type Exchange } from './exchange.ts'
+import { authorize } from './plan-request.ts'
 import type { ResourceServices } from './resource-services.ts'
 
 const KIND_OF_TYPE: ReadonlyMap<string, PatchKind> = new Map([
@@ -32,10 +33,27 @@ export async function patchObject(exchange: Exchange, services: ResourceServices
   const bytes = await readBody(request)
   const body = kind === 'apply' ? decodeYaml(bytes) : decodeJson(bytes)
   const { name } = scope.context
-  const written = await services.writer.write(scope, name, (current) =>
-    proposePatch(kind, body, current, scope, services.parts, services.clock),
-  )
+  const written = await services.writer.write(scope, name, (current) => {
+    if (current === undefined && kind === 'apply') requireCreate(scope, services)
+    return proposePatch(kind, body, current, scope, services.parts, services.clock)
+  })
   answerObject(exchange, written.kind === 'created' ? 201 : 200, written.object, services.clock)
+}
+
+/** Who may patch what is there may not by that alone make what is not. @throws ApiError Forbidden */
+function requireCreate({ context }: Scope, { authorizer }: ResourceServices): void {
+  const { user, group, version, resource, subresource, namespace, name } = context
+  authorize(authorizer, {
+    kind: 'resource',
+    user,
+    verb: 'create',
+    group,
+    version,
+    resource,
+    subresource,
+    namespace,
+    name,
+  })
 }
 
 /** What one patch makes of the object as it is now. @throws ApiError */

@@ -8,7 +8,6 @@ import type { Scope } from '../objects/index.ts'
 import type {
   ApiObject,
   Authenticator,
-  Authorizer,
   OpenApi,
   RequestContext,
   ResourceRegistry,
@@ -32,7 +31,6 @@ import type { StaticPaths } from './static-paths.ts'
 export interface RequestServices extends ResourceServices {
   readonly registry: ResourceRegistry
   readonly authenticator: Authenticator
-  readonly authorizer: Authorizer
   readonly openApi: OpenApi
   /** Undefined: pods cannot be reached from here. */
   readonly streams: StreamHandler | undefined

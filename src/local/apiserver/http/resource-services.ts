@@ -3,7 +3,7 @@ import type { Clock } from '#shared/clock'
 import type { Store } from '../../store/index.ts'
 import { ApiError, notFound } from '../api-error.ts'
 import { inVersion, keyOf, type ObjectRemover, type ObjectWriter, type Scope } from '../objects/index.ts'
-import type { ApiObject, ObjectAccess, ServerParts } from '../types.ts'
+import type { ApiObject, Authorizer, ObjectAccess, ServerParts } from '../types.ts'
 import { readBody } from './body.ts'
 import { type DecodedBody, decodeBody } from './decode-body.ts'
 import type { WatchHandler } from './watch-handler.ts'
@@ -12,6 +12,7 @@ import type { WatchHandler } from './watch-handler.ts'
 export interface ResourceServices {
   readonly store: Store
   readonly clock: Clock
+  readonly authorizer: Authorizer
   readonly writer: ObjectWriter
   readonly remover: ObjectRemover
   readonly parts: ServerParts

@@ -1,0 +1,5 @@
+export { analyse } from './analyse.ts'
+export { CHECKS, type CheckCode, type CheckInfo } from './check-table.ts'
+export { ANALYSED_KINDS, analysedKind, isClusterKind } from './kinds.ts'
+export { shownObject } from './mesh-objects.ts'
+export { type AnalysedObject, type Finding, SEVERITIES, type Severity } from './types.ts'

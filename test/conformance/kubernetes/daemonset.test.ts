@@ -1,0 +1,52 @@
+/** What `daemonset/` installs, as an API server takes it from kubectl. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { hasKubectl, kubectl, startTestApi, type TestApi } from '../../support/kube-api.ts'
+import { DAEMONSET_FOLDER, listedFiles, readManifests } from '../../support/manifests.ts'
+
+/** Of the embedded API, which has no volumes. */
+const NO_VOLUMES = /^Warning: PersistentVolumeClaims stay Pending on one machine/
+
+describe.skipIf(!hasKubectl(27))('the installation of a cluster', () => {
+  let api: TestApi
+  beforeAll(async () => {
+    api = await startTestApi()
+    // A dry run creates no namespace that the other objects could be in.
+    expect((await kubectl(api, ['create', 'namespace', 'istio-system'])).code).toBe(0)
+  })
+  afterAll(() => api.close())
+
+  it.each([[[]], [['--server-side']]])('is taken whole, with apply %j', async (how) => {
+    const args = ['apply', ...how, '-k', DAEMONSET_FOLDER, '--dry-run=server', '-o', 'name']
+    const { code, stdout, stderr } = await kubectl(api, args)
+    expect(code, stderr).toBe(0)
+    const remarks = stderr.split('\n').filter((line) => line !== '' && !NO_VOLUMES.test(line))
+    // Client-side apply misses its own annotation on what another command has made.
+    expect(remarks.filter((line) => !line.includes('missing the kubectl.kubernetes.io/last-applied'))).toEqual([])
+    const names = readManifests(listedFiles()).map(({ metadata }) => metadata.name)
+    expect(
+      stdout
+        .trim()
+        .split('\n')
+        .map((line) => line.split('/')[1])
+        .sort(),
+    ).toEqual(names.sort())
+  })
+
+  it('opens the metrics of the control plane when that is asked for', async () => {
+    const folder = join(api.dir, 'with-monitoring')
+    mkdirSync(folder)
+    const from = (path: string): string => relative(folder, join(DAEMONSET_FOLDER, path))
+    writeFileSync(
+      join(folder, 'kustomization.yaml'),
+      `resources: [${from('.')}]\ncomponents: [${from('monitoring')}]\n`,
+    )
+    const { stdout, stderr } = await kubectl(api, ['apply', '-k', folder, '--dry-run=server', '-o', 'json'])
+    const { items } = JSON.parse(stdout || '{"items": []}')
+    const one = (kind: string) => items.find((item: { kind: string }) => item.kind === kind)
+    expect(one('Service')?.spec.ports, stderr).toMatchObject([{ port: 15_012 }, { port: 15_014 }])
+    const [container] = one('Deployment').spec.template.spec.containers
+    expect(container.env).toContainEqual({ name: 'AMBIT_MONITORING_BIND', value: 'all' })
+  })
+})
