@@ -35,7 +35,8 @@ export async function apiOutage(outageMs: number): Promise<Outage> {
   try {
     await installMeshCrds(readMeshCrds(CRD_FOLDER), api.server.access)
     const kube = connect()
-    await kube.post('/api/v1/namespaces', { metadata: { name: 'shop' } })
+    // The CA is kept in a Secret of the first.
+    for (const name of ['istio-system', 'shop']) await kube.post('/api/v1/namespaces', { metadata: { name } })
     for (let i = 0; i < 20; i++) await createPod(kube, `web-${i}`, `10.0.1.${i + 1}`)
     const istiod = await place.start({ AMBIT_KUBE_DIR: '', KUBECONFIG: api.kubeconfig })
     const mirror = await place.connect(istiod)

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -171,7 +172,7 @@ describe('admission webhooks', () => {
   ])('are asked about %s', async (_what, more, isAsked) => {
     answer = allow()
     await install('Validating', more)
-    const name = `selected-${asked.length}-${Math.trunc(performance.now())}`
+    const name = `selected-${randomUUID()}`
     await write(name, { metadata: { name, namespace: 'default', labels: { checked: 'yes' } } })
     expect(asked.length > 0).toBe(isAsked)
   })

@@ -71,6 +71,7 @@ test('each kind is served in the versions that users write', () => {
     .definitions()
     .map(({ group, kind, versions }) => `${kind}.${group}: ${versions.map(({ name }) => name).join(' ')}`)
   expect(served).toEqual([
+    'RateLimit.ambit.dev: v1alpha1',
     'GatewayClass.gateway.networking.k8s.io: v1 v1beta1',
     'Gateway.gateway.networking.k8s.io: v1 v1beta1',
     'GRPCRoute.gateway.networking.k8s.io: v1',
