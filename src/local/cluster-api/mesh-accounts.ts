@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { ApiObject, ObjectAccess, ObjectRef } from '../apiserver/index.ts'
@@ -39,16 +40,34 @@ const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
     { apiGroups: ['apps'], resources: ['deployments'], verbs: KEEP },
     { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: KEEP },
     { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: KEEP },
-    { apiGroups: ['gateway.networking.k8s.io'], resources: ['referencegrants'], verbs: READ },
+    {
+      apiGroups: ['gateway.networking.k8s.io'],
+      resources: ['referencegrants', 'httproutes', 'grpcroutes', 'tcproutes', 'tlsroutes'],
+      verbs: READ,
+    },
     { apiGroups: ['gateway.networking.k8s.io'], resources: ['gateways'], verbs: [...READ, 'patch'] },
     { apiGroups: ['gateway.networking.k8s.io'], resources: ['gatewayclasses'], verbs: [...READ, 'create'] },
     {
       apiGroups: ['gateway.networking.k8s.io'],
-      resources: ['gateways/status', 'gatewayclasses/status'],
+      resources: [
+        'gateways/status',
+        'gatewayclasses/status',
+        'httproutes/status',
+        'grpcroutes/status',
+        'tcproutes/status',
+        'tlsroutes/status',
+      ],
       verbs: ['patch'],
     },
     { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
-    { apiGroups: ['security.istio.io', 'networking.istio.io'], resources: ['*'], verbs: READ },
+    {
+      apiGroups: ['security.istio.io', 'networking.istio.io', 'telemetry.istio.io'],
+      resources: ['*'],
+      verbs: READ,
+    },
+    { apiGroups: ['ambit.dev'], resources: ['ratelimits'], verbs: READ },
+    { apiGroups: ['ambit.dev'], resources: ['ratelimits/status'], verbs: ['patch'] },
+    { apiGroups: ['telemetry.istio.io'], resources: ['telemetries/status'], verbs: ['patch'] },
     { apiGroups: [''], resources: ['configmaps'], verbs: [...READ, 'create', 'patch'] },
     { apiGroups: [''], resources: ['configmaps'], resourceNames: ['istio-ca-crl'], verbs: ['delete'] },
     { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
@@ -56,12 +75,17 @@ const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
     { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
     {
       apiGroups: ['security.istio.io'],
-      resources: ['authorizationpolicies/status', 'peerauthentications/status'],
+      resources: ['authorizationpolicies/status', 'peerauthentications/status', 'requestauthentications/status'],
       verbs: ['patch'],
     },
     {
       apiGroups: ['networking.istio.io'],
-      resources: ['serviceentries/status', 'workloadentries/status'],
+      resources: [
+        'serviceentries/status',
+        'workloadentries/status',
+        'virtualservices/status',
+        'destinationrules/status',
+      ],
       verbs: ['patch'],
     },
     { apiGroups: [''], resources: ['events'], verbs: ['get', 'create', 'patch'] },
@@ -88,7 +112,8 @@ const OWN_RULES: Partial<Record<MeshAccount, readonly Rule[]>> = {
 }
 
 /**
- * Namespace, accounts and rights of the mesh's programs; what is there stays.
+ * Namespace, accounts and rights of the mesh's programs. What is there stays, but rights that an earlier program wrote there
+ * become those that this one needs.
  *
  * @throws MeshError `COMMAND_FAILED` when a namespace that is being deleted does not go
  */
@@ -106,6 +131,7 @@ export async function makeMeshAccounts(access: ObjectAccess, clock: Clock): Prom
     ...roleObjects(name, OWN_RULES[name] ?? []),
   ])
   await Promise.all(objects.map(({ group, resource, object }) => makeIfMissing(access, group, resource, object)))
+  await Promise.all(objects.map((made) => updateRules(access, made)))
 }
 
 /**
@@ -256,6 +282,15 @@ function accountObjects(name: string, rules: readonly Rule[]): readonly MadeObje
     { group: RBAC, resource: 'clusterroles', object: role },
     { group: RBAC, resource: 'clusterrolebindings', object: binding },
   ]
+}
+
+async function updateRules(access: ObjectAccess, { group, resource, object }: MadeObject): Promise<void> {
+  const { rules } = object
+  if (rules === undefined) return
+  const { name, namespace = '' } = object.metadata
+  const ref = { group, resource, namespace, name }
+  if (isDeepStrictEqual(access.get(ref)?.rules, rules)) return
+  await access.patch(ref, 'merge', { rules }, { fieldManager: 'ambit' })
 }
 
 async function makeIfMissing(access: ObjectAccess, group: string, resource: string, object: ApiObject): Promise<void> {
