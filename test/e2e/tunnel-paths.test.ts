@@ -209,7 +209,7 @@ describe.runIf(requirePrivileges())('the ways of a connection through two tunnel
     )
     expect([...shown].filter((name) => !described.has(name))).toEqual([])
     const missing = [...described].filter((name) => !shown.has(name))
-    expect(missing.filter((name) => !/^istio_(?:dns|crl|xds)_/.test(name ?? ''))).toEqual([])
+    expect(missing.filter((name) => !/^(?:istio_(?:dns|crl|xds)|ambit_xds)_/.test(name ?? ''))).toEqual([])
     expect(page.match(/^ambit_early_denials_total.*$/gm)).toEqual([
       'ambit_early_denials_total{reporter="source",reason="own-port"} 1',
     ])

@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest'
 import { type ConfigSpec, settingRows } from '#shared/config'
 import { configMapKind, type KindReader, meshKinds } from '#shared/k8s'
 import { istiodSettings, readIstiodConfig } from '../../src/istiod-lite/config.ts'
+import { MADE_KINDS } from '../../src/istiod-lite/deployments/sources.ts'
 import { ROOT_CONFIG_MAP } from '../../src/istiod-lite/sources/root-config-maps.ts'
 import { ztunnelCommand } from '../../src/local/programs/program-specs.ts'
 import { nodeAgentSettings, readNodeAgentConfig } from '../../src/node-agent/config.ts'
@@ -61,7 +62,7 @@ describe('settings', () => {
 
 describe('ports', () => {
   const listening = {
-    istiod: [istiodConfig.grpcPort, istiodConfig.httpPort],
+    istiod: [istiodConfig.grpcPort, istiodConfig.webhookPort, istiodConfig.httpPort],
     'node-agent': [agentConfig.healthPort],
     ztunnel: [ztunnelConfig.statsPort, ztunnelConfig.readinessPort],
   }
@@ -125,9 +126,17 @@ describe('paths', () => {
     expect(token?.serviceAccountToken.audience).toBe(istiodConfig.tokenAudience)
   })
 
-  it('of the CA are in a volume that stays, in a folder that is not the volume itself', () => {
-    expect(volumeAt(istiod, dirname(istiodConfig.stateDir ?? ''))?.persistentVolumeClaim).toBeDefined()
-    expect(istiod.workload.spec).toMatchObject({ replicas: 1, strategy: { type: 'Recreate' } })
+  it('of the control plane are none: its CA is in a Secret, so that there can be several of it', () => {
+    expect(istiodConfig.stateDir).toBeUndefined()
+    expect(istiod.volumes).toEqual([])
+    expect(istiod.workload.spec.replicas).toBeGreaterThan(1)
+    const { rules } = manifest('Role', 'ambit:istiod-lite')
+    expect(rules).toContainEqual({
+      apiGroups: [''],
+      resources: ['secrets'],
+      resourceNames: ['istio-ca-secret'],
+      verbs: ['get', 'patch'],
+    })
   })
 })
 
@@ -148,7 +157,8 @@ describe('rights', () => {
   })
 
   it('of the control plane to read are those kinds that it follows', () => {
-    expect(readable('ambit:istiod-lite')).toEqual(idsOf([...meshKinds, configMapKind]))
+    const read = new Set(idsOf([...meshKinds, configMapKind, ...MADE_KINDS.map(({ reader }) => reader)]))
+    expect(readable('ambit:istiod-lite')).toEqual([...read].sort())
   })
 
   it('of the node agent to read are those kinds that it follows', () => {

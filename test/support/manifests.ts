@@ -104,8 +104,8 @@ export function manifestPod(name: keyof typeof WORKLOADS): ManifestPod {
     labels: metadata.labels,
     serviceAccount: spec.serviceAccountName,
     spec,
-    volumes: spec.volumes,
-    container: { env: [], ...container },
+    volumes: spec.volumes ?? [],
+    container: { env: [], volumeMounts: [], ...container },
   }
 }
 

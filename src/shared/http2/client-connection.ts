@@ -27,7 +27,7 @@ export class ClientConnection extends Connection implements H2ClientConnection {
     stream.handler = handler
     this.writer.headers(stream.id, headers, isEnd)
     this.#nextStreamId += 2
-    this.streams.set(stream.id, stream)
+    this.streams.add(stream)
     if (isEnd) stream.move('endSent')
     return stream
   }

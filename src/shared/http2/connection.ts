@@ -15,6 +15,7 @@ import { Keepalive } from './keepalive.ts'
 import { SendQueue } from './send-queue.ts'
 import { announcedSettings, type Role, Setting, type SettingPair } from './settings.ts'
 import type { Stream } from './stream.ts'
+import { StreamTable } from './stream-table.ts'
 import { type H2Connection, H2ErrorCode, type H2Limits, type HeaderList } from './types.ts'
 import { ReceiveWindow, SendWindow } from './windows.ts'
 
@@ -46,7 +47,7 @@ export abstract class Connection implements H2Connection {
   readonly guards: Guards
   readonly queue: SendQueue
   readonly writer: FrameWriter
-  readonly streams: Map<number, Stream> = new Map()
+  readonly streams: StreamTable = new StreamTable()
   readonly closedStreams: ClosedStreams = new ClosedStreams(REMEMBERED_RESETS)
   readonly sendWindow: SendWindow = new SendWindow(DEFAULT_WINDOW_BYTES)
   readonly receiveWindow: ReceiveWindow
@@ -231,7 +232,7 @@ export abstract class Connection implements H2Connection {
     const size = this.limits.streamWindowBytes
     if (size === this.receiveWindowBytes) return
     this.receiveWindowBytes = size
-    for (const stream of this.streams.values()) stream.resizeReceiveWindow(size)
+    for (const stream of this.streams.streams()) stream.resizeReceiveWindow(size)
   }
 
   onPingAck(payload: Buffer): void {
@@ -244,7 +245,7 @@ export abstract class Connection implements H2Connection {
   onGoaway(lastStreamId: number, code: number, debug: string): void {
     const isOurs = (id: number): boolean => id % 2 === (this.role === 'client' ? 1 : 0)
     this.#setCloseReason(`peer sent GOAWAY ${code} ${JSON.stringify(debug)}`)
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.streams()) {
       if (!isOurs(stream.id) || stream.id <= lastStreamId) continue
       this.forget(stream, 'peer')
       stream.handler?.onReset(H2ErrorCode.REFUSED_STREAM, 'not processed before GOAWAY')
@@ -353,7 +354,7 @@ export abstract class Connection implements H2Connection {
   /** A stream that is cut must not look finished, so its owner never hears NO_ERROR here. */
   #loseStreams(code: H2ErrorCode, reason: string): void {
     const streamCode = code === H2ErrorCode.NO_ERROR ? H2ErrorCode.INTERNAL_ERROR : code
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.streams()) {
       stream.wasReset = true
       stream.move('reset')
       this.guard(() => stream.handler?.onReset(streamCode, reason))
@@ -382,7 +383,7 @@ export abstract class Connection implements H2Connection {
   #changePeerWindow(bytes: number): void {
     const change = bytes - this.peerInitialWindowBytes
     this.peerInitialWindowBytes = bytes
-    for (const stream of this.streams.values()) {
+    for (const stream of this.streams.streams()) {
       if (!stream.sendWindow.grow(change))
         throw connectionError(H2ErrorCode.FLOW_CONTROL_ERROR, 'INITIAL_WINDOW_SIZE makes a window too large')
     }

@@ -26,7 +26,7 @@ export class ServerConnection extends Connection {
       throw streamError(H2ErrorCode.PROTOCOL_ERROR, 'no body for content-length')
     const stream = new Stream(this, streamId, request, 'body')
     stream.bytesToCome = request.contentLength
-    this.streams.set(streamId, stream)
+    this.streams.add(stream)
     if (isEnd) stream.move('endReceived')
     stream.handler = this.#listener(stream, headers, isEnd)
     if (isEnd && !stream.wasReset) stream.handler.onEnd(undefined)

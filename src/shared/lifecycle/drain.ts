@@ -1,4 +1,5 @@
 import type { Clock } from '#shared/clock'
+import { Roster, type Seated } from './roster.ts'
 
 /** What a draining part is told: stop taking new work, finish what runs until the deadline, then cut. */
 export interface DrainOrder {
@@ -20,11 +21,11 @@ export const IMMEDIATE_DRAIN: DrainOrder = { mode: 'immediate', deadlineMs: 0 }
  * Running work that a drain waits for: each piece enters when it starts and leaves when it ends; what is still there
  * at the deadline is cut.
  */
-export class Drain<T> implements Drainable {
+export class Drain<T extends Seated> implements Drainable {
   readonly #clock: Clock
   readonly #cut: (work: T) => void
   readonly #begin: (work: T, order: DrainOrder) => void
-  readonly #running = new Set<T>()
+  readonly #running = new Roster<T>()
   readonly #waiting = new Set<() => void>()
   #isDraining = false
   #isCut = false
@@ -46,7 +47,7 @@ export class Drain<T> implements Drainable {
   }
 
   leave(work: T): void {
-    this.#running.delete(work)
+    this.#running.remove(work)
     if (this.#running.size === 0) for (const resolve of [...this.#waiting]) resolve()
   }
 
@@ -75,12 +76,12 @@ export class Drain<T> implements Drainable {
       }
       this.#waiting.add(end)
       if (order.mode === 'immediate') this.#cutAll()
-      else for (const work of [...this.#running]) this.#begin(work, order)
+      else for (const work of this.#running.members()) this.#begin(work, order)
     })
   }
 
   #cutAll(): void {
     this.#isCut = true
-    for (const work of [...this.#running]) this.#cut(work)
+    for (const work of this.#running.members()) this.#cut(work)
   }
 }

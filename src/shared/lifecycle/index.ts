@@ -4,6 +4,7 @@ export { Drain, type Drainable, type DrainOrder, IMMEDIATE_DRAIN } from './drain
 export { drainDeadlineMs } from './drain-deadline.ts'
 export { Readiness } from './readiness.ts'
 export { Reconciler, type ReconcilerSettings } from './reconciler.ts'
+export { Roster, type Seated } from './roster.ts'
 export {
   type MainControl,
   type MainLog,

@@ -19,6 +19,7 @@ export type SocketOption =
   | 'SO_REUSEPORT'
   | 'SO_MARK'
   | 'SO_KEEPALIVE'
+  | 'SO_BINDTOIFINDEX'
   | 'TCP_NODELAY'
   | 'TCP_KEEPIDLE'
   | 'TCP_KEEPINTVL'
@@ -34,6 +35,7 @@ const optionNumbers: Readonly<Record<SocketOption, readonly [level: number, name
   SO_REUSEPORT: [SOL_SOCKET, 15],
   SO_MARK: [SOL_SOCKET, 36],
   SO_KEEPALIVE: [SOL_SOCKET, 9],
+  SO_BINDTOIFINDEX: [SOL_SOCKET, 62],
   TCP_NODELAY: [SOL_TCP, 1],
   TCP_KEEPIDLE: [SOL_TCP, 4],
   TCP_KEEPINTVL: [SOL_TCP, 5],

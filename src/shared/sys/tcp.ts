@@ -7,6 +7,8 @@ import { SyscallError } from './syscall-error.ts'
 import type { DialOptions, ListenOptions, Netns } from './types.ts'
 
 const DEFAULT_BACKLOG = 128
+/** Of `lo` in every network namespace (include/net/flow.h LOOPBACK_IFINDEX). */
+const LOOPBACK_INDEX = 1
 /** Of both protocols: netfilter_ipv4.h SO_ORIGINAL_DST, ip6_tables.h IP6T_SO_ORIGINAL_DST. */
 const SO_ORIGINAL_DST = 80
 
@@ -64,6 +66,7 @@ export function connectFrom(netns: Netns, target: SocketAddress, options: DialOp
     setOption(fd, 'TCP_NODELAY', 1)
     if (options.keepAlive !== undefined) setKeepAlive(fd, options.keepAlive)
     if (options.source !== undefined) bindForeign(fd, options.source, target.ip)
+    if (options.throughLoopback) trySetOption(fd, 'SO_BINDTOIFINDEX', LOOPBACK_INDEX)
     // From here the Socket owns the descriptor and closes it with itself.
     return new Socket(constructorOptions(fd, options))
   })

@@ -40,6 +40,12 @@ export interface DialOptions {
   readonly mark?: number
   /** A foreign source address (IP_TRANSPARENT, port 0). */
   readonly source?: IpAddress
+  /**
+   * `source` stands for a client of this very namespace, and the answers come back through loopback: the socket is bound
+   * to it, best effort. The kernel then takes a port again a second after its connection has ended (tcp_tw_reuse, which
+   * is for loopback by default), where it would keep it for a minute: 28,000 of them to one port, 470 a second, are few.
+   */
+  readonly throughLoopback?: boolean
   /** Reads into buffers of the caller's from the first byte on. */
   readonly onread?: OnRead
   readonly keepAlive?: KeepAlive

@@ -2,15 +2,20 @@ import { formatSocketAddress, type SocketAddress } from '#shared/net'
 import type { Line, Log } from './log.ts'
 import { levelNumber } from './log-filter.ts'
 
-/** One end of a connection, as far as it is known. */
-export interface AccessParty {
-  readonly address: SocketAddress
+/** Who is at one end of connections: one object for many of them, since its part of a line is written once. */
+export interface AccessWho {
   /** Pod name, else canonical service. */
   readonly workload: string | undefined
   readonly namespace: string | undefined
   /** Only where mTLS has proven it. */
   readonly identity: string | undefined
   readonly cluster: string | undefined
+}
+
+/** One end of a connection, as far as it is known. */
+export interface AccessParty {
+  readonly address: SocketAddress
+  readonly who: AccessWho
 }
 
 export type AccessDirection = 'inbound' | 'outbound'
@@ -50,9 +55,16 @@ export interface EarlyDenial {
 
 const SCOPE = 'access'
 
+/** What a line says of one end behind its address. */
+interface Rendered {
+  readonly asSource: string
+  readonly asDestination: string
+}
+
 /** Writes the access log: fields, order and levels of hbone-and-ztunnel h.3. */
 export class AccessLog {
   readonly #log: Log
+  readonly #rendered = new WeakMap<AccessWho, Rendered>()
   #threshold: number
 
   constructor(log: Log) {
@@ -70,7 +82,7 @@ export class AccessLog {
   opened(subject: AccessSubject): void {
     if (!this.#isVerbose) return
     const line = this.#log.begin('debug', SCOPE, 'connection opened')
-    addSubject(line, subject)
+    this.#addSubject(line, subject)
     line.text('trace_id', subject.traceId)
     line.end()
   }
@@ -80,10 +92,10 @@ export class AccessLog {
     const level = record.error === undefined ? 'info' : 'error'
     if (levelNumber(level) > this.#threshold) return
     const line = this.#log.begin(level, SCOPE, 'connection complete')
-    addSubject(line, record)
+    this.#addSubject(line, record)
     line.bare('bytes_sent', record.sentBytes)
     line.bare('bytes_recv', record.receivedBytes)
-    line.text('duration', `${Math.max(0, Math.trunc(record.durationMs))}ms`)
+    line.plain('duration', `${Math.max(0, Math.trunc(record.durationMs))}ms`)
     line.text('error', record.error)
     line.text('deny.policy', record.deniedBy?.policy)
     line.bare('deny.rule', record.deniedBy?.rule)
@@ -100,20 +112,29 @@ export class AccessLog {
     line.text('error', denial.error)
     line.end()
   }
-}
 
-function addSubject(line: Line, { source, destination, hboneAddress, service, direction }: AccessSubject): void {
-  line.bare('src.addr', formatSocketAddress(source.address))
-  line.text('src.workload', source.workload)
-  line.text('src.namespace', source.namespace)
-  line.text('src.identity', source.identity)
-  line.text('src.cluster', source.cluster)
-  line.bare('dst.addr', formatSocketAddress(destination.address))
-  line.bare('dst.hbone_addr', hboneAddress)
-  line.text('dst.service', service)
-  line.text('dst.workload', destination.workload)
-  line.text('dst.namespace', destination.namespace)
-  line.text('dst.identity', destination.identity)
-  line.text('dst.cluster', destination.cluster)
-  line.text('direction', direction)
+  #addSubject(line: Line, { source, destination, hboneAddress, service, direction }: AccessSubject): void {
+    line.bare('src.addr', formatSocketAddress(source.address))
+    line.add(this.#render(source.who).asSource)
+    line.bare('dst.addr', formatSocketAddress(destination.address))
+    line.bare('dst.hbone_addr', hboneAddress)
+    line.text('dst.service', service)
+    line.add(this.#render(destination.who).asDestination)
+    line.plain('direction', direction)
+  }
+
+  #render(who: AccessWho): Rendered {
+    const known = this.#rendered.get(who)
+    if (known !== undefined) return known
+    const as = (side: 'src' | 'dst'): string =>
+      this.#log.render([
+        [`${side}.workload`, who.workload],
+        [`${side}.namespace`, who.namespace],
+        [`${side}.identity`, who.identity],
+        [`${side}.cluster`, who.cluster],
+      ])
+    const rendered = { asSource: as('src'), asDestination: as('dst') }
+    this.#rendered.set(who, rendered)
+    return rendered
+  }
 }

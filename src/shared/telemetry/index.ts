@@ -4,6 +4,7 @@ export {
   type AccessParty,
   type AccessRecord,
   type AccessSubject,
+  type AccessWho,
   type EarlyDenial,
 } from './access-record.ts'
 export { type LineOutput, LineWriter } from './line-writer.ts'

@@ -14,10 +14,13 @@ const MAX_WAITING_LINES = 10_000
  * Bytes of one write. A pipe takes a write of at most PIPE_BUF (4,096, pipe(7)) whole or not at all, so that a line
  * written by the event loop while another write still waits cannot land in the middle of one.
  */
-const MAX_CHUNK_CHARACTERS = 4096
+const PIPE_CHUNK_BYTES = 4096
 
 /** The same for a regular file, where nobody reads and no write waits. */
-const MAX_FILE_CHUNK_CHARACTERS = 64 * 1024
+const FILE_CHUNK_BYTES = 64 * 1024
+
+/** What a UTF-16 unit needs at most. */
+const MAX_UTF8_BYTES = 3
 
 /** How long a line may wait for others to be written with: each write wakes another thread, which costs more than a line. */
 const GATHER_MS = 10
@@ -25,17 +28,31 @@ const GATHER_MS = 10
 /** Wait before trying again when the reader of a non-blocking descriptor is slow. */
 const RETRY_MS = 5
 
+/** Whole lines that are written at once. */
+interface Chunk {
+  readonly bytes: Uint8Array
+  readonly lines: number
+}
+
 /**
  * Writes lines to a descriptor without making the event loop wait, never dropping one: when `MAX_WAITING_LINES` wait,
  * the next line is written at once together with them, however long the reader takes. A file takes what it gets without
  * waiting for anybody, so that it is written without another thread, which would cost more than the lines.
+ *
+ * A line becomes bytes when it comes: its string, made of dozens of pieces, would live until it is written, and long
+ * enough for the collector to move all of them.
  */
 export class LineWriter implements LineOutput {
   readonly #fd: number
   readonly #clock: Clock
   readonly #isFile: boolean
-  #waiting: string[] = []
-  #waitingCharacters = 0
+  /** Filled from its start. */
+  #open: Buffer
+  #openBytes = 0
+  #openLines = 0
+  /** Full ones, of a pipe. */
+  #full: Chunk[] = []
+  #waitingLines = 0
   #isWriting = false
   #gathering: Timer | undefined
   #isBroken = false
@@ -47,17 +64,17 @@ export class LineWriter implements LineOutput {
     this.#fd = fd
     this.#clock = clock
     this.#isFile = isRegularFile(fd)
+    this.#open = Buffer.allocUnsafeSlow(this.#isFile ? FILE_CHUNK_BYTES : PIPE_CHUNK_BYTES)
   }
 
   line(text: string): void {
     if (this.#isBroken) return
-    this.#waiting.push(text)
-    this.#waitingCharacters += text.length
-    if (this.#waiting.length >= MAX_WAITING_LINES) {
+    this.#take(text)
+    this.#waitingLines++
+    if (this.#waitingLines >= MAX_WAITING_LINES) {
       this.backPressureCount++
       this.flushNow()
-    } else if (this.#waitingCharacters >= (this.#isFile ? MAX_FILE_CHUNK_CHARACTERS : MAX_CHUNK_CHARACTERS))
-      this.#pump()
+    } else if (this.#full.length > 0) this.#pump()
     else this.#gathering ??= this.#clock.setTimer(GATHER_MS, () => this.#pump(), true)
   }
 
@@ -72,21 +89,34 @@ export class LineWriter implements LineOutput {
 
   /** Hands everything to the kernel before it returns; for the bound, and for a process that is about to end. */
   flushNow(): void {
-    const text = this.#waiting.join('')
-    this.#waiting = []
-    this.#waitingCharacters = 0
-    let bytes: Uint8Array = Buffer.from(text)
-    while (bytes.length > 0) {
-      try {
-        bytes = bytes.subarray(writeSync(this.#fd, bytes))
-      } catch (error) {
-        if (!isRetry(error)) {
-          this.#break()
-          return
-        }
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+    for (const { bytes } of this.#full.splice(0)) this.#writeNow(bytes)
+    this.#writeNow(this.#open.subarray(0, this.#openBytes))
+    this.#openBytes = 0
+    this.#openLines = 0
+    this.#waitingLines = 0
+  }
+
+  /** Appends a line to the open chunk, or closes that one first; a line longer than a chunk is one of its own. */
+  #take(text: string): void {
+    const room = this.#open.length - this.#openBytes
+    if (text.length * MAX_UTF8_BYTES > room) {
+      const bytes = Buffer.byteLength(text)
+      if (bytes > room) this.#close()
+      if (bytes > this.#open.length) {
+        this.#full.push({ bytes: Buffer.from(text), lines: 1 })
+        return
       }
     }
+    this.#openBytes += this.#open.write(text, this.#openBytes)
+    this.#openLines++
+  }
+
+  #close(): void {
+    if (this.#openBytes === 0) return
+    this.#full.push({ bytes: this.#open.subarray(0, this.#openBytes), lines: this.#openLines })
+    this.#open = Buffer.allocUnsafeSlow(this.#open.length)
+    this.#openBytes = 0
+    this.#openLines = 0
   }
 
   #pump(): void {
@@ -94,12 +124,15 @@ export class LineWriter implements LineOutput {
     this.#gathering = undefined
     if (this.#isWriting) return
     if (this.#isFile) this.flushNow()
-    if (this.#waiting.length === 0) {
+    if (this.#full.length === 0) this.#close()
+    const chunk = this.#full.shift()
+    if (chunk === undefined) {
       this.#settle()
       return
     }
+    this.#waitingLines -= chunk.lines
     this.#isWriting = true
-    this.#write(Buffer.from(this.#takeChunk()))
+    this.#write(chunk.bytes)
   }
 
   #write(bytes: Uint8Array): void {
@@ -118,30 +151,30 @@ export class LineWriter implements LineOutput {
     })
   }
 
-  /** Whole lines of at most `MAX_CHUNK_CHARACTERS`; a longer line goes alone. */
-  #takeChunk(): string {
-    let characters = 0
-    let count = 0
-    for (const line of this.#waiting) {
-      if (count > 0 && characters + line.length > MAX_CHUNK_CHARACTERS) break
-      characters += line.length
-      count++
+  #writeNow(all: Uint8Array): void {
+    for (let bytes = all; bytes.length > 0 && !this.#isBroken; ) {
+      try {
+        bytes = bytes.subarray(writeSync(this.#fd, bytes))
+      } catch (error) {
+        if (isRetry(error)) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS)
+        else this.#break()
+      }
     }
-    this.#waitingCharacters -= characters
-    return this.#waiting.splice(0, count).join('')
   }
 
   /** The reader is gone for good (EPIPE, EBADF): a log that nobody can read must not stop the traffic. */
   #break(): void {
     this.#isBroken = true
     this.#isWriting = false
-    this.#waiting = []
-    this.#waitingCharacters = 0
+    this.#full = []
+    this.#openBytes = 0
+    this.#openLines = 0
+    this.#waitingLines = 0
     this.#settle()
   }
 
   #isIdle(): boolean {
-    return !this.#isWriting && this.#waiting.length === 0
+    return !this.#isWriting && this.#waitingLines === 0
   }
 
   #settle(): void {

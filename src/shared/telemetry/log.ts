@@ -18,10 +18,17 @@ export interface LogSettings {
 export interface Line {
   /** A value that is quoted in the plain form. */
   text(key: string, value: string | undefined): void
+  /** The same for a value of ours, of which it is known that nothing in it needs escaping. */
+  plain(key: string, value: string): void
   /** One that stands without quotes there: an address, a number, a truth. */
   bare(key: string, value: string | number | boolean | undefined): void
+  /** Fields that `Log.render` has made, behind at least one other. */
+  add(rendered: string): void
   end(): void
 }
+
+/** A field whose value is quoted; left out when it is undefined. */
+export type TextField = readonly [key: string, value: string | undefined]
 
 /**
  * The log of a program: one filter, one form, one output. Lines look like Istio ztunnel's (hbone-and-ztunnel h.3):
@@ -50,6 +57,20 @@ export class Log {
     const Form = this.#format === 'json' ? JsonLine : PlainLine
     return new Form(this.#output, this.#stamp.now(), level, scope, message)
   }
+
+  /** Fields in this log's form, for lines that have them in common. */
+  render(fields: readonly TextField[]): string {
+    const render = this.#format === 'json' ? jsonField : plainField
+    return fields.map(([key, value]) => (value === undefined ? '' : render(key, value))).join('')
+  }
+}
+
+function plainField(key: string, value: string): string {
+  return ` ${key}=${quote(value)}`
+}
+
+function jsonField(key: string, value: string): string {
+  return `,${JSON.stringify(key)}:${JSON.stringify(value)}`
 }
 
 class ScopedLogger implements Logger {
@@ -120,6 +141,15 @@ class PlainLine implements Line {
     if (value !== undefined) this.bare(key, quote(value))
   }
 
+  plain(key: string, value: string): void {
+    this.#text += `${this.#separator}${key}="${value}"`
+    this.#separator = ' '
+  }
+
+  add(rendered: string): void {
+    this.#text += rendered
+  }
+
   bare(key: string, value: string | number | boolean | undefined): void {
     if (value === undefined) return
     this.#text += `${this.#separator}${key}=${value}`
@@ -142,6 +172,14 @@ class JsonLine implements Line {
 
   text(key: string, value: string | undefined): void {
     this.bare(key, value)
+  }
+
+  plain(key: string, value: string): void {
+    this.#text += `,"${key}":"${value}"`
+  }
+
+  add(rendered: string): void {
+    this.#text += rendered
   }
 
   bare(key: string, value: string | number | boolean | undefined): void {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { Closer, Drain, DrainOrder } from '#shared/lifecycle'
+import type { Closer, Drain, DrainOrder, Seated } from '#shared/lifecycle'
 import type { OnRead, SocketAddress } from '#shared/net'
 import type { KeepAlive, Netns } from '#shared/sys'
 import type { WorkloadInfo } from '#shared/zds'
@@ -16,7 +16,7 @@ export interface LocalPod {
 }
 
 /** One running piece of a pod: a connection, or a tunnel with its streams. */
-export interface PodWork {
+export interface PodWork extends Seated {
   /** Draining has begun and there is time: no new work is to come out of this piece. Connections just go on. */
   readonly drain?: (order: DrainOrder) => void
   /** Ends it at once. */

@@ -1,3 +1,4 @@
+import { Roster, type Seated } from '#shared/lifecycle'
 import type { Connection, ConnectionCloseReason, ConnectionRecord, DeniedBy, InboundConnectionRecord } from './types.ts'
 
 /** Live connections that one process may hold; beyond it new ones are turned away. */
@@ -9,7 +10,7 @@ export const DEFAULT_CONNECTION_LIMIT = 262_144
  */
 export class ConnectionTable {
   readonly #limit: number
-  readonly #byPod = new Map<string, Set<Entry>>()
+  readonly #byPod = new Map<string, Roster<Entry>>()
   #lastId = 0
   #size = 0
 
@@ -33,19 +34,20 @@ export class ConnectionTable {
   ): Connection<R> | undefined {
     if (this.#size >= this.#limit) return undefined
     const entry = new Entry<R>(++this.#lastId, record, close, (left) => this.#drop(left))
-    const ofPod = this.#byPod.get(record.podUid) ?? new Set()
-    this.#byPod.set(record.podUid, ofPod.add(entry as Entry))
+    const ofPod = this.#byPod.get(record.podUid) ?? new Roster()
+    ofPod.add(entry as Entry)
+    this.#byPod.set(record.podUid, ofPod)
     this.#size++
     return entry
   }
 
   /** A snapshot in order of arrival within each pod. */
   list(): readonly Connection[] {
-    return [...this.#byPod.values()].flatMap((entries) => [...entries])
+    return [...this.#byPod.keys()].flatMap((podUid) => this.ofPod(podUid))
   }
 
   ofPod(podUid: string): readonly Connection[] {
-    return [...(this.#byPod.get(podUid) ?? [])]
+    return (this.#byPod.get(podUid)?.members() ?? []).sort((a, b) => a.id - b.id)
   }
 
   /** A snapshot of the connections that policy is about. */
@@ -62,13 +64,14 @@ export class ConnectionTable {
 
   #drop(entry: Entry): void {
     const ofPod = this.#byPod.get(entry.record.podUid)
-    if (!ofPod?.delete(entry)) return
+    if (!ofPod?.remove(entry)) return
     if (ofPod.size === 0) this.#byPod.delete(entry.record.podUid)
     this.#size--
   }
 }
 
-class Entry<R extends ConnectionRecord = ConnectionRecord> implements Connection<R> {
+class Entry<R extends ConnectionRecord = ConnectionRecord> implements Connection<R>, Seated {
+  seat = -1
   readonly id: number
   readonly record: R
   readonly #end: (reason: ConnectionCloseReason) => void

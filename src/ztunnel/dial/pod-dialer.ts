@@ -28,6 +28,8 @@ export interface Dial {
   readonly target: SocketAddress
   /** A foreign address to dial from. */
   readonly source?: IpAddress | undefined
+  /** `target` is this pod itself, which answers `source` through loopback by the mark of its redirect rules. */
+  readonly isToPodItself?: boolean
   readonly onread?: OnRead
 }
 
@@ -41,7 +43,7 @@ export class PodDialer {
   }
 
   /** A connecting socket; its owner hears of `connect` and `error`. @throws MeshError `SYSCALL_FAILED` */
-  start(pod: LocalPod, { target, source, onread }: Dial): Socket {
+  start(pod: LocalPod, { target, source, isToPodItself, onread }: Dial): Socket {
     const { packetMark, keepAlive, sourceKeeping } = this.#options
     const options: DialOptions = {
       ...(packetMark === 0 ? {} : { mark: packetMark }),
@@ -50,7 +52,11 @@ export class PodDialer {
     }
     if (source === undefined || sourceKeeping === 'never') return connectFrom(pod.netns, target, options)
     try {
-      return connectFrom(pod.netns, target, { ...options, source })
+      return connectFrom(pod.netns, target, {
+        ...options,
+        source,
+        throughLoopback: isToPodItself === true && packetMark !== 0,
+      })
     } catch (error) {
       if (sourceKeeping === 'always') throw error
       if (!this.#hasWarned) {

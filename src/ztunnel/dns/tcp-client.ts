@@ -19,6 +19,7 @@ const MAX_PIPELINED = 32
 
 /** A pod's connection to 15053: questions are answered as they are ready (RFC 7766 §6.2.1.1), in any order. */
 export class TcpClient implements PodWork, ReplyStream {
+  seat = -1
   readonly #options: TcpClientOptions
   readonly #frames = new TcpFrames()
   /** Whole questions that are not being answered yet, at most those of one chunk, newest first. */

@@ -45,10 +45,7 @@ export function clientOf(view: MeshView, facts: ClientFacts): TunnelClient {
     },
     party: {
       address: source,
-      workload: told.service,
-      namespace: told.namespace,
-      identity: peer,
-      cluster: told.cluster,
+      who: { workload: told.service, namespace: told.namespace, identity: peer, cluster: told.cluster },
     },
   }
 }

@@ -80,6 +80,7 @@ export class Inbound {
     let served: TunnelServerConnection | undefined
     let draining: DrainOrder | undefined
     const work: PodWork = {
+      seat: -1,
       drain: (order) => {
         draining = order
         void served?.connection.drain(order)
@@ -207,7 +208,7 @@ export class Inbound {
   ): Promise<void> {
     const { dialer, clock, isBaggageUsed, halfOpenTimeoutMs } = this.#options
     const { dial, sourceIp, proxiedDestination } = planned
-    const wanted = { target: dial, source: sourceIp, onread: request.onread }
+    const wanted = { target: dial, source: sourceIp, isToPodItself: true, onread: request.onread }
     const dialled = await dialer.connect(captured.pod, wanted, connection, request).then(
       (socket) => ({ socket }),
       (error: unknown) => ({ error }),

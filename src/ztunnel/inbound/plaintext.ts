@@ -101,7 +101,7 @@ export class PlaintextInbound {
   async #deliver(captured: CapturedConnection, planned: DeliverPlan, connection: OpenConnection): Promise<void> {
     const { pod, accepted } = captured
     const pipe = new SocketPipe()
-    const dial = { target: planned.dial, source: planned.sourceIp, onread: pipe.targetOnread }
+    const dial = { target: planned.dial, source: planned.sourceIp, isToPodItself: true, onread: pipe.targetOnread }
     try {
       const target = await this.#options.dialer.connect(pod, dial, connection)
       await this.#copy(captured, pipe, target, connection)

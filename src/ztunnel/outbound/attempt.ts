@@ -13,6 +13,7 @@ export const RETRY_WINDOW_MS = 10_000
  * endpoint that it ends at. Its pod ends it as it ends connections.
  */
 export class Attempt implements PodWork, Cancellation {
+  seat = -1
   onCancelled: (() => void) | undefined
   #cutBy: Parameters<PodWork['cut']>[0] | undefined
 

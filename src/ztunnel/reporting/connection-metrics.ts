@@ -1,3 +1,4 @@
+import { Roster, type Seated } from '#shared/lifecycle'
 import type { Service, SpiffeId, Workload } from '#shared/model'
 import type { ByteMeter } from '#shared/net'
 import type { ConnectionFlag, Counter, Family, Gauge, Metrics, Reporter } from '#shared/telemetry'
@@ -71,9 +72,10 @@ export class ConnectionMetrics {
   readonly #received: Family<Counter>
   readonly #sent: Family<Counter>
   readonly #sockets: Family<Gauge>
-  readonly #live = new Set<LiveConnection>()
+  readonly #live = new Roster<LiveConnection>()
   readonly #series = new Map<string, Series>()
   readonly #numbers = new ObjectNumbers()
+  #last: { readonly labels: ConnectionLabels; readonly series: Series } | undefined
   /** Places in `LABELS` of those that are used. */
   readonly #used: readonly number[]
 
@@ -89,7 +91,7 @@ export class ConnectionMetrics {
     this.#sockets = metrics.gauges('istio_tcp_sockets_open', 'The number of open connections', ['reporter'])
     this.rare = new RareMetrics(metrics)
     metrics.onCollect(() => {
-      for (const connection of this.#live) connection.count()
+      for (const connection of this.#live.members()) connection.count()
     })
   }
 
@@ -99,7 +101,7 @@ export class ConnectionMetrics {
     series.opened.value++
     sockets.value++
     const connection: LiveConnection = new LiveConnection(series.received, series.sent, (flag) => {
-      if (!this.#live.delete(connection)) return
+      if (!this.#live.remove(connection)) return
       sockets.value--
       if (flag === '-') {
         series.closed ??= this.#closed.with(...this.#valuesOf(labels, '-'))
@@ -114,8 +116,16 @@ export class ConnectionMetrics {
     return connection
   }
 
-  /** One look-up for each connection instead of one for each counter. */
+  /** One look-up for each connection instead of one for each counter; none where the last one was of the same kind. */
   #seriesOf(labels: ConnectionLabels): Series {
+    const last = this.#last
+    if (last !== undefined && isAlike(labels, last.labels)) return last.series
+    const series = this.#lookUp(labels)
+    this.#last = { labels, series }
+    return series
+  }
+
+  #lookUp(labels: ConnectionLabels): Series {
     const key = this.#keyOf(labels)
     const known = this.#series.get(key)
     if (known !== undefined) return known
@@ -172,7 +182,21 @@ interface Series {
 
 const MAX_REMEMBERED = 4096
 
-class LiveConnection implements CountedConnection {
+/** Cheap, and never true of different series: workloads and services are replaced when they change. */
+function isAlike(a: ConnectionLabels, b: ConnectionLabels): boolean {
+  return (
+    a.source === b.source &&
+    a.destination === b.destination &&
+    a.service === b.service &&
+    a.reporter === b.reporter &&
+    a.sourcePrincipal === b.sourcePrincipal &&
+    a.destinationPrincipal === b.destinationPrincipal &&
+    a.isMutualTls === b.isMutualTls
+  )
+}
+
+class LiveConnection implements CountedConnection, Seated {
+  seat = -1
   readonly #received: Counter
   readonly #sent: Counter
   readonly #end: (flag: ConnectionFlag) => void

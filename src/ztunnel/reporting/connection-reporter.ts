@@ -87,6 +87,7 @@ export class OpenConnection<R extends ConnectionRecord = ConnectionRecord> imple
   readonly #opening: Opening<R>
   readonly #entry: Connection<R>
   readonly #counted: CountedConnection
+  seat = -1
   onCancelled: (() => void) | undefined
   /** Set by whoever can leave it to another process; that calls `left` when it is done. */
   onLeave: ((successor: Successor, elapsedMs: number) => void) | undefined

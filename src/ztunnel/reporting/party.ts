@@ -1,6 +1,15 @@
 import type { Workload } from '#shared/model'
 import type { SocketAddress } from '#shared/net'
-import type { AccessParty } from '#shared/telemetry'
+import type { AccessParty, AccessWho } from '#shared/telemetry'
+
+/** Nobody of the mesh, who has proven nothing. */
+const NOBODY: AccessWho = { workload: undefined, namespace: undefined, identity: undefined, cluster: undefined }
+
+/** With its own identity, with none, and with few others: whatever stands beyond is not kept. */
+const MAX_KEPT = 4
+
+/** Workloads are replaced when they change. */
+const whoOf = new WeakMap<Workload, AccessWho[]>()
 
 /**
  * One end of a connection as a log line shows it.
@@ -13,12 +22,20 @@ export function partyOf(
   workload: Workload | undefined,
   identity: string | undefined,
 ): AccessParty {
-  const name = workload === undefined ? '' : workload.name || workload.canonicalName
-  return {
-    address,
+  if (workload !== undefined) return { address, who: known(workload, identity) }
+  return { address, who: identity === undefined ? NOBODY : { ...NOBODY, identity } }
+}
+
+function known(workload: Workload, identity: string | undefined): AccessWho {
+  const kept = whoOf.get(workload) ?? []
+  for (const who of kept) if (who.identity === identity) return who
+  const name = workload.name || workload.canonicalName
+  const who: AccessWho = {
     workload: name === '' ? undefined : name,
-    namespace: workload?.namespace,
+    namespace: workload.namespace,
     identity,
-    cluster: workload?.clusterId,
+    cluster: workload.clusterId,
   }
+  if (kept.length < MAX_KEPT) whoOf.set(workload, [...kept, who])
+  return who
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Cidr, type IpAddress, parseCidr, parseIp } from '#shared/net'
@@ -125,6 +125,37 @@ describe.runIf(requirePrivileges())('sockets in another network namespace', () =
     // The timer field: 02 is a keepalive timer.
     expect(line?.trim().split(/\s+/)[5]).toMatch(/^02:/)
     expect(await textOf(socket)).toBe('hello')
+  })
+
+  it('takes a port again soon after its connection has ended, when it goes through loopback', async () => {
+    const PORTS = 4
+    pod.run(() => {
+      writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', `40000 ${40_000 + PORTS - 1}`)
+      writeFileSync('/proc/sys/net/ipv4/tcp_tw_reuse', '2')
+    })
+    const port = 9000 + servers.length
+    const server = createServer({ allowHalfOpen: true }, (socket) => socket.on('end', () => socket.end()).resume())
+    servers.push(server)
+    server.listen({ fd: listenIn(pod, { ip: ip('0.0.0.0'), port }) })
+    await once(server, 'listening')
+    /** One connection that its client ends first; gives the error that it met. */
+    const visit = async (source: string, throughLoopback: boolean): Promise<string | undefined> => {
+      const socket = connectFrom(pod, { ip: ip('203.0.113.50'), port }, { source: ip(source), throughLoopback })
+      const ended = once(socket, 'close')
+      socket.once('connect', () => socket.resume().end())
+      return ended.then(
+        () => undefined,
+        (error: NodeJS.ErrnoException) => error.code,
+      )
+    }
+    const [kept, freed] = ['203.0.113.60', '203.0.113.61']
+    for (let i = 0; i < PORTS; i++) {
+      expect([await visit(kept, false), await visit(freed, true)]).toEqual([undefined, undefined])
+    }
+    expect(await visit(kept, false)).toBe('EADDRNOTAVAIL')
+    await expect.poll(() => visit(freed, true), { timeout: 10_000 }).toBeUndefined()
+    expect(await visit(kept, false)).toBe('EADDRNOTAVAIL')
+    pod.run(() => writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', '32768 60999'))
   })
 
   it('reports a refused connection on the socket', async () => {

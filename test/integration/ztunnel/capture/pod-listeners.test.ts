@@ -149,7 +149,7 @@ describe.runIf(requirePrivileges())('PodListeners', () => {
 
   it('resets and counts what comes when the pod has too much open already', async () => {
     const { overflows } = listen({}, 1)
-    const work = { cut: () => pod.work.leave(work) }
+    const work = { seat: -1, cut: () => pod.work.leave(work) }
     pod.work.enter(work)
     const socket = connect(15_001).resume()
     const [error] = await once(socket, 'error')

@@ -1,16 +1,32 @@
 import { describe, expect, it } from 'vitest'
-import { Drain, drainDeadlineMs, IMMEDIATE_DRAIN } from '#shared/lifecycle'
+import { Drain, type DrainOrder, drainDeadlineMs, IMMEDIATE_DRAIN, type Seated } from '#shared/lifecycle'
 import { FakeClock, settle } from '../../../support/fake-clock.ts'
+
+interface Piece extends Seated {
+  readonly name: string
+}
 
 function drainOf() {
   const clock = new FakeClock()
   const cut: string[] = []
-  const drain: Drain<string> = new Drain(clock, (work) => {
-    cut.push(work)
-    drain.leave(work)
+  const pieces = new Map<string, Piece>()
+  const pieceOf = (name: string): Piece => {
+    const piece = pieces.get(name) ?? { seat: -1, name }
+    pieces.set(name, piece)
+    return piece
+  }
+  const draining: Drain<Piece> = new Drain(clock, (work) => {
+    cut.push(work.name)
+    draining.leave(work)
   })
+  const drain = {
+    enter: (name: string): void => draining.enter(pieceOf(name)),
+    leave: (name: string): void => draining.leave(pieceOf(name)),
+    drain: (order: DrainOrder): Promise<void> => draining.drain(order),
+    isDraining: (): boolean => draining.isDraining,
+  }
   let isDone = false
-  const start = (order = { mode: 'graceful', deadlineMs: 1000 } as Parameters<typeof drain.drain>[0]): void => {
+  const start = (order = { mode: 'graceful', deadlineMs: 1000 } as DrainOrder): void => {
     void drain.drain(order).then(() => {
       isDone = true
     })
@@ -50,7 +66,7 @@ describe('Drain', () => {
     await settle()
     expect(cut).toEqual(['a'])
     expect(isDone()).toBe(true)
-    expect(drain.isDraining).toBe(true)
+    expect(drain.isDraining()).toBe(true)
   })
 })
 

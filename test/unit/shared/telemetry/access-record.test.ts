@@ -6,17 +6,21 @@ import { FakeClock } from '../../../support/fake-clock.ts'
 const record: AccessRecord = {
   source: {
     address: { ip: '10.1.0.2' as IpAddress, port: 40_000 },
-    workload: 'client',
-    namespace: 'shop',
-    identity: 'spiffe://cluster.local/ns/shop/sa/client',
-    cluster: 'Kubernetes',
+    who: {
+      workload: 'client',
+      namespace: 'shop',
+      identity: 'spiffe://cluster.local/ns/shop/sa/client',
+      cluster: 'Kubernetes',
+    },
   },
   destination: {
     address: { ip: 'fd00::3' as IpAddress, port: 15_008 },
-    workload: 'web-1',
-    namespace: 'shop',
-    identity: 'spiffe://cluster.local/ns/shop/sa/web',
-    cluster: 'Kubernetes',
+    who: {
+      workload: 'web-1',
+      namespace: 'shop',
+      identity: 'spiffe://cluster.local/ns/shop/sa/web',
+      cluster: 'Kubernetes',
+    },
   },
   hboneAddress: '[fd00::3]:8080',
   service: 'web.shop.svc.cluster.local',
@@ -54,8 +58,8 @@ describe('AccessLog', () => {
     const lines = written('plain', 'error', (log) =>
       log.complete({
         ...record,
-        source: { ...record.source, ...nothing },
-        destination: { ...record.destination, ...nothing },
+        source: { ...record.source, who: nothing },
+        destination: { ...record.destination, who: nothing },
         hboneAddress: undefined,
         service: undefined,
         direction: 'inbound',

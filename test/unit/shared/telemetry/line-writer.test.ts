@@ -58,6 +58,27 @@ describe.each([
     expect(await sink.arrived()).toBe(lines.join(''))
   })
 
+  it('keeps characters of several bytes whole, also where a chunk ends', async () => {
+    const writer = new LineWriter(sink.fd, systemClock)
+    const lines = Array.from({ length: 300 }, (_, i) => `${'é€😀'.repeat(i % 97)}${'x'.repeat(i % 7)}\n`)
+    for (const line of lines) writer.line(line)
+    await writer.flush()
+    expect(await sink.arrived()).toBe(lines.join(''))
+  })
+
+  it('loses and cuts no line when it is told to write at once while others are on their way', async () => {
+    const writer = new LineWriter(sink.fd, systemClock)
+    const lines = Array.from({ length: 400 }, (_, i) => `${i} ${'y'.repeat(i)}\n`)
+    for (const [i, line] of lines.entries()) {
+      writer.line(line)
+      if (i % 100 === 99) await writer.flush()
+      else if (i % 50 === 49) writer.flushNow()
+    }
+    await writer.flush()
+    const arrived = (await sink.arrived()).split(/(?<=\n)/)
+    expect(arrived.toSorted()).toEqual(lines.toSorted())
+  })
+
   it('makes its callers wait, and counts it, when too many lines wait; none is lost', async () => {
     const writer = new LineWriter(sink.fd, systemClock)
     for (let i = 0; i < 25_000; i++) writer.line('a\n')

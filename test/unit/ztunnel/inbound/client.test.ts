@@ -20,7 +20,7 @@ function whoIs(
     ...change,
   })
   const { labels, party } = client
-  return `${labels === undefined ? '-' : 'uid' in labels ? labels.uid : labels.workloadName} ${party.workload}`
+  return `${labels === undefined ? '-' : 'uid' in labels ? labels.uid : labels.workloadName} ${party.who.workload}`
 }
 
 describe('who opened a tunnelled connection', () => {
