@@ -157,13 +157,14 @@ describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
     await ambit.until(({ pods }) => pods.every(({ name }) => name !== 'endless'))
   })
 
-  it('asks for a waypoint, which nothing deploys yet, and says so', async () => {
-    expect(await run('waypoint apply -n shop --wait --waypoint-timeout 200ms')).toMatchObject({
+  it('asks for a waypoint, which is deployed, and says why it is not ready', async () => {
+    expect(await run('waypoint apply -n shop --wait --waypoint-timeout 5s')).toMatchObject({
       code: 1,
       stdout: 'waypoint shop/waypoint applied\n',
-      stderr: expect.stringContaining('Programmed=Unknown'),
+      stderr: expect.stringContaining('Programmed=False, AddressNotAssigned'),
     })
-    expect((await run('waypoint list -A')).stdout).toMatch(/^shop +waypoint +default +service +Unknown$/m)
+    expect((await run('waypoint list -A')).stdout).toMatch(/^shop +waypoint +default +service +False$/m)
+    expect((await run('kubectl get deployment -n shop waypoint')).code).toBe(0)
     expect(await run('waypoint delete -n shop waypoint')).toMatchObject({ code: 0 })
   })
 

@@ -66,7 +66,7 @@ export function connectFrom(netns: Netns, target: SocketAddress, options: DialOp
     setOption(fd, 'TCP_NODELAY', 1)
     if (options.keepAlive !== undefined) setKeepAlive(fd, options.keepAlive)
     if (options.source !== undefined) bindForeign(fd, options.source, target.ip)
-    if (options.throughLoopback) trySetOption(fd, 'SO_BINDTOIFINDEX', LOOPBACK_INDEX)
+    if (options.throughLoopback && ipFamily(target.ip) === 4) trySetOption(fd, 'SO_BINDTOIFINDEX', LOOPBACK_INDEX)
     // From here the Socket owns the descriptor and closes it with itself.
     return new Socket(constructorOptions(fd, options))
   })

@@ -44,6 +44,7 @@ export interface DialOptions {
    * `source` stands for a client of this very namespace, and the answers come back through loopback: the socket is bound
    * to it, best effort. The kernel then takes a port again a second after its connection has ended (tcp_tw_reuse, which
    * is for loopback by default), where it would keep it for a minute: 28,000 of them to one port, 470 a second, are few.
+   * IPv4 only: an IPv6 address is a local route of its own device, which a socket of loopback does not find.
    */
   readonly throughLoopback?: boolean
   /** Reads into buffers of the caller's from the first byte on. */
