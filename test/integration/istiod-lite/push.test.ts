@@ -162,12 +162,33 @@ describe('what clients are pushed', () => {
     place.write('http.yaml', policyYaml('h', 'DENY').replace('namespaces: [bad]', 'requestPrincipals: ["*"]'))
     const istiod = await place.start()
     await istiod.serving
-    expect(await page(istiod, '/debug/problems')).toMatchObject({
-      conditions: [
-        { key: 'shop/h', condition: { reason: 'UnsupportedValue' } },
-        { key: 'shop/h', condition: { type: 'ambit.dev/AppliedAsWritten', reason: 'NeverMatches' } },
-      ],
-    })
+    const { conditions } = (await page(istiod, '/debug/problems')) as { conditions: object[] }
+    expect(conditions).toEqual([
+      {
+        kind: 'AuthorizationPolicy',
+        key: 'shop/h',
+        condition: {
+          type: 'ZtunnelAccepted',
+          status: 'True',
+          reason: 'UnsupportedValue',
+          message:
+            'ztunnel does not support HTTP attributes (found: requestPrincipals). ' +
+            'Without them no DENY rule can match: the policy has no effect.',
+        },
+      },
+      {
+        kind: 'AuthorizationPolicy',
+        key: 'shop/h',
+        condition: {
+          type: 'ambit.dev/AppliedAsWritten',
+          status: 'False',
+          reason: 'NeverMatches',
+          message:
+            'ztunnel cannot see requestPrincipals: nothing is denied by rule 0; ' +
+            'bind the policy to a waypoint with targetRefs.',
+        },
+      },
+    ])
     expect(place.lines.some((line) => line.includes('AuthorizationPolicy shop/h: ztunnel does not support'))).toBe(true)
   })
 })
