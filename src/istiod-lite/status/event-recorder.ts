@@ -118,7 +118,8 @@ export class EventRecorder implements Closer {
     const id = {
       // Events of objects without a namespace are in `default`, as Kubernetes' own.
       namespace: namespace === '' ? 'default' : namespace,
-      name: `${name.slice(0, MAX_NAME - words.length - 1)}.${words}`,
+      // No part between dots may end with a dash or be empty where a long name is cut.
+      name: `${name.slice(0, MAX_NAME - words.length - 1).replace(/[-.]+$/, '')}.${words}`,
     }
     const now = new Date(this.#parts.clock.nowMs()).toISOString().replace(/\.\d+Z$/, 'Z')
     const event = {
