@@ -11,7 +11,7 @@ import type { StatusChange, StatusEdit, StatusPen, StatusSubject, StatusTopic } 
 export interface StatusWriterParts {
   readonly client: Pick<KubeClient, 'get' | 'listPage' | 'mergePatch'>
   readonly leadership: Leadership
-  readonly events: EventRecorder
+  readonly events: Pick<EventRecorder, 'tell'>
   readonly clock: Clock
   readonly logger: Logger
   readonly metrics: Metrics
@@ -27,8 +27,6 @@ const FIELD_MANAGER = 'istiod-lite'
 /** Objects that are written at once. */
 const CONCURRENCY = 4
 const PAGE_LIMIT = 500
-/** Stands for the sweep among the keys of objects. */
-const SWEEP = ''
 
 /**
  * Keeps the status of objects as the topics say. Only the leader writes; who begins to lead looks through all objects of the
@@ -40,6 +38,8 @@ const SWEEP = ''
 export class StatusWriter implements Closer {
   readonly #parts: StatusWriterParts
   readonly #topics: StatusTopic[] = []
+  /** By the key under which each is looked through, for itself: one that may not be read holds up no other. */
+  readonly #kinds = new Map<string, ApiResource>()
   readonly #wishes = new Map<string, Wish>()
   /** Why objects cannot be written, by key. */
   readonly #failing = new Map<string, string>()
@@ -68,6 +68,7 @@ export class StatusWriter implements Closer {
   /** All topics are opened before `start`. */
   open(topic: StatusTopic): StatusPen {
     this.#topics.push(topic)
+    for (const resource of topic.resources) this.#kinds.set(groupOf(resource), resource)
     return {
       say: (subject, edit) => this.#say(topic, subject, { edit, isClear: false }),
       unsay: (subject) => this.#say(topic, subject, { edit: topic.clear, isClear: true }),
@@ -77,7 +78,7 @@ export class StatusWriter implements Closer {
   /** Call it once everything that is known at the start has been said: what nobody speaks of is cleared. */
   start(): void {
     this.#unsubscribe = this.#parts.leadership.subscribe((isLeader) => {
-      if (isLeader) this.#reconciler.ask(SWEEP)
+      if (isLeader) for (const kind of this.#kinds.keys()) this.#reconciler.ask(kind)
     })
   }
 
@@ -107,9 +108,11 @@ export class StatusWriter implements Closer {
 
   async #reconcile(key: string): Promise<void> {
     // Whoever leads next looks through everything.
-    if (!this.#parts.leadership.isLeader) return
-    if (key === SWEEP) await this.#sweep()
-    else await this.#settle(key)
+    if (this.#parts.leadership.isLeader) {
+      const kind = this.#kinds.get(key)
+      if (kind === undefined) await this.#settle(key)
+      else await this.#sweep(kind)
+    }
     this.#failing.delete(key)
   }
 
@@ -149,13 +152,8 @@ export class StatusWriter implements Closer {
     for (const event of change.events) events.tell(document, event)
   }
 
-  /** Objects whose status is not as it shall be, one page in memory at a time. */
-  async #sweep(): Promise<void> {
-    const resources = new Map(this.#topics.flatMap(({ resources }) => resources).map((each) => [groupOf(each), each]))
-    for (const resource of resources.values()) await this.#sweepKind(resource)
-  }
-
-  async #sweepKind(resource: ApiResource): Promise<void> {
+  /** Objects whose status is not as it shall be, one page of the kind in memory at a time. */
+  async #sweep(resource: ApiResource): Promise<void> {
     const topics = this.#topics.filter(({ resources }) => resources.some((each) => groupOf(each) === groupOf(resource)))
     let continueToken = ''
     do {
@@ -201,11 +199,13 @@ export class StatusWriter implements Closer {
 
   /** A reason is told once, however many objects and tries it concerns. */
   #failed(key: string, error: unknown): void {
+    // It was another one's to write by then.
+    if (!this.#parts.leadership.isLeader) return
     const reason = reasonOf(error)
     const isKnown = isStatus(error, 409) || [...this.#failing.values()].includes(classOf(error))
     this.#failing.set(key, classOf(error))
     const { logger } = this.#parts
-    const fields = { object: key === SWEEP ? undefined : key, reason }
+    const fields = { object: key, reason }
     if (isKnown) logger.debug('status cannot be written and is tried again', fields)
     else logger.warn('status cannot be written and is tried again', fields)
   }
