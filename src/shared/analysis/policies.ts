@@ -94,7 +94,7 @@ function* authorization(mesh: MeshObjects, object: AnalysedObject): Generator<Fi
 function consequence(action: string): string {
   return action === 'ALLOW'
     ? 'the rule is left out, and allows nobody'
-    : 'the field is left out, and the rest of the rule matches more'
+    : 'the field is left out: the rule matches more, or never where its list holds nothing else'
 }
 
 function* sources(mesh: MeshObjects, object: AnalysedObject, rules: readonly Json[]): Generator<Finding> {
