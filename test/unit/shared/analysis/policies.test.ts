@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { MeshObjects } from '../../../../src/shared/analysis/mesh-objects.ts'
 import { policies } from '../../../../src/shared/analysis/policies.ts'
-import { findingsOf, WEB } from '../../../support/analysed.ts'
+import { analysed, findingsOf, WEB } from '../../../support/analysed.ts'
 
 const AMBIENT = WEB.replace('{name: shop}', '{name: shop, labels: {istio.io/dataplane-mode: ambient}}')
 const policy = (spec: string, base = AMBIENT, kind = 'AuthorizationPolicy', name = 'p'): string =>
@@ -119,4 +120,13 @@ const table: readonly (readonly [what: string, yaml: string, found: readonly str
 
 describe('a policy with', () => {
   it.each(table)('%s', (_what, yaml, found) => expect(findingsOf(policies, yaml)).toEqual(found))
+})
+
+it.each([
+  ['ALLOW', 'the rule is left out, and allows nobody'],
+  ['DENY', 'the field is left out: the rule matches more, or never where its list holds nothing else'],
+])('what becomes of a %s with HTTP is told as tunnels do it', (action, consequence) => {
+  const yaml = policy(`{action: ${action}, rules: [{to: [{operation: {methods: [GET]}}]}]}`)
+  const reasons = [...policies(new MeshObjects(analysed(yaml)))].map(({ reason }) => reason)
+  expect(reasons).toEqual([expect.stringMatching(new RegExp(`; ${consequence}$`))])
 })
