@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs'
 import type { Clock } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
+import type { MeshView } from '#shared/mesh-state'
 import type { Log, Metrics } from '#shared/telemetry'
 import type { LocalPod } from './capture/index.ts'
 import type { ZtunnelConfig } from './config.ts'
 import { DnsProxy, PodDns, type ResolverConfig, readResolvConf, Upstream } from './dns/index.ts'
 import { DnsMetrics } from './reporting/index.ts'
-import type { MeshView } from './state/index.ts'
 
 /** Of the tunnel's DNS listeners in each pod; the node agent's redirect rules name it, so it is no setting. */
 const DNS_PORT = 15_053

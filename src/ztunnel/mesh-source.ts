@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
+import { addressFeed, authorizationFeed, type MeshState, OnDemand, parseLocalConfig } from '#shared/mesh-state'
 import type { Log, Metrics } from '#shared/telemetry'
 import { type AdsClient, addressType, authorizationType, type Subscription, startAdsClient } from '#shared/xds'
 import type { ZtunnelConfig } from './config.ts'
 import { nodeIdentity, xdsEndpoint } from './control-plane.ts'
 import { xdsObserver } from './metrics.ts'
-import { addressFeed, authorizationFeed, type MeshState, OnDemand, parseLocalConfig } from './state/index.ts'
 
 /** Where the mesh's description comes from, and who is asked for the rest of it. */
 export interface MeshSource extends Closer {

@@ -1,6 +1,6 @@
+import type { CertificateManager } from '#shared/identity'
+import type { MeshView } from '#shared/mesh-state'
 import { type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
-import type { CertificateManager } from './identity/index.ts'
-import type { MeshView } from './state/index.ts'
 
 /**
  * Gets certificates before a connection needs them: of the workloads of this node that speak HBONE, from when they come

@@ -1,4 +1,5 @@
 import { Readiness, type RunningProgram } from '#shared/lifecycle'
+import { MeshState } from '#shared/mesh-state'
 import { connectZds } from '#shared/zds'
 import { prepareProcess, type ZtunnelParts } from './app.ts'
 import type { ZtunnelConfig } from './config.ts'
@@ -6,7 +7,6 @@ import { tlsProfile } from './control-plane.ts'
 import { makeDataPlane } from './data-plane.ts'
 import { keepHeapTrimmed } from './memory.ts'
 import { registerRuntime } from './metrics.ts'
-import { MeshState } from './state/index.ts'
 import { successorAt, takeEstatesAt } from './succession/index.ts'
 import { heirPathOf, type ToSupervisor, type ToWorker, WorkerLink } from './workers/index.ts'
 

@@ -7,7 +7,7 @@ const root = resolve(import.meta.dirname, '../..')
 const src = join(root, 'src')
 const files = globSync('**/*.ts', { cwd: src }).sort()
 
-/** `shared/net`, `ztunnel/state`, or `ztunnel` for a file directly in a program's folder. */
+/** `shared/net`, `shared/mesh-state`, or `ztunnel` for a file directly in a program's folder. */
 function roomOf(file: string): string {
   const parts = dirname(file).split('/')
   return parts.slice(0, 2).join('/')

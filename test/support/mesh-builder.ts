@@ -1,3 +1,4 @@
+import { MeshState } from '#shared/mesh-state'
 import type {
   Authorization,
   AuthorizationMatch,
@@ -12,7 +13,6 @@ import type {
 import { addressKey, parseSpiffeId } from '#shared/model'
 import { type Cidr, type IpAddress, parseCidr, parseIp, parseSocketAddress, type SocketAddress } from '#shared/net'
 import type { ResourceUpdate } from '#shared/xds'
-import { MeshState } from '../../src/ztunnel/state/index.ts'
 import { FakeClock } from './fake-clock.ts'
 
 /** Ports as `service port → target port`. */

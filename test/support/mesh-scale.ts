@@ -1,10 +1,10 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { addressFeed, MeshState } from '#shared/mesh-state'
 import type { IpAddress } from '#shared/net'
 import { addressType, type Subscription } from '#shared/xds'
 import { HeldResources } from '../../src/shared/xds/held-resources.ts'
 import type { DeltaResponse } from '../../src/shared/xds/messages.ts'
-import { addressFeed, MeshState } from '../../src/ztunnel/state/index.ts'
 import { FakeClock } from './fake-clock.ts'
 import { service, workload } from './mesh-builder.ts'
 

@@ -1,3 +1,4 @@
+import { type Endpoint, gatewayName } from '#shared/mesh-state'
 import type {
   ApplicationTunnel,
   Authorization,
@@ -9,7 +10,6 @@ import type {
   Workload,
 } from '#shared/model'
 import { formatCidr } from '#shared/net'
-import { type Endpoint, gatewayName } from '../state/index.ts'
 import { inOrder, type Json } from './sorted-json.ts'
 
 // Shapes of hbone-and-ztunnel h.4. A member that is undefined is left out of the dump.

@@ -1,9 +1,9 @@
+import type { IdentityStatus } from '#shared/identity'
 import { formatSocketAddress } from '#shared/net'
 import type { CertificateFacts } from '#shared/pki'
 import type { WorkloadInfo } from '#shared/zds'
 import type { Denial } from '../authz/index.ts'
 import type { ConnectionRecord } from '../connections/index.ts'
-import type { IdentityStatus } from '../identity/index.ts'
 import type { Json } from './sorted-json.ts'
 
 // Shapes of hbone-and-ztunnel h.4.

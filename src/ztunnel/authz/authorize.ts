@@ -1,3 +1,4 @@
+import type { MeshView } from '#shared/mesh-state'
 import type { Workload } from '#shared/model'
 import {
   type ConnectionFacts,
@@ -9,7 +10,6 @@ import {
 } from '#shared/policy'
 import type { Logger } from '#shared/telemetry'
 import type { DeniedBy } from '../connections/index.ts'
-import type { MeshView } from '../state/index.ts'
 import type { Denial, Verdicts } from './verdicts.ts'
 
 /** Whether a connection may start, or go on. */

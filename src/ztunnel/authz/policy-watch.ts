@@ -1,5 +1,5 @@
+import type { MeshView } from '#shared/mesh-state'
 import type { Connection, ConnectionTable, InboundConnectionRecord } from '../connections/index.ts'
-import type { MeshView } from '../state/index.ts'
 import type { Authorizer } from './authorize.ts'
 
 /**

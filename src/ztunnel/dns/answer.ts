@@ -1,7 +1,7 @@
 import { CLASS_IN, type DomainName, lowerCase, type Question, type ResourceRecord, recordTypes } from '#shared/dns'
+import { isVisible, type MeshView } from '#shared/mesh-state'
 import { type Service, serviceKey, type Workload } from '#shared/model'
 import { type IpAddress, type IpFamily, ipFamily } from '#shared/net'
-import { isVisible, type MeshView } from '../state/index.ts'
 import { candidateNames, wildcardsOf } from './candidates.ts'
 
 /** What the mesh is asked by: the client sees its own namespace and network of it. */

@@ -1,10 +1,10 @@
 import { headerValue, headerValues, parseBaggage } from '#shared/hbone'
 import type { HeaderList } from '#shared/http2'
+import type { MeshView } from '#shared/mesh-state'
 import type { SpiffeId, Workload } from '#shared/model'
 import type { SocketAddress } from '#shared/net'
 import type { AccessParty } from '#shared/telemetry'
 import { type DeclaredParty, partyOf } from '../reporting/index.ts'
-import type { MeshView } from '../state/index.ts'
 
 /** The opener of a tunnelled connection: as the mesh knows it, or as it says itself. */
 export interface TunnelClient {

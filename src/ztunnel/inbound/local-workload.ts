@@ -1,6 +1,6 @@
+import type { MeshView } from '#shared/mesh-state'
 import type { Workload } from '#shared/model'
 import type { WorkloadInfo } from '#shared/zds'
-import type { MeshView } from '../state/index.ts'
 
 /** How long a pod's own workload may take to arrive from the control plane. */
 const TIMEOUT_MS = 5000

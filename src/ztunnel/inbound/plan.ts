@@ -1,6 +1,6 @@
+import { type Endpoint, gatewayIncludes, type MeshView } from '#shared/mesh-state'
 import { type Service, serviceKey, type Workload } from '#shared/model'
 import { type IpAddress, ipFamily, isLoopback, parseIp, type SocketAddress } from '#shared/net'
-import { type Endpoint, gatewayIncludes, type MeshView } from '../state/index.ts'
 import type { InboundPlan, PlaintextRequest, TunnelledRequest } from './types.ts'
 
 type Refusal = Extract<InboundPlan, { kind: 'refuse' }>

@@ -1,8 +1,8 @@
 import { MeshError } from '#shared/errors'
 import type { Cancellation } from '#shared/lifecycle'
+import type { MeshView } from '#shared/mesh-state'
 import { type Service, serviceKey } from '#shared/model'
 import type { PodWork } from '../capture/index.ts'
-import type { MeshView } from '../state/index.ts'
 import type { ReachingPlan, SettledPlan } from './types.ts'
 
 /** No further endpoint is tried once a connection has waited for this long. */

@@ -1,7 +1,7 @@
+import type { Endpoint } from '#shared/mesh-state'
 import type { LoadBalancingScope, Service, Workload } from '#shared/model'
 import type { IpAddress, IpFamily } from '#shared/net'
 import { ipFamily } from '#shared/net'
-import type { Endpoint } from '../state/index.ts'
 import type { Choice } from './types.ts'
 
 /** The rank of an endpoint that may not be picked. */

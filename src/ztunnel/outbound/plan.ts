@@ -1,3 +1,4 @@
+import { findGateway, gatewayIncludes, gatewayName, type MeshView } from '#shared/mesh-state'
 import {
   type GatewayAddress,
   parseSpiffeId,
@@ -8,7 +9,6 @@ import {
   workloadIdentity,
 } from '#shared/model'
 import { formatSocketAddress, type IpAddress, isLoopback, type SocketAddress } from '#shared/net'
-import { findGateway, gatewayIncludes, gatewayName, type MeshView } from '../state/index.ts'
 import { addressOf, drawWeighted, familiesFor, pick, type ResolutionMode, targetPortOf } from './load-balance.ts'
 import type {
   BehindGateway,

@@ -1,6 +1,6 @@
+import { findGateway, gatewayName, type MeshView } from '#shared/mesh-state'
 import { type GatewayAddress, type Service, serviceKey, type Workload } from '#shared/model'
 import { isLoopback } from '#shared/net'
-import { findGateway, gatewayName, type MeshView } from '../state/index.ts'
 import type { OutboundRequest } from './types.ts'
 
 /** Gateways that are looked at for one destination: networks are few, endpoints may be many. */

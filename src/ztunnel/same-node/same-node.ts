@@ -1,8 +1,8 @@
+import type { MeshView } from '#shared/mesh-state'
 import { type SpiffeId, spiffeParts, type Workload, workloadIdentity } from '#shared/model'
 import type { SocketAddress } from '#shared/net'
 import { Routes } from '#shared/sys'
 import type { LocalPod } from '../capture/index.ts'
-import type { MeshView } from '../state/index.ts'
 
 export interface SameNodeOptions {
   readonly view: MeshView

@@ -1,9 +1,9 @@
+import type { IdentityMaterial } from '#shared/identity'
 import type { Authorization, MeshAddress, SpiffeId } from '#shared/model'
 import type { ResourceUpdate } from '#shared/xds'
 import type { DumpedConnection } from '../admin/index.ts'
 import type { Denial } from '../authz/index.ts'
 import type { PodStatus } from '../capture/index.ts'
-import type { IdentityMaterial } from '../identity/index.ts'
 
 /**
  * What supervisor and workers say to each other, over the channel that Node makes for a child process. Both ends are the

@@ -1,9 +1,9 @@
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
+import { type IdentityMaterial, identityOf } from '#shared/identity'
+import type { MeshState } from '#shared/mesh-state'
 import type { SpiffeId } from '#shared/model'
 import type { TlsProfile, WorkloadCertificate } from '#shared/pki'
-import { type IdentityMaterial, identityOf } from '../identity/index.ts'
-import type { MeshState } from '../state/index.ts'
 import type { ToSupervisor, ToWorker, WorkerReport } from './messages.ts'
 
 /** The worker's end of the channel. */

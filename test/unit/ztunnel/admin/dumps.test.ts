@@ -2,10 +2,10 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { SecureContext } from 'node:tls'
 import { describe, expect, it } from 'vitest'
+import { applyLocalConfig, parseLocalConfig } from '#shared/mesh-state'
 import type { CertificateFacts, WorkloadCertificate } from '#shared/pki'
 import { configDump, type DumpSources } from '../../../../src/ztunnel/admin/index.ts'
 import { ConnectionTable } from '../../../../src/ztunnel/connections/index.ts'
-import { applyLocalConfig, parseLocalConfig } from '../../../../src/ztunnel/state/index.ts'
 import { identity, meshOf, socket, workload } from '../../../support/mesh-builder.ts'
 
 const GOLDEN = resolve(import.meta.dirname, '../../../golden/ztunnel/config-dump')

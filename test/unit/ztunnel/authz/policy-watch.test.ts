@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { MeshState } from '#shared/mesh-state'
 import type { Workload } from '#shared/model'
 import { type LogFields, type Logger, Metrics } from '#shared/telemetry'
 import { Authorizer, type Denial, newestDenials, Verdicts, watchPolicies } from '../../../../src/ztunnel/authz/index.ts'
@@ -8,7 +9,6 @@ import {
   ConnectionTable,
   type InboundConnectionRecord,
 } from '../../../../src/ztunnel/connections/index.ts'
-import type { MeshState } from '../../../../src/ztunnel/state/index.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import {
   addressUpdate,

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { Endpoint } from '#shared/mesh-state'
 import type { LoadBalancer, LoadBalancingScope, Service, Workload } from '#shared/model'
 import { EndpointLoad } from '../../../../src/ztunnel/outbound/load.ts'
 import { addressOf, drawWeighted, pick, targetPortOf } from '../../../../src/ztunnel/outbound/load-balance.ts'
-import type { Endpoint } from '../../../../src/ztunnel/state/index.ts'
 import { gateway, ip, service, type WorkloadInput, workload } from '../../../support/mesh-builder.ts'
 
 const home = { region: 'r1', zone: 'z1', subzone: 's1' }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { applyLocalConfig, parseLocalConfig } from '../../../../src/ztunnel/state/index.ts'
+import { applyLocalConfig, parseLocalConfig } from '#shared/mesh-state'
 import { cidr, gateway, ip, match, meshOf, service, workload } from '../../../support/mesh-builder.ts'
 
 const EVERY_KEY = `

@@ -1,9 +1,9 @@
 import { afterAll, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
+import { CertificateManager, fetchFrom } from '#shared/identity'
 import type { SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import { CaClient, certificateHandler, type RpcServer, startRpcServer } from '#shared/xds'
-import { CertificateManager, fetchFrom } from '../../../../src/ztunnel/identity/index.ts'
 import { endpointTo, RecordedLog } from '../../../support/ads-peer.ts'
 import { MemoryCa } from '../../../support/memory-ca.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type SpiffeId, spiffeId } from '#shared/model'
-import { FetchQueue, type Priority, priorities } from '../../../../src/ztunnel/identity/fetch-queue.ts'
+import { FetchQueue, type Priority, priorities } from '../../../../src/shared/identity/fetch-queue.ts'
 import { settle } from '../../../support/fake-clock.ts'
 
 const id = (serviceAccount: string): SpiffeId => spiffeId({ trustDomain: 'td', namespace: 'ns', serviceAccount })

@@ -7,7 +7,7 @@ import {
   renewAt,
   retryDelayMs,
   usable,
-} from '../../../../src/ztunnel/identity/certificate-state.ts'
+} from '../../../../src/shared/identity/certificate-state.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { MemoryCa } from '../../../support/memory-ca.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { OnDemand } from '../../../../src/ztunnel/state/index.ts'
+import { OnDemand } from '#shared/mesh-state'
 import { FakeClock, settle } from '../../../support/fake-clock.ts'
 
 /** A control plane that answers when the test says so. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
-import { RootWatch } from '../../../../src/ztunnel/identity/index.ts'
+import { RootWatch } from '#shared/identity'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { quietLogger } from '../../../support/quiet-logger.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { MeshState } from '#shared/mesh-state'
 import type { Workload } from '#shared/model'
-import { MeshState } from '../../../../src/ztunnel/state/index.ts'
 import { FakeClock, settle } from '../../../support/fake-clock.ts'
 import {
   addressUpdate,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { CertificateManager } from '#shared/identity'
 import type { SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
-import { CertificateManager } from '../../../../src/ztunnel/identity/index.ts'
 import { RecordedLog } from '../../../support/ads-peer.ts'
 import { FakeClock, settle } from '../../../support/fake-clock.ts'
 import { type IssueSettings, MemoryCa } from '../../../support/memory-ca.ts'
