@@ -49,6 +49,14 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     workers: ['capture', 'authz', 'admin', 'succession'],
     succession: [],
   },
+  waypoint: {
+    state: [],
+    listen: ['state'],
+    codec: ['listen', 'state'],
+    authn: ['codec', 'listen', 'state'],
+    route: ['codec', 'listen', 'state', 'authn'],
+    balance: ['codec', 'listen', 'state'],
+  },
   'node-agent': {
     pods: [],
     netns: [],

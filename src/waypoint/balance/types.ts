@@ -1,0 +1,61 @@
+import type { Backend, TrafficPolicy } from '#shared/l7'
+import type { Workload } from '#shared/model'
+import type { SocketAddress } from '#shared/net'
+import type { Exchange } from '../codec/index.ts'
+
+export type ClusterBackend = Extract<Backend, { kind: 'cluster' }>
+
+/** One place that can answer. The same object as long as the workload keeps its address, across updates of its record. */
+export interface Endpoint {
+  readonly workload: Workload
+  /** Of the application, behind the workload's tunnel when it has one. */
+  readonly address: SocketAddress
+  /** Requests under way, in every cluster that holds it. */
+  activeRequests: number
+}
+
+/** What became of one attempt, as outlier detection and the pools count it. */
+export type AttemptOutcome =
+  | { readonly kind: 'answered'; readonly status: number }
+  /** No answer: refused, reset, timed out. */
+  | { readonly kind: 'failed'; readonly isLocalOrigin: boolean }
+  /** The client went, or somebody else answered: says nothing of the endpoint. */
+  | { readonly kind: 'given-up' }
+
+/** A place in a cluster that one attempt holds from its choice until its end. */
+export interface Picked {
+  readonly cluster: ActiveCluster
+  readonly endpoint: Endpoint
+  /** For a consistent hash by a cookie that the client did not have: to be set on its answer. */
+  readonly setCookie: string | undefined
+  /** Gives the place back, once. */
+  done(outcome: AttemptOutcome): void
+}
+
+export type PickRefusal = 'no-cluster' | 'no-healthy-endpoint' | 'too-many-requests' | 'too-many-retries'
+
+/** A cluster with its live counts. The same object as long as its name is in use. */
+export interface ActiveCluster {
+  readonly backend: ClusterBackend
+  readonly policy: TrafficPolicy
+  readonly activeRequests: number
+  /** Retries under way or waiting for their time: what budgets count. */
+  activeRetries: number
+}
+
+export interface PickFacts {
+  readonly exchange: Exchange
+  /** Endpoints that have failed in this request; another is preferred. */
+  readonly avoid: readonly Endpoint[]
+  readonly isRetry: boolean
+  /** Localities beyond the preferred ones are allowed, too. */
+  readonly usesRemoteLocalities: boolean
+  /** PASSTHROUGH: the address that the client dialled. */
+  readonly dialled: SocketAddress | undefined
+}
+
+export interface Balancer {
+  clusterOf(backend: ClusterBackend): ActiveCluster | undefined
+  /** Chooses by the cluster's policy, and counts the request against its bounds. */
+  pick(backend: ClusterBackend, facts: PickFacts): Picked | PickRefusal
+}

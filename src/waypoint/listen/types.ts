@@ -1,0 +1,19 @@
+import type { SpiffeId } from '#shared/model'
+import type { ByteChannel, SocketAddress } from '#shared/net'
+import type { Destination } from '../state/index.ts'
+
+export type InnerProtocol = 'http1' | 'http2' | 'tcp'
+
+/** One connection of a client through us: the inside of one CONNECT, or a plain connection in tests and benches. */
+export interface InnerConnection {
+  /** Proven by mTLS; undefined for a plain connection. */
+  readonly peer: SpiffeId | undefined
+  /** Of the tunnel's own connection: a tunnel dials from the pod's address (istio-control-plane c.2). */
+  readonly source: SocketAddress
+  /** What was dialled: its service decides everything, `Host` nothing. */
+  readonly destination: Destination
+  readonly protocol: InnerProtocol
+  readonly channel: ByteChannel
+  /** Fields of the CONNECT: `baggage`, `traceparent`; what a client inside the tunnel sends is not among them. */
+  readonly baggage: string | undefined
+}
