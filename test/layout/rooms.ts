@@ -22,6 +22,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   zds: ['errors', 'clock', 'lifecycle', 'telemetry', 'sys', 'model'],
   identity: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'pki', 'xds'],
   'mesh-state': ['errors', 'clock', 'lifecycle', 'telemetry', 'net', 'model', 'policy', 'xds', 'zds', 'document'],
+  program: ['errors', 'clock', 'lifecycle', 'telemetry'],
   admin: ['errors', 'clock', 'lifecycle', 'net', 'telemetry'],
   document: [],
   k8s: ['errors', 'clock', 'config', 'lifecycle', 'telemetry', 'document'],
