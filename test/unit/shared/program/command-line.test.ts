@@ -37,5 +37,5 @@ test.each([
   expect(calls).toEqual(called)
   expect(out.mock.calls.map(([text]) => text)).toEqual(shown === undefined ? [] : [shown])
   expect(err.mock.calls.map(([text]) => text)).toEqual(refused === undefined ? [] : [refused])
-  expect(process.exitCode).toBe(refused === undefined ? 0 : 1)
+  expect(process.exitCode ?? 0).toBe(refused === undefined ? 0 : 1)
 })
