@@ -12,6 +12,7 @@ import {
 } from '#shared/config'
 import { parseSpiffeId, type SpiffeId } from '#shared/model'
 import type { LogFormat } from '#shared/telemetry'
+import type { PathNormalization } from './authz/index.ts'
 
 /** What is given; `undefined` = not given. Times are in ms, sizes in bytes. */
 interface GivenSettings {
@@ -56,9 +57,6 @@ interface GivenSettings {
   readonly logFilter: string
   readonly logFormat: LogFormat
 }
-
-/** How paths become the one form that policies see and endpoints get (MeshConfig.pathNormalization). */
-export type PathNormalization = 'NONE' | 'BASE' | 'MERGE_SLASHES' | 'DECODE_AND_MERGE_SLASHES'
 
 export interface WaypointConfig extends GivenSettings {
   /** Whom this waypoint is to its peers. */

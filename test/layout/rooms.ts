@@ -56,6 +56,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     listen: ['state'],
     codec: ['listen', 'state'],
     authn: ['codec', 'listen', 'state'],
+    authz: ['codec', 'listen', 'state', 'authn'],
     route: ['codec', 'listen', 'state', 'authn'],
     balance: ['codec', 'listen', 'state'],
   },
