@@ -1,2 +1,7 @@
+export { Deadlines } from './deadlines.ts'
+export { FieldList } from './field-list.ts'
+export { Http1Client } from './http1/client-connection.ts'
+export { Http1Server, type Http1ServerOptions } from './http1/server-connection.ts'
+export { DEFAULT_HTTP1, type Http1Settings } from './http1/settings.ts'
 export type { LocalReply, ResponseFlag } from './local-reply.ts'
 export type * from './types.ts'
