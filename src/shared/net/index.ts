@@ -34,7 +34,7 @@ export {
   readProxyHeader,
 } from './proxy-header.ts'
 export { resetSocket } from './reset-socket.ts'
-export type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
+export { type ByteMeter, type CopyResult, copyBytes, type OnRead, type Slab } from './slab.ts'
 export { hotSlabs, quietReadBuffer, SlabPool, type SlabPoolSettings, smallSlabs, tinySlabs } from './slab-pool.ts'
 export { SlabWriter, type TakenListener } from './slab-writer.ts'
 export { SocketPipe } from './socket-pipe.ts'
