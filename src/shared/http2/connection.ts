@@ -53,6 +53,8 @@ export abstract class Connection implements H2Connection, TransportOwner {
   readonly receiveWindow: ReceiveWindow
   readonly meter: ByteMeter = { sentBytes: 0, receivedBytes: 0 }
   onClosed: ((reason: string) => void) | undefined
+  onPeerChanged: (() => void) | undefined
+  isExtendedConnectTaken = false
 
   peerInitialWindowBytes: number = DEFAULT_WINDOW_BYTES
   peerMaxConcurrentStreams: number = Number.POSITIVE_INFINITY
@@ -214,9 +216,11 @@ export abstract class Connection implements H2Connection, TransportOwner {
       else if (id === Setting.MAX_CONCURRENT_STREAMS) this.peerMaxConcurrentStreams = value
       else if (id === Setting.MAX_FRAME_SIZE) this.writer.maxFrameBytes = value
       else if (id === Setting.INITIAL_WINDOW_SIZE) this.#changePeerWindow(value)
+      else if (id === Setting.ENABLE_CONNECT_PROTOCOL) this.isExtendedConnectTaken = value === 1
     }
     this.writer.settingsAck()
     this.wake()
+    this.onPeerChanged?.()
   }
 
   onSettingsAck(): void {
@@ -244,6 +248,7 @@ export abstract class Connection implements H2Connection, TransportOwner {
       stream.handler?.onReset(H2ErrorCode.REFUSED_STREAM, 'not processed before GOAWAY')
     }
     if (this.#phase === 'open') this.#phase = 'draining'
+    this.onPeerChanged?.()
     this.closeWhenEmpty()
   }
 
