@@ -3,10 +3,11 @@ import {
   DEFAULT_HTTP1,
   Deadlines,
   type Exchange,
-  FieldList,
   Http1Client,
-  Http1Server,
   type Http1Settings,
+  ListFields,
+  type ServedConnection,
+  serveHttp1,
 } from '../../src/waypoint/codec/index.ts'
 import type { InnerConnection } from '../../src/waypoint/listen/index.ts'
 import { FakeClock } from './fake-clock.ts'
@@ -20,7 +21,7 @@ export class Http1Hop {
   readonly upstreams: MemoryChannel[] = []
   readonly refusals: { readonly status: number; readonly reason: string }[] = []
   readonly failures: string[] = []
-  readonly #server: Http1Server
+  readonly #server: ServedConnection
   readonly #deadlines: Deadlines
   readonly #settings: Http1Settings
 
@@ -31,10 +32,10 @@ export class Http1Hop {
     this.#onUpstream = onUpstream
     this.#settings = { ...DEFAULT_HTTP1, ...settings }
     this.#deadlines = new Deadlines(this.clock)
-    this.#server = new Http1Server(innerConnection(this.client), {
+    this.#server = serveHttp1(innerConnection(this.client), {
       clock: this.clock,
       deadlines: this.#deadlines,
-      settings: this.#settings,
+      bounds: this.#settings,
       onExchange: (exchange) => void this.#forward(exchange),
       onRefused: (status, reason) => this.refusals.push({ status, reason }),
       onClosed: () => {},
@@ -42,7 +43,7 @@ export class Http1Hop {
   }
 
   drain(): void {
-    this.#server.drain()
+    void this.#server.drain({ mode: 'graceful', deadlineMs: 10_000 })
   }
 
   async #forward(exchange: Exchange): Promise<void> {
@@ -59,7 +60,7 @@ export class Http1Hop {
       body.pipe(exchange.respond(head, body.lengthBytes))
     } catch (error) {
       this.failures.push((error as Error).message)
-      exchange.respond({ version: 'HTTP/1.1', status: 502, fields: new FieldList() }, 0).end(undefined)
+      exchange.respond({ version: 'HTTP/1.1', status: 502, fields: new ListFields() }, 0).end(undefined)
     }
   }
 }

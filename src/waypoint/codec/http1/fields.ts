@@ -1,5 +1,5 @@
-import { FieldList } from '../field-list.ts'
 import { fieldValue } from '../field-value.ts'
+import { ListFields } from '../http2/list-fields.ts'
 import type { Fields } from '../types.ts'
 import { idOfName, isHopId, mayBeTrailer, nameOf } from './field-names.ts'
 import { CR, SP, TOKEN } from './octets.ts'
@@ -71,7 +71,7 @@ export class OctetFields implements Fields {
 
   add(name: string, value: string): void {
     this.#added ??= []
-    this.#added.push([name, fieldValue(value)])
+    this.#added.push([name, value])
   }
 
   remove(name: string): void {
@@ -98,7 +98,7 @@ export class OctetFields implements Fields {
     this.forEach((name, value) => {
       copied.push([name, value])
     })
-    return new FieldList(copied)
+    return new ListFields(copied)
   }
 
   /** The most octets that `writeTo` may need. */
@@ -180,6 +180,6 @@ const NOTHING = Buffer.alloc(0)
 export function writeLine(out: Buffer, from: number, name: string, value: string): number {
   let to = from + out.write(name, from, 'latin1')
   to += out.write(': ', to, 'latin1')
-  to += out.write(value, to, 'latin1')
+  to += out.write(fieldValue(value), to, 'latin1')
   return to + out.write('\r\n', to, 'latin1')
 }

@@ -1,10 +1,11 @@
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
+import type { DrainOrder } from '#shared/lifecycle'
 import type { ByteReceiver } from '#shared/net'
 import type { InnerConnection } from '../../listen/index.ts'
 import type { Deadlines, Waiting } from '../deadlines.ts'
-import { FieldList } from '../field-list.ts'
-import type { Exchange } from '../types.ts'
+import { ListFields } from '../http2/list-fields.ts'
+import type { Exchange, ServedConnection } from '../types.ts'
 import { HeadCollector } from './head-collector.ts'
 import { Malformed } from './malformed.ts'
 import { readRequest } from './request-head.ts'
@@ -13,16 +14,21 @@ import { ServerExchange } from './server-exchange.ts'
 import type { Http1Settings } from './settings.ts'
 import { writeResponseHead } from './write-head.ts'
 
-export interface Http1ServerOptions {
+export interface Http1ServerSettings {
   readonly clock: Clock
   readonly deadlines: Deadlines
-  readonly settings: Http1Settings
+  readonly bounds: Http1Settings
   /** Takes each request; answers it at any time. It must not throw. */
   readonly onExchange: (exchange: Exchange) => void
-  /** A request was refused without an exchange. */
+  /** A request was refused without an exchange: it cannot be read, or could be read in two ways. */
   readonly onRefused: (status: number, reason: string) => void
   /** The connection is gone. */
   readonly onClosed: () => void
+}
+
+/** Serves HTTP/1 on a connection's channel, which it starts and owns. */
+export function serveHttp1(inner: InnerConnection, settings: Http1ServerSettings): ServedConnection {
+  return new Http1Server(inner, settings)
 }
 
 /** Requests that are there before the one in front is answered wait, up to here. */
@@ -33,11 +39,11 @@ const LINGER_MS = 1_000
 const EMPTY = Buffer.alloc(0)
 
 /** One client's connection: requests one behind the other, each answered before the next is read. */
-export class Http1Server implements ByteReceiver, Waiting {
+export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
   seat = -1
   deadlineMs: number = Number.POSITIVE_INFINITY
   readonly connection: InnerConnection
-  readonly #options: Http1ServerOptions
+  readonly #options: Http1ServerSettings
   readonly #scan: HeadScan
   readonly #heads: HeadCollector
   #exchange: ServerExchange | undefined
@@ -48,22 +54,36 @@ export class Http1Server implements ByteReceiver, Waiting {
   /** Nothing is read any more. */
   #isEnding = false
   #isReadEnded = false
+  readonly #ended: PromiseWithResolvers<void> = Promise.withResolvers()
 
-  constructor(connection: InnerConnection, options: Http1ServerOptions) {
+  constructor(connection: InnerConnection, options: Http1ServerSettings) {
     this.connection = connection
     this.#options = options
-    const { deadlines, settings } = options
-    this.#scan = new HeadScan(settings.maxFields)
-    this.#heads = new HeadCollector(settings.maxHeadBytes)
+    const { deadlines, bounds } = options
+    this.#scan = new HeadScan(bounds.maxFields)
+    this.#heads = new HeadCollector(bounds.maxHeadBytes)
     deadlines.enter(this)
-    this.deadlineMs = deadlines.after(settings.idleTimeoutMs)
+    this.deadlineMs = deadlines.after(bounds.idleTimeoutMs)
     connection.channel.start(this)
   }
 
   /** The answer that is under way is the last one; an idle connection ends at once. */
-  drain(): void {
+  async drain({ mode, deadlineMs }: DrainOrder): Promise<void> {
+    if (mode === 'immediate') return this.close()
     this.#isDraining = true
     if (this.#exchange === undefined && this.#heads.isEmpty) this.#close()
+    const timer = this.#options.clock.setTimer(deadlineMs, () => this.destroy())
+    await this.#ended.promise
+    timer.cancel()
+  }
+
+  async close(): Promise<void> {
+    this.destroy()
+    await this.#ended.promise
+  }
+
+  get activeCount(): number {
+    return this.#exchange === undefined ? 0 : 1
   }
 
   destroy(): void {
@@ -106,6 +126,7 @@ export class Http1Server implements ByteReceiver, Waiting {
     const exchange = this.#exchange
     this.#exchange = undefined
     exchange?.clientGone(new MeshError('CLIENT_GONE', error === undefined ? 'the client has gone' : reasonOf(error)))
+    this.#ended.resolve()
     this.#options.onClosed()
   }
 
@@ -120,8 +141,8 @@ export class Http1Server implements ByteReceiver, Waiting {
   // ---- from the exchange
 
   bodyDeadline(): void {
-    const { deadlines, settings } = this.#options
-    this.deadlineMs = deadlines.after(settings.bodyIdleTimeoutMs)
+    const { deadlines, bounds } = this.#options
+    this.deadlineMs = deadlines.after(bounds.bodyIdleTimeoutMs)
   }
 
   /** Both bodies are done. @param isReusable another request may follow */
@@ -132,8 +153,8 @@ export class Http1Server implements ByteReceiver, Waiting {
       this.#close()
       return
     }
-    const { deadlines, settings } = this.#options
-    this.deadlineMs = deadlines.after(settings.idleTimeoutMs)
+    const { deadlines, bounds } = this.#options
+    this.deadlineMs = deadlines.after(bounds.idleTimeoutMs)
     if (!this.#isReading && this.#waiting.length > 0) this.#takeWaiting()
   }
 
@@ -169,7 +190,7 @@ export class Http1Server implements ByteReceiver, Waiting {
   }
 
   #readHead(bytes: Buffer, start: number, end: number): number {
-    const { deadlines, settings, clock, onExchange } = this.#options
+    const { deadlines, bounds, clock, onExchange } = this.#options
     const scan = this.#scan
     let exchange: ServerExchange | undefined
     const isFirst = this.#heads.isEmpty
@@ -186,7 +207,7 @@ export class Http1Server implements ByteReceiver, Waiting {
     const taken = (ended < 0 ? end : ended) - start
     this.connection.channel.consumed(taken)
     if (exchange === undefined) {
-      if (isFirst) this.deadlineMs = deadlines.after(settings.headTimeoutMs)
+      if (isFirst) this.deadlineMs = deadlines.after(bounds.headTimeoutMs)
       return start + taken
     }
     this.#exchange = exchange
@@ -217,7 +238,7 @@ export class Http1Server implements ByteReceiver, Waiting {
       return
     }
     exchange?.clientGone(error)
-    const fields = new FieldList([['content-type', 'text/plain']])
+    const fields = new ListFields([['content-type', 'text/plain']])
     const { bytes, length } = writeResponseHead({ status: error.status, fields }, { kind: 'length', bytes: 0 }, true)
     channel.write(bytes, 0, length)
     this.#close()
