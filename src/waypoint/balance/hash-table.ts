@@ -1,0 +1,90 @@
+import { formatConnectTarget } from '#shared/hbone'
+import type { HashTable } from '#shared/l7'
+import { hashOf, rehash } from './hash.ts'
+import type { Seat } from './seat.ts'
+
+/** From a hash to the seat that has it. The same hash keeps its seat unless that seat goes, or a new one takes it over. */
+export interface SeatTable {
+  seatOf(hash: number): Seat | undefined
+}
+
+/** No table grows beyond that, whatever sizes and weights ask for. */
+const MAX_POINTS = 1 << 20
+/** A ring with fewer spreads too unevenly to be of use when a cluster has more endpoints than its size is meant for. */
+const MIN_POINTS_PER_SEAT = 64
+
+export function seatTable(seats: readonly Seat[], table: HashTable): SeatTable {
+  // By name, so that every waypoint builds the same table whatever the order in which it heard of the endpoints.
+  const named = seats.map((seat) => ({ seat, name: formatConnectTarget(seat.endpoint.address) }))
+  named.sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+  return table.kind === 'ring' ? ringOf(named, table.minimumSize) : maglevOf(named, table.size)
+}
+
+interface NamedSeat {
+  readonly seat: Seat
+  readonly name: string
+}
+
+/** How many seats a point can tell apart: the rest of the 53 bits of a number are the hash. */
+const SEATS_PER_POINT = 1 << 20
+
+/** Points on a circle, as many for each seat as its weight says; a hash belongs to the next point. */
+function ringOf(seats: readonly NamedSeat[], minimumSize: number): SeatTable {
+  const total = seats.reduce((sum, { seat }) => sum + seat.workload.capacity, 0)
+  const size = Math.min(MAX_POINTS, Math.max(minimumSize, MIN_POINTS_PER_SEAT * seats.length))
+  const counts = seats.map(({ seat }) => Math.max(1, Math.round((size * seat.workload.capacity) / total)))
+  const points = new Float64Array(counts.reduce((a, b) => a + b, 0))
+  let at = 0
+  for (const [index, { name }] of seats.entries()) {
+    const hash = hashOf(name)
+    for (let i = 0; i < (counts[index] ?? 0); i++) points[at++] = rehash(hash, i) * SEATS_PER_POINT + index
+  }
+  points.sort()
+  return {
+    seatOf: (hash) => seats[(points[firstAtLeast(points, hash * SEATS_PER_POINT)] ?? 0) % SEATS_PER_POINT]?.seat,
+  }
+}
+
+/** The first point at or behind `wanted`, or the very first behind the last. */
+function firstAtLeast(points: Float64Array, wanted: number): number {
+  let low = 0
+  let high = points.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((points[middle] ?? 0) < wanted) low = middle + 1
+    else high = middle
+  }
+  return low === points.length ? 0 : low
+}
+
+const FREE = -1
+const OFFSET_SEED = 0x5eed
+const SKIP_SEED = 0x51b9
+
+/**
+ * Maglev (Eisenbud et al., 2016, §3.4): each seat has a permutation of the table's places, and takes the next free one of
+ * it in turn, as often as its weight is of the greatest. `size` must be a prime, which 65,537 is.
+ */
+function maglevOf(seats: readonly NamedSeat[], size: number): SeatTable {
+  const places = new Int32Array(size).fill(FREE)
+  const greatest = seats.reduce((max, { seat }) => Math.max(max, seat.workload.capacity), 0)
+  const orders = seats.map(({ seat, name }) => ({
+    next: hashOf(name, OFFSET_SEED) % size,
+    skip: (hashOf(name, SKIP_SEED) % (size - 1)) + 1,
+    share: seat.workload.capacity / greatest,
+    /** Turns that its weight has earned and it has not taken. */
+    earned: 0,
+  }))
+  for (let taken = 0; taken < size && orders.length > 0; ) {
+    for (const [index, order] of orders.entries()) {
+      order.earned += order.share
+      if (order.earned < 1) continue
+      order.earned--
+      while (places[order.next] !== FREE) order.next = (order.next + order.skip) % size
+      places[order.next] = index
+      order.next = (order.next + order.skip) % size
+      if (++taken === size) break
+    }
+  }
+  return { seatOf: (hash) => seats[places[hash % size] ?? FREE]?.seat }
+}
