@@ -1,0 +1,250 @@
+import { formatConnectTarget } from '#shared/hbone'
+import { type Cancellation, Canceller, type DrainOrder } from '#shared/lifecycle'
+import type { AppProtocol, Workload } from '#shared/model'
+import { workloadIdentity } from '#shared/model'
+import type { ByteChannel } from '#shared/net'
+import type { ActiveCluster, Endpoint, Picked } from '../balance/index.ts'
+import type { HttpClientConnection, RequestHead, UpstreamExchange } from '../codec/index.ts'
+import { ByteConnection } from './byte-connection.ts'
+import { ClusterUses } from './cluster-use.ts'
+import { EndpointDialer, type EndpointDialerSettings } from './endpoint-dialer.ts'
+import { type Dial, EndpointPool } from './endpoint-pool.ts'
+import { closing } from './given-up.ts'
+import { protocolFor } from './protocol.ts'
+import type { ClientProtocols, HttpProtocol, PoolDump, Upstream } from './types.ts'
+
+export interface UpstreamSettings extends Omit<EndpointDialerSettings, 'channelOf'> {
+  readonly protocols: ClientProtocols
+}
+
+export function createUpstream(settings: UpstreamSettings): Upstream {
+  return new MeshUpstream(settings)
+}
+
+/** The pools of one endpoint in one cluster. */
+interface EndpointPools {
+  readonly cluster: ActiveCluster
+  readonly endpoint: Endpoint
+  readonly byProtocol: Map<HttpProtocol, EndpointPool>
+  /** How its workload was reached when the pools were made, and with which TLS. */
+  way: string
+}
+
+class MeshUpstream implements Upstream {
+  readonly #settings: UpstreamSettings
+  readonly #dialer: EndpointDialer
+  readonly #uses = new ClusterUses()
+  readonly #pools = new Map<Endpoint, EndpointPools[]>()
+  /** Uid → endpoints with pools: what is looked at when a workload changes. */
+  readonly #byUid = new Map<string, Set<Endpoint>>()
+  readonly #byteConnections = new Set<ByteChannel>()
+  readonly #unsubscribe: () => void
+  #isOpen = true
+  #onEmpty: (() => void) | undefined
+
+  constructor(settings: UpstreamSettings) {
+    this.#settings = settings
+    this.#dialer = new EndpointDialer({ ...settings, channelOf: settings.protocols.channelOf })
+    this.#unsubscribe = settings.mesh.onWorkloadsChanged((uids) => this.#workloadsChanged(uids))
+  }
+
+  send(
+    to: Picked,
+    request: RequestHead,
+    lengthBytes: number | undefined,
+    cancellation: Cancellation,
+  ): UpstreamExchange | Promise<UpstreamExchange> {
+    if (!this.#isOpen) throw closing()
+    const { cluster } = to
+    const protocol = protocolFor(request, this.#appProtocolOf(cluster), cluster.policy.pool.upgrade)
+    return this.#poolFor(to, protocol).send(request, lengthBytes, cancellation)
+  }
+
+  async openBytes({ cluster, endpoint }: Picked, cancellation: Cancellation): Promise<ByteChannel> {
+    if (!this.#isOpen) throw closing()
+    const { backend, policy } = cluster
+    const use = this.#uses.of(cluster)
+    use.addConnection(policy.pool)
+    try {
+      const channel = await this.#dialer.open({ endpoint, backend, policy, protocol: undefined }, cancellation)
+      const connection = new ByteConnection(channel, policy.pool, this.#settings.clock, () => {
+        use.connections--
+        this.#byteConnections.delete(connection)
+        this.#tellWhenEmpty()
+      })
+      this.#byteConnections.add(connection)
+      if (!this.#isOpen) connection.destroy()
+      return connection
+    } catch (error) {
+      use.connections--
+      throw error
+    }
+  }
+
+  dump(): readonly PoolDump[] {
+    const dumped: PoolDump[] = []
+    for (const { cluster, endpoint, pool, protocol } of this.#all()) {
+      const { namespace, hostname, port, subset } = cluster.backend
+      dumped.push({
+        cluster: `${namespace}/${hostname}:${port}${subset === '' ? '' : `/${subset}`}`,
+        endpoint: formatConnectTarget(endpoint.address),
+        uid: endpoint.workload.uid,
+        protocol,
+        ...pool.counts,
+      })
+    }
+    return dumped
+  }
+
+  /** New requests are refused, what is under way ends until the deadline. */
+  async drain(order: DrainOrder): Promise<void> {
+    const { clock } = this.#settings
+    this.#shut()
+    for (const { pool } of this.#all()) pool.close()
+    if (this.#isEmpty) return
+    const emptied = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+    })
+    const timer = clock.setTimer(order.deadlineMs, () => this.#cut(), true)
+    await emptied
+    timer.cancel()
+  }
+
+  async close(): Promise<void> {
+    this.#shut()
+    this.#cut()
+  }
+
+  #shut(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#unsubscribe()
+  }
+
+  #cut(): void {
+    for (const { pool } of [...this.#all()]) pool.destroy()
+    for (const connection of [...this.#byteConnections]) connection.destroy()
+    this.#onEmpty?.()
+  }
+
+  get #isEmpty(): boolean {
+    return this.#pools.size === 0 && this.#byteConnections.size === 0
+  }
+
+  #tellWhenEmpty(): void {
+    if (this.#isEmpty) this.#onEmpty?.()
+  }
+
+  *#all(): Iterable<EndpointPools & { readonly pool: EndpointPool; readonly protocol: HttpProtocol }> {
+    for (const list of this.#pools.values()) {
+      for (const pools of list) for (const [protocol, pool] of pools.byProtocol) yield { ...pools, pool, protocol }
+    }
+  }
+
+  #appProtocolOf({ backend }: ActiveCluster): AppProtocol | undefined {
+    const service = this.#settings.mesh.serviceByKey(`${backend.namespace}/${backend.hostname}`)
+    return service?.ports.find(({ servicePort }) => servicePort === backend.port)?.appProtocol
+  }
+
+  #poolFor({ cluster, endpoint }: Picked, protocol: HttpProtocol): EndpointPool {
+    const pools = this.#poolsOf(cluster, endpoint)
+    const way = wayTo(endpoint.workload, cluster)
+    if (pools.way !== way) {
+      pools.way = way
+      for (const pool of pools.byProtocol.values()) pool.retireConnections()
+    }
+    const known = pools.byProtocol.get(protocol)
+    if (known !== undefined) return known
+    const pool: EndpointPool = new EndpointPool({
+      clock: this.#settings.clock,
+      protocol,
+      use: this.#uses.of(cluster),
+      policy: () => cluster.policy.pool,
+      dial: () => this.#dial(cluster, endpoint, protocol),
+      onEmpty: () => this.#drop(pools, protocol, pool),
+    })
+    pools.byProtocol.set(protocol, pool)
+    return pool
+  }
+
+  #poolsOf(cluster: ActiveCluster, endpoint: Endpoint): EndpointPools {
+    let list = this.#pools.get(endpoint)
+    if (list === undefined) {
+      list = []
+      this.#pools.set(endpoint, list)
+      const { uid } = endpoint.workload
+      const same = this.#byUid.get(uid)
+      if (same === undefined) this.#byUid.set(uid, new Set([endpoint]))
+      else same.add(endpoint)
+    }
+    let pools = list.find((one) => one.cluster === cluster)
+    if (pools === undefined) {
+      pools = { cluster, endpoint, byProtocol: new Map(), way: wayTo(endpoint.workload, cluster) }
+      list.push(pools)
+    }
+    return pools
+  }
+
+  #dial(cluster: ActiveCluster, endpoint: Endpoint, protocol: HttpProtocol): Dial {
+    const { backend, policy } = cluster
+    const canceller = new Canceller()
+    return {
+      connection: this.#connect({ endpoint, backend, policy, protocol }, protocol, canceller),
+      cancel: () => canceller.cancel(),
+    }
+  }
+
+  async #connect(
+    order: Parameters<EndpointDialer['open']>[0],
+    protocol: HttpProtocol,
+    cancellation: Cancellation,
+  ): Promise<HttpClientConnection> {
+    const { protocols } = this.#settings
+    const channel = await this.#dialer.open(order, cancellation)
+    return protocol === 'http1'
+      ? protocols.http1(channel)
+      : protocols.http2(channel, { keepalive: order.policy.pool.http2Keepalive })
+  }
+
+  #drop(pools: EndpointPools, protocol: HttpProtocol, pool: EndpointPool): void {
+    const { endpoint, byProtocol } = pools
+    if (byProtocol.get(protocol) === pool) byProtocol.delete(protocol)
+    if (byProtocol.size > 0) return
+    const left = this.#pools.get(endpoint)?.filter((one) => one !== pools) ?? []
+    if (left.length > 0) {
+      this.#pools.set(endpoint, left)
+      return
+    }
+    this.#pools.delete(endpoint)
+    const { uid } = endpoint.workload
+    const same = this.#byUid.get(uid)
+    same?.delete(endpoint)
+    if (same?.size === 0) this.#byUid.delete(uid)
+    this.#tellWhenEmpty()
+  }
+
+  /** Who has gone, or is about to, gets nothing new on old connections, and what it has under way ends in peace. */
+  #workloadsChanged(uids: readonly string[]): void {
+    for (const uid of uids) {
+      const endpoints = this.#byUid.get(uid)
+      if (endpoints === undefined) continue
+      const workload = this.#settings.mesh.workloadByUid(uid)
+      for (const endpoint of [...endpoints]) {
+        if (workload !== undefined && workload.status === 'Healthy' && isStillAt(workload, endpoint)) continue
+        for (const { byProtocol } of this.#pools.get(endpoint) ?? []) {
+          for (const pool of [...byProtocol.values()]) pool.retireConnections()
+        }
+      }
+    }
+  }
+}
+
+function isStillAt(workload: Workload, { address }: Endpoint): boolean {
+  return address.kind === 'address' ? workload.addresses.includes(address.ip) : workload.hostname === address.hostname
+}
+
+/** What a connection depends on beside the address: another way needs other connections. */
+function wayTo(workload: Workload, { policy: { tls } }: ActiveCluster): string {
+  const secured = tls === undefined ? '' : JSON.stringify(tls)
+  return `${workload.protocol} ${workloadIdentity(workload) ?? ''} ${secured}`
+}
