@@ -6,6 +6,7 @@ import type { WaypointView } from '../state/index.ts'
 import { dumpOf } from './dump.ts'
 import { type Member, membersOf } from './membership.ts'
 import { OutlierWatch } from './outliers.ts'
+import { Outsiders } from './passthrough.ts'
 import { groupBy, placementOf } from './placement.ts'
 import { type EndpointRegister, Seat } from './seat.ts'
 import { SeatGroups } from './seat-groups.ts'
@@ -42,6 +43,8 @@ export class LiveCluster implements ActiveCluster {
   readonly #groups: SeatGroups
   #basis: Basis
   #isStale = true
+  /** For PASSTHROUGH. */
+  readonly outsiders: Outsiders = new Outsiders()
   activeRequests = 0
   activeRetries = 0
   readonly counters: ClusterCounters = {

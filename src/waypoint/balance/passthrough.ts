@@ -1,5 +1,5 @@
 import type { Workload } from '#shared/model'
-import type { SocketAddress } from '#shared/net'
+import { formatSocketAddress, type SocketAddress } from '#shared/net'
 import type { ClusterSurroundings, LiveCluster } from './live-cluster.ts'
 import { LiveEndpoint, Seat } from './seat.ts'
 import type { PickFacts } from './types.ts'
@@ -21,8 +21,30 @@ export function passthroughSeat(
   if (cluster.service.vips.some((vip) => vip.ip === dialled.ip && vip.network === network)) return undefined
   const known = cluster.seatAt(dialled.ip)
   if (known !== undefined) return known
-  const workload = around.view.mesh.workloadByIp(network, dialled.ip) ?? outsider(dialled, network)
-  return new Seat(new LiveEndpoint(workload, { kind: 'address', ...dialled }), around.clock.monotonicMs())
+  return cluster.outsiders.seatOf(dialled, () => around.view.mesh.workloadByIp(network, dialled.ip), network)
+}
+
+/** More are hardly dialled at once; the one that was met first makes room. */
+const MAX_OUTSIDERS = 1_024
+
+/** Addresses that are no endpoints of the cluster, kept so that their connections can be pooled. */
+export class Outsiders {
+  readonly #seats = new Map<string, Seat>()
+
+  seatOf(dialled: SocketAddress, workloadThere: () => Workload | undefined, network: string): Seat {
+    const key = formatSocketAddress(dialled)
+    const workload = workloadThere()
+    const known = this.#seats.get(key)
+    if (known !== undefined && (workload === undefined || workload.uid === known.workload.uid)) {
+      if (workload !== undefined) known.endpoint.workload = workload
+      return known
+    }
+    if (this.#seats.size >= MAX_OUTSIDERS) this.#seats.delete(this.#seats.keys().next().value ?? '')
+    const endpoint = new LiveEndpoint(workload ?? outsider(dialled, network), { kind: 'address', ...dialled })
+    const seat = new Seat(endpoint, 0)
+    this.#seats.set(key, seat)
+    return seat
+  }
 }
 
 /** What lies outside of the mesh, as far as an address tells. */

@@ -1,5 +1,5 @@
-import type { Balancing } from '#shared/l7'
-import { seatTable } from './hash-table.ts'
+import type { Balancing, HashTable } from '#shared/l7'
+import { type SeatTable, seatTable } from './hash-table.ts'
 import type { Seat } from './seat.ts'
 
 /** Chooses among seats that may all be picked. Made anew whenever they, or their weights, have changed. */
@@ -11,7 +11,8 @@ export interface Picker {
   pick(random: () => number, hash: number | undefined): Seat | undefined
 }
 
-export function pickerOf(seats: readonly Seat[], balancing: Balancing): Picker {
+/** @param last the group's picker until now: a hash table that is still true is not made again */
+export function pickerOf(seats: readonly Seat[], balancing: Balancing, last?: Picker): Picker {
   switch (balancing.kind) {
     case 'least-request':
       return new LeastRequest(seats)
@@ -20,11 +21,35 @@ export function pickerOf(seats: readonly Seat[], balancing: Balancing): Picker {
     case 'random':
     case 'passthrough': // what was dialled is none of the endpoints: any of them will do
       return new RandomDraw(seats)
-    case 'hash': {
-      const table = seatTable(seats, balancing.table)
-      const draw = new RandomDraw(seats)
-      return { pick: (random, hash) => (hash === undefined ? draw.pick(random) : table.seatOf(hash)) }
-    }
+    case 'hash':
+      return last instanceof Hashing && last.isOf(seats, balancing.table) ? last : new Hashing(seats, balancing.table)
+  }
+}
+
+/** The seat of a hash; any by its weight where there is none. */
+class Hashing implements Picker {
+  readonly #seats: readonly Seat[]
+  readonly #capacities: readonly number[]
+  readonly #kind: HashTable
+  readonly #table: SeatTable
+  readonly #draw: RandomDraw
+
+  constructor(seats: readonly Seat[], kind: HashTable) {
+    this.#seats = seats
+    this.#capacities = seats.map(({ workload }) => workload.capacity)
+    this.#kind = kind
+    this.#table = seatTable(seats, kind)
+    this.#draw = new RandomDraw(seats)
+  }
+
+  isOf(seats: readonly Seat[], kind: HashTable): boolean {
+    const isSameKind = kind === this.#kind || JSON.stringify(kind) === JSON.stringify(this.#kind)
+    if (!isSameKind || seats.length !== this.#seats.length) return false
+    return seats.every((seat, at) => seat === this.#seats[at] && seat.workload.capacity === this.#capacities[at])
+  }
+
+  pick(random: () => number, hash: number | undefined): Seat | undefined {
+    return hash === undefined ? this.#draw.pick(random) : this.#table.seatOf(hash)
   }
 }
 

@@ -24,11 +24,12 @@ const NOBODY: Picker = { pick: () => undefined }
 export class SeatGroups {
   readonly #clock: Clock
   #groups: readonly Group[] = []
-  /** All groups as one, for those who may go anywhere. */
-  #everywhere: Group = groupOf([], 0)
+  /** All groups as one, for those who may go anywhere; made when somebody does. */
+  #everywhere: Group | undefined
   #kind: 'ranked' | 'shared' = 'ranked'
   #policy: TrafficPolicy = DEFAULT_TRAFFIC_POLICY
   #isStale = false
+  #isPanicking = false
   /** When weights must be looked at again. */
   #validUntilMs = Number.POSITIVE_INFINITY
 
@@ -41,12 +42,10 @@ export class SeatGroups {
     kind: 'ranked' | 'shared',
     policy: TrafficPolicy,
   ): void {
-    this.#groups = groups.map(({ items, weight }) => groupOf(items, weight))
+    const last = this.#groups
+    this.#groups = groups.map(({ items, weight }, at) => groupOf(items, weight, last[at]?.picker))
     for (const [at, { seats }] of this.#groups.entries()) for (const seat of seats) seat.group = at
-    this.#everywhere = groupOf(
-      groups.flatMap(({ items }) => items),
-      1,
-    )
+    this.#everywhere = undefined
     this.#kind = kind
     this.#policy = policy
     this.#isStale = true
@@ -58,18 +57,18 @@ export class SeatGroups {
 
   pick(random: () => number, hash: number | undefined, everywhere: boolean): Seat | undefined {
     this.#settle()
-    return (everywhere ? this.#everywhere : this.#drawn(random)).picker.pick(random, hash)
+    return (everywhere ? this.#all() : this.#drawn(random))?.picker.pick(random, hash)
   }
 
   /** One that is none of these, of that group or of all. */
   anyBut(avoid: readonly Endpoint[], everywhere: boolean, group: number): Seat | undefined {
-    const { usable } = (everywhere ? this.#everywhere : this.#groups[group]) ?? this.#everywhere
-    return usable.find(({ endpoint }) => !avoid.includes(endpoint))
+    const among = everywhere ? this.#all() : this.#groups[group]
+    return among?.usable.find(({ endpoint }) => !avoid.includes(endpoint))
   }
 
-  #drawn(random: () => number): Group {
+  #drawn(random: () => number): Group | undefined {
     const [first] = this.#groups
-    if (first === undefined || first.load === 1) return first ?? this.#everywhere
+    if (first === undefined || first.load === 1) return first
     let left = random()
     for (const group of this.#groups) {
       left -= group.load
@@ -98,8 +97,8 @@ export class SeatGroups {
       group.load = load
       this.#equip(group, usesAll)
     }
-    if (this.#groups.length === 1) this.#everywhere = this.#groups[0] ?? this.#everywhere
-    else this.#equipEverywhere(loads.some(({ usesAll }) => usesAll))
+    this.#everywhere = undefined
+    this.#isPanicking = loads.some(({ usesAll }) => usesAll)
   }
 
   #equip(group: Group, usesAll: boolean): void {
@@ -107,16 +106,23 @@ export class SeatGroups {
     // Whoever comes back from an ejection has no turns to catch up on.
     for (const seat of group.seats) if (seat.isEjected && !usesAll) seat.turn = 0
     group.picker =
-      group.usable.length === 0 || group.load === 0 ? NOBODY : pickerOf(group.usable, this.#policy.balancing)
+      group.usable.length === 0 || group.load === 0
+        ? NOBODY
+        : pickerOf(group.usable, this.#policy.balancing, group.picker)
   }
 
   /** Who may go anywhere is few, and must not disturb the turns of the others. */
-  #equipEverywhere(usesAll: boolean): void {
-    const { seats } = this.#everywhere
-    const usable = usesAll ? seats : seats.filter(({ isEjected }) => !isEjected)
-    const { balancing } = this.#policy
-    this.#everywhere.usable = usable
-    this.#everywhere.picker = pickerOf(usable, balancing.kind === 'round-robin' ? { kind: 'random' } : balancing)
+  #all(): Group | undefined {
+    if (this.#groups.length < 2) return this.#groups[0]
+    if (this.#everywhere === undefined) {
+      const seats = this.#groups.flatMap((group) => group.seats)
+      const group = groupOf(seats, 1)
+      const { balancing } = this.#policy
+      group.usable = this.#isPanicking ? seats : seats.filter(({ isEjected }) => !isEjected)
+      group.picker = pickerOf(group.usable, balancing.kind === 'round-robin' ? { kind: 'random' } : balancing)
+      this.#everywhere = group
+    }
+    return this.#everywhere
   }
 
   /** Whether somebody still warms up. */
@@ -134,8 +140,8 @@ export class SeatGroups {
   }
 }
 
-function groupOf(seats: readonly Seat[], weight: number): Group {
-  return { seats, weight, usable: seats, picker: NOBODY, load: 0 }
+function groupOf(seats: readonly Seat[], weight: number, picker: Picker = NOBODY): Group {
+  return { seats, weight, usable: seats, picker, load: 0 }
 }
 
 function usableCount(seats: readonly Seat[]): number {

@@ -9,21 +9,27 @@ import { setKeepAlive } from '#shared/sys'
 import { givenUp } from './given-up.ts'
 
 /**
- * The address of an endpoint; of a host name the first that the system's resolver gives.
+ * The address of an endpoint; of a host name the first that the system's resolver gives, which ends in its own time though
+ * nobody waits any more.
  *
- * @throws MeshError `UPSTREAM_CONNECT_FAILED`
+ * @throws MeshError `UPSTREAM_CONNECT_FAILED`, `CLIENT_GONE` when given up
  */
-export async function resolveTarget(target: ConnectTarget): Promise<SocketAddress> {
+export async function resolveTarget(target: ConnectTarget, cancellation: Cancellation): Promise<SocketAddress> {
   if (target.kind === 'address') return { ip: target.ip, port: target.port }
+  const cancelled = Promise.withResolvers<never>()
+  cancellation.onCancelled = () => cancelled.reject(givenUp())
   try {
-    const { address } = await lookup(target.hostname)
+    const { address } = await Promise.race([lookup(target.hostname), cancelled.promise])
     const ip = parseIp(address)
     if (ip !== undefined) return { ip, port: target.port }
     throw new Error(`not an address: ${address}`)
   } catch (error) {
+    if (error instanceof MeshError) throw error
     throw new MeshError('UPSTREAM_CONNECT_FAILED', `no address of ${target.hostname}: ${reasonOf(error)}`, {
       cause: error,
     })
+  } finally {
+    cancellation.onCancelled = undefined
   }
 }
 
@@ -33,6 +39,7 @@ export function connectTcp(
   keepalive: ConnectionPool['keepalive'],
   cancellation: Cancellation,
 ): Promise<Socket> {
+  if (cancellation.isCancelled) return Promise.reject(givenUp())
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()
   const socket = connect({ host: to.ip, port: to.port, allowHalfOpen: true, noDelay: true })
   const fail = (error: MeshError): void => {

@@ -7,13 +7,14 @@ import type { TrafficPolicy } from '#shared/l7'
 import { type Cancellation, Canceller } from '#shared/lifecycle'
 import type { MeshView } from '#shared/mesh-state'
 import { parseSpiffeId, type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
-import type { ByteChannel, IpAddress, SocketAddress } from '#shared/net'
+import { type ByteChannel, type IpAddress, type SocketAddress, socketChannel } from '#shared/net'
 import type { WorkloadCertificate } from '#shared/pki'
 import type { ClusterBackend, Endpoint } from '../balance/index.ts'
 import { ChannelDuplex } from './channel-duplex.ts'
 import { connectTcp, resolveTarget } from './connect-tcp.ts'
+import { givenUp } from './given-up.ts'
 import { TlsOrigination } from './tls-origination.ts'
-import type { ClientProtocols, HttpProtocol } from './types.ts'
+import type { HttpProtocol } from './types.ts'
 
 export interface EndpointDialerSettings {
   readonly clock: Clock
@@ -30,7 +31,6 @@ export interface EndpointDialerSettings {
   readonly tunnelPort: number
   /** A TCP connection to a workload's tunnel, as it begins. */
   readonly dialTunnel: (to: SocketAddress) => Socket
-  readonly channelOf: ClientProtocols['channelOf']
 }
 
 export interface DialOrder {
@@ -69,6 +69,7 @@ export class EndpointDialer {
     try {
       return await this.#open(order, step)
     } catch (error) {
+      if (cancellation.isCancelled) throw givenUp()
       if (!isLate) throw error
       throw new MeshError('UPSTREAM_CONNECT_TIMEOUT', `no connection within ${connectTimeoutMs} ms`, { cause: error })
     } finally {
@@ -79,18 +80,17 @@ export class EndpointDialer {
 
   async #open(order: DialOrder, cancellation: Cancellation): Promise<ByteChannel> {
     const { endpoint, backend, policy, protocol } = order
-    const { channelOf } = this.#settings
     const { tls, pool } = policy
-    const to = await resolveTarget(endpoint.address)
+    const to = await resolveTarget(endpoint.address, cancellation)
     if (endpoint.workload.protocol === 'HBONE') {
       const channel = await this.#openTunnel(order, to, cancellation)
       if (tls === undefined) return channel
       const inside = new ChannelDuplex(channel)
-      return channelOf(await this.#tls.secure(inside, tls, backend.hostname, protocol, cancellation))
+      return socketChannel(await this.#tls.secure(inside, tls, backend.hostname, protocol, cancellation))
     }
     const socket = await connectTcp(to, pool.keepalive, cancellation)
-    if (tls === undefined) return channelOf(socket)
-    return channelOf(await this.#tls.secure(socket, tls, backend.hostname, protocol, cancellation))
+    if (tls === undefined) return socketChannel(socket)
+    return socketChannel(await this.#tls.secure(socket, tls, backend.hostname, protocol, cancellation))
   }
 
   async #openTunnel(

@@ -108,6 +108,7 @@ export class EndpointPool {
     cancellation.onCancelled = () => {
       this.#waiters.splice(this.#waiters.indexOf(waiter), 1)
       this.#refuse(waiter, givenUp())
+      this.#tellWhenEmpty()
     }
     this.#waiters.push(waiter)
     this.#dialForWaiters()
@@ -208,7 +209,6 @@ export class EndpointPool {
   #refuse(waiter: Waiter, error: unknown): void {
     this.#release(waiter)
     waiter.reject(error)
-    this.#tellWhenEmpty()
   }
 
   #release(waiter: Waiter): void {

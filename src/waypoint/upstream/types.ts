@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net'
 import type { Cancellation, Closer, Drainable } from '#shared/lifecycle'
 import type { ByteChannel } from '#shared/net'
 import type { Picked } from '../balance/index.ts'
@@ -29,18 +28,6 @@ export interface Upstream extends Drainable, Closer {
   openBytes(to: Picked, cancellation: Cancellation): Promise<ByteChannel>
   /** Every pool with something in it. */
   dump(): readonly PoolDump[]
-}
-
-/** How a connection is spoken on: the rooms of `codec`, as far as they are needed here. */
-export interface ClientProtocols {
-  /** A connected socket, of TCP or TLS, whose bytes nobody has read. */
-  channelOf(socket: Socket): ByteChannel
-  http1(channel: ByteChannel): HttpClientConnection
-  http2(channel: ByteChannel, settings: Http2ClientSettings): HttpClientConnection
-}
-
-export interface Http2ClientSettings {
-  readonly keepalive: { readonly intervalMs: number; readonly timeoutMs: number } | undefined
 }
 
 export type HttpProtocol = HttpClientConnection['protocol']

@@ -1,20 +1,21 @@
 import { formatConnectTarget } from '#shared/hbone'
+import type { UpstreamTls } from '#shared/l7'
 import { type Cancellation, Canceller, type DrainOrder } from '#shared/lifecycle'
-import type { AppProtocol, Workload } from '#shared/model'
-import { workloadIdentity } from '#shared/model'
+import { type AppProtocol, type Workload, workloadIdentity } from '#shared/model'
 import type { ByteChannel } from '#shared/net'
 import type { ActiveCluster, Endpoint, Picked } from '../balance/index.ts'
-import type { HttpClientConnection, RequestHead, UpstreamExchange } from '../codec/index.ts'
+import { connectHttp2, type HttpClientConnection, type RequestHead, type UpstreamExchange } from '../codec/index.ts'
 import { ByteConnection } from './byte-connection.ts'
 import { ClusterUses } from './cluster-use.ts'
 import { EndpointDialer, type EndpointDialerSettings } from './endpoint-dialer.ts'
 import { type Dial, EndpointPool } from './endpoint-pool.ts'
 import { closing } from './given-up.ts'
 import { protocolFor } from './protocol.ts'
-import type { ClientProtocols, HttpProtocol, PoolDump, Upstream } from './types.ts'
+import type { HttpProtocol, PoolDump, Upstream } from './types.ts'
 
-export interface UpstreamSettings extends Omit<EndpointDialerSettings, 'channelOf'> {
-  readonly protocols: ClientProtocols
+export interface UpstreamSettings extends EndpointDialerSettings {
+  /** Speaks HTTP/1.1 on a channel, which it starts and owns. */
+  readonly connectHttp1: (channel: ByteChannel) => HttpClientConnection
 }
 
 export function createUpstream(settings: UpstreamSettings): Upstream {
@@ -26,8 +27,8 @@ interface EndpointPools {
   readonly cluster: ActiveCluster
   readonly endpoint: Endpoint
   readonly byProtocol: Map<HttpProtocol, EndpointPool>
-  /** How its workload was reached when the pools were made, and with which TLS. */
-  way: string
+  /** How its workload was reached when the connections were made, and with which TLS. */
+  way: Way
 }
 
 class MeshUpstream implements Upstream {
@@ -44,7 +45,7 @@ class MeshUpstream implements Upstream {
 
   constructor(settings: UpstreamSettings) {
     this.#settings = settings
-    this.#dialer = new EndpointDialer({ ...settings, channelOf: settings.protocols.channelOf })
+    this.#dialer = new EndpointDialer(settings)
     this.#unsubscribe = settings.mesh.onWorkloadsChanged((uids) => this.#workloadsChanged(uids))
   }
 
@@ -148,11 +149,7 @@ class MeshUpstream implements Upstream {
 
   #poolFor({ cluster, endpoint }: Picked, protocol: HttpProtocol): EndpointPool {
     const pools = this.#poolsOf(cluster, endpoint)
-    const way = wayTo(endpoint.workload, cluster)
-    if (pools.way !== way) {
-      pools.way = way
-      for (const pool of pools.byProtocol.values()) pool.retireConnections()
-    }
+    this.#keepToWay(pools)
     const known = pools.byProtocol.get(protocol)
     if (known !== undefined) return known
     const pool: EndpointPool = new EndpointPool({
@@ -167,6 +164,15 @@ class MeshUpstream implements Upstream {
     return pool
   }
 
+  /** Connections that were made another way take no more requests. */
+  #keepToWay(pools: EndpointPools): void {
+    const way = wayTo(pools.endpoint.workload, pools.cluster, pools.way)
+    if (way === pools.way) return
+    const isOther = way.text !== pools.way.text
+    pools.way = way
+    if (isOther) for (const pool of [...pools.byProtocol.values()]) pool.retireConnections()
+  }
+
   #poolsOf(cluster: ActiveCluster, endpoint: Endpoint): EndpointPools {
     let list = this.#pools.get(endpoint)
     if (list === undefined) {
@@ -179,7 +185,7 @@ class MeshUpstream implements Upstream {
     }
     let pools = list.find((one) => one.cluster === cluster)
     if (pools === undefined) {
-      pools = { cluster, endpoint, byProtocol: new Map(), way: wayTo(endpoint.workload, cluster) }
+      pools = { cluster, endpoint, byProtocol: new Map(), way: wayTo(endpoint.workload, cluster, undefined) }
       list.push(pools)
     }
     return pools
@@ -199,11 +205,15 @@ class MeshUpstream implements Upstream {
     protocol: HttpProtocol,
     cancellation: Cancellation,
   ): Promise<HttpClientConnection> {
-    const { protocols } = this.#settings
+    const { clock, connectHttp1 } = this.#settings
     const channel = await this.#dialer.open(order, cancellation)
-    return protocol === 'http1'
-      ? protocols.http1(channel)
-      : protocols.http2(channel, { keepalive: order.policy.pool.http2Keepalive })
+    if (protocol === 'http1') return connectHttp1(channel)
+    const { http2Keepalive } = order.policy.pool
+    const limits = http2Keepalive && {
+      pingIntervalMs: http2Keepalive.intervalMs,
+      pingTimeoutMs: http2Keepalive.timeoutMs,
+    }
+    return connectHttp2(channel, { clock, ...(limits && { limits }) })
   }
 
   #drop(pools: EndpointPools, protocol: HttpProtocol, pool: EndpointPool): void {
@@ -244,7 +254,16 @@ function isStillAt(workload: Workload, { address }: Endpoint): boolean {
 }
 
 /** What a connection depends on beside the address: another way needs other connections. */
-function wayTo(workload: Workload, { policy: { tls } }: ActiveCluster): string {
+interface Way {
+  readonly workload: Workload
+  readonly tls: UpstreamTls | undefined
+  /** Equal texts are one way. */
+  readonly text: string
+}
+
+/** The known way as long as it is made of the same records, since each request asks. */
+function wayTo(workload: Workload, { policy: { tls } }: ActiveCluster, known: Way | undefined): Way {
+  if (known !== undefined && known.workload === workload && known.tls === tls) return known
   const secured = tls === undefined ? '' : JSON.stringify(tls)
-  return `${workload.protocol} ${workloadIdentity(workload) ?? ''} ${secured}`
+  return { workload, tls, text: `${workload.protocol} ${workloadIdentity(workload) ?? ''} ${secured}` }
 }

@@ -11,10 +11,10 @@ import {
   type PickFacts,
   type PickRefusal,
 } from '../../../../src/waypoint/balance/index.ts'
-import { asker } from '../../../support/asker.ts'
 import { ClusterView, SeededClock } from '../../../support/cluster-view.ts'
 import { ip, service, type WorkloadInput, workload } from '../../../support/mesh-builder.ts'
 import { OUTLIERS } from '../../../support/outlier-policies.ts'
+import { exchangeOf } from '../../../support/waypoint-exchange.ts'
 
 const WEB = 'default/web.default.svc.cluster.local'
 const web = service({ name: 'web', vips: ['10.96.0.1'] })
@@ -51,7 +51,7 @@ function balanced(workloads: readonly Workload[], policy: Partial<TrafficPolicy>
 }
 
 const facts: PickFacts = {
-  exchange: asker({}),
+  exchange: exchangeOf(),
   avoid: [],
   isRetry: false,
   usesRemoteLocalities: false,

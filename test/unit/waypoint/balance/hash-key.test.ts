@@ -3,16 +3,13 @@ import { describe, expect, it } from 'vitest'
 import type { HashKey } from '#shared/l7'
 import { hashOf } from '../../../../src/waypoint/balance/hash.ts'
 import { cookieValue, keyOf, queryValue } from '../../../../src/waypoint/balance/hash-key.ts'
-import { asker } from '../../../support/asker.ts'
+import { connectionOf, exchangeOf } from '../../../support/waypoint-exchange.ts'
 
 describe('what a request is hashed by', () => {
-  const request = asker({
-    source: '10.1.1.1',
+  const request = exchangeOf({
+    source: '10.1.1.1:4000',
     target: '/cart?user=ann&x=1',
-    fields: [
-      ['x-user', 'bob'],
-      ['cookie', 'a=1; sid=s-1'],
-    ],
+    headers: { 'x-user': 'bob', cookie: 'a=1; sid=s-1' },
   })
   it.each<[string, HashKey, string | undefined]>([
     ['a header', { kind: 'header', name: 'X-User' }, 'bob'],
@@ -36,14 +33,14 @@ describe('what a request is hashed by', () => {
     ['for the session', 0, '', 'sid=8000000080000000; HttpOnly'],
   ])('a new cookie %s, by which the client comes back to the same endpoint', (_, lifeMs, path, expected) => {
     const key: HashKey = { kind: 'cookie', name: 'sid', path, lifeMs }
-    const first = keyOf(asker({}), key, () => 0.5)
+    const first = keyOf(exchangeOf(), key, () => 0.5)
     expect(first.setCookie).toBe(expected)
-    const again = keyOf(asker({ fields: [['cookie', expected.split(';')[0] ?? '']] }), key, () => 0.1)
+    const again = keyOf(exchangeOf({ headers: { cookie: expected.split(';')[0] ?? '' } }), key, () => 0.1)
     expect(again).toEqual({ hash: first.hash, setCookie: undefined })
   })
 
   it('opaque bytes have a source and nothing else', () => {
-    const bytes = { ...asker({ source: '10.1.1.1' }), request: undefined }
+    const bytes = { connection: connectionOf({ source: '10.1.1.1:4000' }), request: undefined }
     expect(keyOf(bytes, { kind: 'source-ip' }, () => 0).hash).toBe(hashOf('10.1.1.1'))
     expect(keyOf(bytes, { kind: 'header', name: 'a' }, () => 0).hash).toBeUndefined()
   })
