@@ -43,6 +43,7 @@ export class LiveCluster implements ActiveCluster {
   readonly #groups: SeatGroups
   #basis: Basis
   #isStale = true
+  #isClosed = false
   /** For PASSTHROUGH. */
   readonly outsiders: Outsiders = new Outsiders()
   activeRequests = 0
@@ -124,14 +125,16 @@ export class LiveCluster implements ActiveCluster {
     return dumpOf(this, this.#seats.values())
   }
 
+  /** Pools may hold it for longer: it stays as it is, without endpoints. */
   close(): void {
+    this.#isClosed = true
     this.#outliers.close()
     for (const { endpoint } of this.#seats.values()) this.#around.register.release(endpoint)
     this.#seats.clear()
   }
 
   #refresh(): void {
-    if (!this.#isStale) return
+    if (!this.#isStale || this.#isClosed) return
     this.#isStale = false
     const { view, self } = this.#around
     const key = `${this.backend.namespace}/${this.backend.hostname}`

@@ -84,8 +84,9 @@ export class PooledClient {
     this.onRetired?.()
   }
 
-  /** One timer, set again for what is left. */
+  /** One timer, set again for what is left; 0 = no bound. */
   #watchIdleness(afterMs: number): void {
+    if (this.#policy.httpIdleTimeoutMs === 0) return
     this.#idleTimer = this.#clock.setTimer(afterMs, () => {
       const { httpIdleTimeoutMs } = this.#policy
       const idleMs = this.#connection.activeCount > 0 ? 0 : this.#clock.monotonicMs() - this.#idleSinceMs

@@ -41,7 +41,8 @@ class MeshUpstream implements Upstream {
   readonly #byteConnections = new Set<ByteChannel>()
   readonly #unsubscribe: () => void
   #isOpen = true
-  #onEmpty: (() => void) | undefined
+  /** Nothing is left, and nothing new comes. */
+  readonly #emptied: PromiseWithResolvers<void> = Promise.withResolvers<void>()
 
   constructor(settings: UpstreamSettings) {
     this.#settings = settings
@@ -99,15 +100,11 @@ class MeshUpstream implements Upstream {
 
   /** New requests are refused, what is under way ends until the deadline. */
   async drain(order: DrainOrder): Promise<void> {
-    const { clock } = this.#settings
     this.#shut()
     for (const { pool } of this.#all()) pool.close()
-    if (this.#isEmpty) return
-    const emptied = new Promise<void>((resolve) => {
-      this.#onEmpty = resolve
-    })
-    const timer = clock.setTimer(order.deadlineMs, () => this.#cut(), true)
-    await emptied
+    this.#tellWhenEmpty()
+    const timer = this.#settings.clock.setTimer(order.deadlineMs, () => this.#cut(), true)
+    await this.#emptied.promise
     timer.cancel()
   }
 
@@ -125,15 +122,11 @@ class MeshUpstream implements Upstream {
   #cut(): void {
     for (const { pool } of [...this.#all()]) pool.destroy()
     for (const connection of [...this.#byteConnections]) connection.destroy()
-    this.#onEmpty?.()
-  }
-
-  get #isEmpty(): boolean {
-    return this.#pools.size === 0 && this.#byteConnections.size === 0
+    this.#emptied.resolve()
   }
 
   #tellWhenEmpty(): void {
-    if (this.#isEmpty) this.#onEmpty?.()
+    if (!this.#isOpen && this.#pools.size === 0 && this.#byteConnections.size === 0) this.#emptied.resolve()
   }
 
   *#all(): Iterable<EndpointPools & { readonly pool: EndpointPool; readonly protocol: HttpProtocol }> {
