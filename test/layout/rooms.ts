@@ -59,6 +59,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     authz: ['codec', 'listen', 'state', 'authn'],
     route: ['codec', 'listen', 'state', 'authn'],
     balance: ['codec', 'listen', 'state'],
+    upstream: ['codec', 'state', 'balance'],
   },
   'node-agent': {
     pods: [],
