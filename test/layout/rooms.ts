@@ -56,6 +56,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     authn: ['codec', 'listen', 'state'],
     route: ['codec', 'listen', 'state', 'authn'],
     balance: ['codec', 'listen', 'state'],
+    resilience: ['codec', 'listen', 'state', 'route', 'balance'],
   },
   'node-agent': {
     pods: [],
