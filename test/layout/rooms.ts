@@ -60,6 +60,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     route: ['codec', 'listen', 'state', 'authn'],
     balance: ['codec', 'listen', 'state'],
     upstream: ['codec', 'state', 'balance'],
+    resilience: ['codec', 'listen', 'state', 'route', 'balance'],
   },
   'node-agent': {
     pods: [],
