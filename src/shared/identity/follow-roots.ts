@@ -1,8 +1,9 @@
 import type { Clock } from '#shared/clock'
-import { type CertificateManager, RootWatch } from '#shared/identity'
 import type { Closer } from '#shared/lifecycle'
 import type { Log } from '#shared/telemetry'
 import type { ControlPlaneEndpoint } from '#shared/xds'
+import type { CertificateManager } from './certificate-manager.ts'
+import { RootWatch } from './root-watch.ts'
 
 /**
  * Asks for every certificate anew when the file of the CA's roots changes, since the roots that peers are verified against

@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { Metrics } from '#shared/telemetry'
-import { xdsObserver } from '../../../src/ztunnel/metrics.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
+import { adsClientMetrics } from '#shared/xds'
+import { FakeClock } from '../../../support/fake-clock.ts'
 
 describe('the numbers of the control plane', () => {
   it('say whether one answers, and for how long none has', async () => {
     const clock = new FakeClock()
     const metrics = new Metrics()
-    const observer = xdsObserver(metrics, clock)
+    const observer = adsClientMetrics(metrics, clock)
     const numbers = (): string[] => metrics.print().match(/^ambit_xds_\S+ .*$/gm) ?? []
     await clock.advance(2_000)
     expect(numbers()).toEqual(['ambit_xds_connected 0', 'ambit_xds_last_contact_seconds 2'])
