@@ -1,6 +1,14 @@
+import type { MeshError } from '#shared/errors'
 import type { HttpMatch, HttpRule, WeightedBackend } from '#shared/l7'
 import { parseSpiffeId } from '#shared/model'
-import type { Fields, RequestHead, ResponseHead } from '../../src/waypoint/codec/index.ts'
+import type {
+  BodySink,
+  BodySource,
+  Exchange,
+  Fields,
+  RequestHead,
+  ResponseHead,
+} from '../../src/waypoint/codec/index.ts'
 import type { InnerConnection } from '../../src/waypoint/listen/index.ts'
 import type { Destination } from '../../src/waypoint/state/index.ts'
 import { service, socket } from './mesh-builder.ts'
@@ -145,4 +153,96 @@ export function httpRule(name: string, rule: Partial<HttpRule> = {}): HttpRule {
     retry: undefined,
     ...rule,
   }
+}
+
+/** A body that a test writes by hand, once somebody takes it. */
+export class HandBody implements BodySource {
+  readonly lengthBytes: number | undefined
+  isDiscarded = false
+  isUnwanted = false
+  drains = 0
+  #sink: BodySink | undefined
+
+  constructor(lengthBytes?: number) {
+    this.lengthBytes = lengthBytes
+  }
+
+  pipe(sink: BodySink): void {
+    this.#sink = sink
+    sink.onDrain = () => void this.drains++
+    sink.onUnwanted = () => {
+      this.isUnwanted = true
+    }
+  }
+
+  discard(): void {
+    this.isDiscarded = true
+  }
+
+  write(text: string): boolean {
+    const bytes = Buffer.from(`<${text}>`)
+    return this.#taken.write(bytes, 1, bytes.length - 1)
+  }
+
+  end(trailers?: Fields): void {
+    this.#taken.end(trailers)
+  }
+
+  abort(error: MeshError): void {
+    this.#taken.abort(error)
+  }
+
+  get #taken(): BodySink {
+    if (this.#sink === undefined) throw new Error('nobody takes the body')
+    return this.#sink
+  }
+}
+
+/** Where a body goes, as a test reads it. */
+export class RecordedSink implements BodySink {
+  text = ''
+  isEnded = false
+  trailers: Fields | undefined
+  error: MeshError | undefined
+  takesMore = true
+  onDrain: (() => void) | undefined
+  onUnwanted: (() => void) | undefined
+
+  write(bytes: Uint8Array, start: number, end: number): boolean {
+    this.text += Buffer.from(bytes.subarray(start, end)).toString()
+    return this.takesMore
+  }
+
+  end(trailers: Fields | undefined): void {
+    this.isEnded = true
+    this.trailers = trailers
+  }
+
+  abort(error: MeshError): void {
+    this.error = error
+  }
+}
+
+/** One request to that connection; its answer is nobody's yet. */
+export function exchangeOf(
+  request: RequestHead,
+  body: BodySource = new HandBody(0),
+  connection: InnerConnection = innerConnection(),
+): Exchange {
+  return {
+    connection,
+    request,
+    body,
+    receivedAtMs: 0,
+    inform: unexpected,
+    respond: unexpected,
+    abort: unexpected,
+    onClientGone: undefined,
+    requestBytes: 0,
+    responseBytes: 0,
+  }
+}
+
+function unexpected(): never {
+  throw new Error('the exchange is answered')
 }

@@ -1,4 +1,5 @@
 export { Expression, LONGEST_TEXT } from './expression.ts'
+export { TOO_LONG_TO_MATCH } from './match-http.ts'
 export { octets } from './octets.ts'
 export { Router, type RouterView } from './router.ts'
 export { pathOf } from './subject.ts'

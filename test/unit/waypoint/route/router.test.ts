@@ -4,7 +4,7 @@ import type { Exchange } from '../../../../src/waypoint/codec/index.ts'
 import { Router } from '../../../../src/waypoint/route/index.ts'
 import type { Destination } from '../../../../src/waypoint/state/index.ts'
 import { cidr, ip, meshOf, service, workload } from '../../../support/mesh-builder.ts'
-import { backend, httpRule, innerConnection, requestHead } from '../../../support/waypoint-requests.ts'
+import { backend, exchangeOf, httpRule, innerConnection, requestHead } from '../../../support/waypoint-requests.ts'
 
 const cart = service({ name: 'cart', namespace: 'shop' })
 const pod = workload({ name: 'cart-1', namespace: 'shop', addresses: ['10.0.0.2'] })
@@ -31,8 +31,7 @@ const routerOf = (said: Partial<Routes> | undefined, random = 0): Router => {
 }
 
 const exchangeTo = (destination: Destination): Exchange =>
-  // Nothing else of it is read.
-  ({ connection: innerConnection({ destination }), request: requestHead() }) as Exchange
+  exchangeOf(requestHead(), undefined, innerConnection({ destination }))
 
 const tcpRule = (name: string, matches: TcpRule['matches'] = []): TcpRule => ({
   origin: name,
