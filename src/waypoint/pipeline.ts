@@ -24,8 +24,8 @@ export interface Stages {
   /** CORS, faults, redirects, rewrites, header changes, mirrors: in the order that `filters/apply.ts` gives. */
   shape(exchange: Exchange, to: RouteMatch): Promise<LocalReply | undefined> | LocalReply | undefined
   attempt(exchange: Exchange, to: RouteMatch): Promise<Staged<Answered>>
-  /** Header changes of the rule and CORS on what goes to the client; `amend` for replies of our own. */
-  finish(exchange: Exchange, to: RouteMatch, response: UpstreamResponse): void
+  /** Header changes of the rule, CORS and cookies on what goes to the client; `amend` for replies of our own. */
+  finish(exchange: Exchange, to: RouteMatch, answered: Answered): void
   amend(exchange: Exchange, to: RouteMatch, reply: LocalReply): LocalReply
   send(exchange: Exchange, response: UpstreamResponse): BodySink
   reply(exchange: Exchange, reply: LocalReply): void
@@ -42,7 +42,7 @@ export async function serve(exchange: Exchange, stages: Stages): Promise<void> {
     stages.reply(exchange, to === undefined ? answer : stages.amend(exchange, to, answer))
     return
   }
-  if (to !== undefined) stages.finish(exchange, to, answer.response)
+  if (to !== undefined) stages.finish(exchange, to, answer)
   answer.response.body.pipe(stages.send(exchange, answer.response))
 
   async function decide(): Promise<Staged<Answered>> {

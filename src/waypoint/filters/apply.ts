@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/clock'
 import type { HttpRule, Mirror } from '#shared/l7'
 import type { Cancellation } from '#shared/lifecycle'
-import type { Exchange, LocalReply, UpstreamResponse } from '../codec/index.ts'
+import type { Exchange, Fields, LocalReply, UpstreamResponse } from '../codec/index.ts'
 import { octets, type RouteMatch, type RouteTarget, TOO_LONG_TO_MATCH } from '../route/index.ts'
 import { corsLines, judgeCors } from './cors.ts'
 import { abortReply, delay, drawFault, isDrawn } from './fault.ts'
@@ -18,6 +18,12 @@ export interface FilterTools {
 
 /** So many copies may be under way at once; what comes beyond is not copied. */
 export const MOST_MIRRORS = 1_024
+
+/** An endpoint's answer, and a cookie for a client that had none. */
+export interface AnsweredBy {
+  readonly response: Pick<UpstreamResponse, 'head'>
+  readonly setCookie: string | undefined
+}
 
 /** What was noted of a request for its answer; only of those of which there is something. */
 interface Notes {
@@ -63,16 +69,10 @@ export class Filters {
   }
 
   /** Changes the head of an endpoint's answer. */
-  finish(exchange: Exchange, to: RouteMatch, { head }: Pick<UpstreamResponse, 'head'>): void {
-    const { rule, forward } = to
-    if (rule === undefined) return
-    const origin = this.#notes.get(exchange)?.origin
-    if (rule.cors !== undefined && origin !== undefined) {
-      for (const [name, value] of corsLines(rule.cors, origin)) head.fields.set(name, value)
-      head.fields.add('vary', 'Origin')
-    }
-    changeFields(head.fields, rule.responseHeaders)
-    if (forward !== undefined) changeFields(head.fields, forward.backend.responseHeaders)
+  finish(exchange: Exchange, to: RouteMatch, { response, setCookie }: AnsweredBy): void {
+    const { fields } = response.head
+    this.#change(exchange, to, fields)
+    if (setCookie !== undefined) fields.add('set-cookie', setCookie)
   }
 
   /** As `finish`, for an answer of our own. */
@@ -85,13 +85,25 @@ export class Filters {
       (forward === undefined || changesNothing(forward.backend.responseHeaders))
     if (isUnchanged) return reply
     const fields = new ReplyFields(reply.fields)
-    this.finish(exchange, to, { head: { version: 'HTTP/1.1', status: reply.status, fields } })
+    this.#change(exchange, to, fields)
     return { ...reply, fields: fields.lines }
   }
 
   /** For logs: a delay was injected. */
   isDelayed(exchange: Exchange): boolean {
     return this.#notes.get(exchange)?.isDelayed === true
+  }
+
+  #change(exchange: Exchange, to: RouteMatch, fields: Fields): void {
+    const { rule, forward } = to
+    if (rule === undefined) return
+    const origin = this.#notes.get(exchange)?.origin
+    if (rule.cors !== undefined && origin !== undefined) {
+      for (const [name, value] of corsLines(rule.cors, origin)) fields.set(name, value)
+      fields.add('vary', 'Origin')
+    }
+    changeFields(fields, rule.responseHeaders)
+    if (forward !== undefined) changeFields(fields, forward.backend.responseHeaders)
   }
 
   #route(exchange: Exchange, to: RouteMatch, rule: HttpRule): LocalReply | undefined {

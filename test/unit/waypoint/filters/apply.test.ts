@@ -156,7 +156,7 @@ describe('a request that is forwarded', () => {
     const exchange = asked({ headers: { origin: 'x' } })
     expect(filters.shape(exchange, to, new Canceller())).toBeUndefined()
     const response = responseHead(200)
-    filters.finish(exchange, to, { head: response })
+    filters.finish(exchange, to, { response: { head: response }, setCookie: undefined })
     expect(filters.amend(exchange, to, REPLY)).toBe(REPLY)
     expect(response).toEqual(responseHead(200))
   })
@@ -291,7 +291,7 @@ describe('CORS', () => {
     const exchange = asked({ headers: { origin: 'https://a.example' } })
     expect(shape(rule, exchange)).toBeUndefined()
     const head = responseHead(200, { 'access-control-allow-origin': '*', vary: 'accept' })
-    filters.finish(exchange, to, { head })
+    filters.finish(exchange, to, { response: { head }, setCookie: undefined })
     expect(head.fields.values('access-control-allow-origin')).toEqual(['https://a.example'])
     expect(head.fields.values('vary')).toEqual(['accept', 'Origin'])
     expect(filters.amend(exchange, to, REPLY).fields).toEqual([
@@ -310,7 +310,7 @@ describe('CORS', () => {
 })
 
 describe('an answer', () => {
-  it('gets the header changes of the rule, then those of the backend; ours too', () => {
+  it('gets the header changes of the rule, then those of the backend, and a cookie; ours too', () => {
     const { filters } = setUp()
     const own = { ...backend('cart'), responseHeaders: changes({ set: [['x', 'backend']] }) }
     const rule = {
@@ -319,8 +319,12 @@ describe('an answer', () => {
     }
     const to = matchOf(httpRule('rule', rule))
     const head = responseHead(200, { server: 'nginx' })
-    filters.finish(asked(), to, { head })
-    expect([head.fields.has('server'), head.fields.get('x')]).toEqual([false, 'backend'])
+    filters.finish(asked(), to, { response: { head }, setCookie: 'session=1' })
+    expect([head.fields.has('server'), head.fields.get('x'), head.fields.get('set-cookie')]).toEqual([
+      false,
+      'backend',
+      'session=1',
+    ])
     expect(filters.amend(asked(), to, REPLY).fields).toEqual([['x', 'backend']])
   })
 })
