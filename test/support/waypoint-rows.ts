@@ -17,12 +17,16 @@ export interface Ask {
   /** A service by name, with `.namespace` unless it is `mesh`; `echo`. */
   readonly to?: string
   readonly port?: number
+  /** The peer's identity, `namespace/account`. */
+  readonly peer?: string
+  /** Of a verified token. */
+  readonly claims?: Readonly<Record<string, unknown>>
   /** Headers with which the endpoint answers. */
   readonly answered?: Readonly<Record<string, string>>
 }
 
 export interface Expected {
-  /** `name[.namespace][:port]`; null = it is answered here. */
+  /** `name[.namespace][:port][/subset]`; null = it is answered here. */
   readonly backend?: string | null
   /** Backends by percent of the requests. */
   readonly shares?: Readonly<Record<string, number>>
@@ -41,29 +45,32 @@ export interface Expected {
   readonly timeoutMs?: number | null
   readonly tryTimeoutMs?: number | null
   readonly retry?: { readonly attempts: number; readonly codes?: readonly number[]; readonly backoffMs?: number } | null
+  /** For how long it was held back. */
+  readonly delayMs?: number
+  /** Of an answer of our own. */
+  readonly body?: string
+  readonly grpcStatus?: number
   /** The rule's name, for logs. */
   readonly rule?: string
 }
 
 export interface Feature {
-  /** As the Gateway API calls it. */
+  /** Of its file; as the Gateway API calls it, if it does. */
   readonly name: string
-  readonly level: 'core' | 'extended'
+  readonly level: 'core' | 'extended' | 'istio'
   readonly rows: readonly Row[]
   readonly manifests: string
 }
 
-const FOLDER = join(import.meta.dirname, 'features')
-
-/** Each file: what is claimed and its rows, then the objects. */
-export function readFeatures(): readonly Feature[] {
-  return globSync('*.yaml', { cwd: FOLDER })
+/** Each file of a folder: its level and its rows, then the objects. */
+export function readFeatures(folder: string): readonly Feature[] {
+  return globSync('*.yaml', { cwd: folder })
     .sort()
-    .map((file) => readFeature(basename(file, '.yaml'), readFileSync(join(FOLDER, file), 'utf8')))
+    .map((file) => readFeature(basename(file, '.yaml'), readFileSync(join(folder, file), 'utf8')))
 }
 
 const ROW_WORDS = new Set(['it', 'ask', 'get'])
-const ASK_WORDS = new Set(['method', 'path', 'host', 'headers', 'to', 'port', 'answered'])
+const ASK_WORDS = new Set(['method', 'path', 'host', 'headers', 'to', 'port', 'peer', 'claims', 'answered'])
 const GET_WORDS = new Set([
   'backend',
   'shares',
@@ -79,6 +86,9 @@ const GET_WORDS = new Set([
   'timeoutMs',
   'tryTimeoutMs',
   'retry',
+  'delayMs',
+  'body',
+  'grpcStatus',
   'rule',
 ])
 

@@ -1,23 +1,17 @@
 import type { Backend, Routes } from '#shared/l7'
 import { Canceller } from '#shared/lifecycle'
 import type { Service } from '#shared/model'
-import { normalise } from '../../../src/waypoint/authz/index.ts'
-import type { Exchange, LocalReply, RequestHead, ResponseHead } from '../../../src/waypoint/codec/index.ts'
-import { Filters } from '../../../src/waypoint/filters/index.ts'
-import { type Answered, type Staged, serve } from '../../../src/waypoint/pipeline.ts'
-import { type RouteMatch, Router } from '../../../src/waypoint/route/index.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
-import { meshOf, service } from '../../support/mesh-builder.ts'
-import type { Told } from '../../support/waypoint-configuration.ts'
-import {
-  exchangeOf,
-  HandBody,
-  innerConnection,
-  RecordedSink,
-  requestHead,
-  responseHead,
-} from '../../support/waypoint-requests.ts'
-import type { Ask } from './rows.ts'
+import type { VerifiedToken } from '../../src/waypoint/authn/index.ts'
+import { normalise } from '../../src/waypoint/authz/index.ts'
+import type { Exchange, LocalReply, RequestHead, ResponseHead } from '../../src/waypoint/codec/index.ts'
+import { Filters } from '../../src/waypoint/filters/index.ts'
+import { type Answered, type Staged, serve } from '../../src/waypoint/pipeline.ts'
+import { type RouteMatch, Router } from '../../src/waypoint/route/index.ts'
+import { FakeClock, settle } from './fake-clock.ts'
+import { identity, meshOf, service } from './mesh-builder.ts'
+import type { Told } from './waypoint-configuration.ts'
+import { exchangeOf, HandBody, innerConnection, RecordedSink, requestHead, responseHead } from './waypoint-requests.ts'
+import type { Ask } from './waypoint-rows.ts'
 
 /** What became of one request. */
 export interface Outcome {
@@ -25,7 +19,10 @@ export interface Outcome {
   readonly sent: { readonly to: string; readonly head: RequestHead } | undefined
   readonly match: RouteMatch | undefined
   readonly mirrors: readonly string[]
+  readonly delayMs: number
   readonly answer: ResponseHead
+  /** What `answer` is the head of, when we answered ourselves. */
+  readonly reply: LocalReply | undefined
 }
 
 /**
@@ -38,8 +35,10 @@ export async function ask(told: Told, asked: Ask, random: number): Promise<Outco
   const [name = '', namespace = 'mesh'] = (asked.to ?? 'echo').split('.')
   const dialled = service({ name, namespace })
   const port = asked.port ?? 80
+  const peer = asked.peer === undefined ? undefined : identity(asked.peer)
   const connection = innerConnection({
     destination: { kind: 'service', service: dialled, port, appProtocol: 'HTTP11' },
+    ...(peer !== undefined && { peer }),
   })
   const head = requestHead({
     method: asked.method ?? 'GET',
@@ -65,9 +64,12 @@ export async function ask(told: Told, asked: Ask, random: number): Promise<Outco
   let match: RouteMatch | undefined
   let sent: Outcome['sent']
   let answer: ResponseHead | undefined
-  await serve(exchange, {
+  let own: LocalReply | undefined
+  const startMs = clock.nowMs()
+  let endMs = startMs
+  const served = serve(exchange, {
     normalise: () => normalise(head, 'BASE'),
-    authenticate: () => ({ peer: undefined, token: undefined }),
+    authenticate: () => ({ peer, token: asked.claims && { ...NOBODY, claims: asked.claims } }),
     authorize: () => undefined,
     match: (each, who) => {
       const found = router.match(each, who)
@@ -84,14 +86,32 @@ export async function ask(told: Told, asked: Ask, random: number): Promise<Outco
     amend: (each, to, reply) => filters.amend(each, to, reply),
     send: (_, { head: written }) => {
       answer = written
+      endMs = clock.nowMs()
       return new RecordedSink()
     },
     reply: (_, reply) => {
       answer = headOf(reply)
+      own = reply
+      endMs = clock.nowMs()
     },
   })
+  await settle()
+  await clock.advance(LONGEST_DELAY_MS)
+  await served
   if (answer === undefined) throw new Error('the request got no answer')
-  return { sent, match, mirrors, answer }
+  return { sent, match, mirrors, delayMs: endMs - startMs, answer, reply: own }
+}
+
+const LONGEST_DELAY_MS = 60_000
+
+const NOBODY: VerifiedToken = {
+  principal: '',
+  issuer: '',
+  subject: '',
+  audiences: [],
+  presenter: undefined,
+  claims: {},
+  spacedClaims: [],
 }
 
 /** A share for a backend that cannot be used is answered as attempts would answer it. */
@@ -125,11 +145,11 @@ function routesOf(told: Told, { namespace, hostname }: Service, port: number): R
   return told.routes[`mesh/gate/${namespace}/${hostname}/${port}`]
 }
 
-/** `name[.namespace][:port]`, as rows write it. */
+/** `name[.namespace][:port][/subset]`, as rows write it. */
 function nameOf(to: Backend): string {
   if (to.kind === 'failed') return `${to.statusCode}`
   const [name] = to.hostname.split('.')
-  return `${name}${to.namespace === 'mesh' ? '' : `.${to.namespace}`}${to.port === 80 ? '' : `:${to.port}`}`
+  return `${name}${to.namespace === 'mesh' ? '' : `.${to.namespace}`}${to.port === 80 ? '' : `:${to.port}`}${to.subset === '' ? '' : `/${to.subset}`}`
 }
 
 function headOf({ status, fields }: LocalReply): ResponseHead {
