@@ -58,6 +58,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     authn: ['codec', 'listen', 'state'],
     authz: ['codec', 'listen', 'state', 'authn'],
     route: ['codec', 'listen', 'state', 'authn'],
+    filters: ['codec', 'listen', 'state', 'route', 'authn'],
     balance: ['codec', 'listen', 'state'],
     upstream: ['codec', 'state', 'balance'],
     resilience: ['codec', 'listen', 'state', 'route', 'balance'],
