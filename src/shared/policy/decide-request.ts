@@ -82,7 +82,7 @@ function layerOf<F extends PeerFacts>(
 ): PolicyLayer<F> {
   const indexOf = (isOne: (policy: RequestPolicy) => boolean): RequestRuleIndex<F> | undefined => {
     const chosen = policies.filter(isOne)
-    return chosen.length === 0 ? undefined : new RequestRuleIndex(chosen.flatMap(rulesOf), pathOf)
+    return chosen.length === 0 ? undefined : RequestRuleIndex.of(chosen.flatMap(rulesOf), pathOf)
   }
   return {
     deny: indexOf(({ action, dryRun }) => action === 'deny' && !dryRun),

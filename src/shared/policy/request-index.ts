@@ -1,11 +1,11 @@
-import type { RequestPolicyRule, RequestSource } from '#shared/l7'
+import type { RequestOperation, RequestPolicyRule, RequestSource } from '#shared/l7'
 import type { PeerFacts } from './request-facts.ts'
 import type { RequestRule } from './request-rules.ts'
 import { accountKey } from './subject.ts'
 import { exactTexts } from './text-test.ts'
 
-const PARTS = ['principal', 'account', 'namespace', 'path'] as const
-type Part = (typeof PARTS)[number]
+/** What rules are filed under; `path-start` by the length of the beginning, too. */
+type Part = 'principal' | 'account' | 'namespace' | 'path' | 'path-start'
 
 interface Key {
   readonly part: Part
@@ -18,60 +18,99 @@ interface Entry<F> {
   readonly rule: RequestRule<F>
 }
 
+type Filed<F extends PeerFacts> = ReadonlyMap<string, readonly Entry<F>[] | RequestRuleIndex<F>>
+
+/** So many rules under one fact are asked in turn; more are filed by their other facts. */
+const MAX_IN_TURN = 16
+
 /**
- * Rules of one action, filed under what they need: an identity, an account, a namespace or else a path. A request meets
- * only those that could match it, and those that cannot be filed.
+ * Rules of one action, filed under what they need: an identity, an account, a namespace or a path. A request meets only
+ * those that could match it, and those that cannot be filed (bench/micro/request-policy.ts).
  */
 export class RequestRuleIndex<F extends PeerFacts> {
-  readonly #filed: Readonly<Record<Part, Map<string, Entry<F>[]>>> = {
-    principal: new Map(),
-    account: new Map(),
-    namespace: new Map(),
-    path: new Map(),
-  }
-  readonly #unfiled: Entry<F>[] = []
+  readonly #principals: Filed<F>
+  readonly #accounts: Filed<F>
+  readonly #namespaces: Filed<F>
+  readonly #paths: Filed<F>
+  readonly #pathStarts: Filed<F>
+  /** Lengths of beginnings in use: a path is looked up once for each. */
+  readonly #startLengths: readonly number[]
+  readonly #unfiled: readonly Entry<F>[]
   readonly #pathOf: ((facts: F) => string) | undefined
 
   /**
-   * @param rules in the order in which they are named: of several that match it is the first
    * @param pathOf undefined where there are no paths
+   * @param used parts by which all of the rules are filed already
    */
-  constructor(rules: readonly RequestRule<F>[], pathOf: ((facts: F) => string) | undefined) {
-    this.#pathOf = pathOf
-    for (const [order, rule] of rules.entries()) {
-      const entry = { order, rule }
-      const keys = keysOf(rule.source, pathOf !== undefined)
-      if (keys === undefined) this.#unfiled.push(entry)
-      else for (const { part, value } of keys) this.#file(part, value, entry)
+  private constructor(
+    entries: readonly Entry<F>[],
+    pathOf: ((facts: F) => string) | undefined,
+    used: ReadonlySet<Part>,
+  ) {
+    const keyed = entries.map((entry) => ({ entry, keys: keysOf(entry.rule.source, pathOf !== undefined, used) }))
+    const filed = (part: Part): Filed<F> => {
+      const found = new Map<string, Entry<F>[]>()
+      for (const { entry, keys = [] } of keyed) {
+        for (const key of keys) if (key.part === part) put(found, key.value, entry)
+      }
+      const inside = new Set([...used, part])
+      return new Map(
+        [...found].map(([value, all]) => [
+          value,
+          all.length > MAX_IN_TURN ? new RequestRuleIndex(all, pathOf, inside) : all,
+        ]),
+      )
     }
+    this.#principals = filed('principal')
+    this.#accounts = filed('account')
+    this.#namespaces = filed('namespace')
+    this.#paths = filed('path')
+    this.#pathStarts = filed('path-start')
+    this.#startLengths = [...new Set([...this.#pathStarts.keys()].map((start) => start.length))]
+    this.#unfiled = keyed.flatMap(({ entry, keys }) => (keys === undefined ? [entry] : []))
+    this.#pathOf = pathOf
+  }
+
+  /** @param rules in the order in which they are named: of several that match it is the first */
+  static of<F extends PeerFacts>(
+    rules: readonly RequestRule<F>[],
+    pathOf: ((facts: F) => string) | undefined,
+  ): RequestRuleIndex<F> {
+    const entries = rules.map((rule, order) => ({ order, rule }))
+    return new RequestRuleIndex(entries, pathOf, new Set())
   }
 
   /** The matching rule that comes first. */
   firstMatch(facts: F): RequestRule<F> | undefined {
-    const { principal, account, namespace, path } = this.#filed
-    let best = firstOf(this.#unfiled, facts, undefined)
-    if (principal.size > 0) best = firstAt(principal, facts.principal, facts, best)
-    if (account.size > 0) best = firstAt(account, facts.account, facts, best)
-    if (namespace.size > 0) best = firstAt(namespace, facts.namespace, facts, best)
-    if (path.size > 0) best = firstAt(path, this.#pathOf?.(facts), facts, best)
-    return best?.rule
+    return this.#first(facts, undefined)?.rule
   }
 
-  #file(part: Part, value: string, entry: Entry<F>): void {
-    const there = this.#filed[part].get(value)
-    if (there === undefined) this.#filed[part].set(value, [entry])
-    else if (there.at(-1) !== entry) there.push(entry)
+  #first(facts: F, before: Entry<F> | undefined): Entry<F> | undefined {
+    let best = firstOf(this.#unfiled, facts, before)
+    if (this.#principals.size > 0) best = this.#at(this.#principals, facts.principal, facts, best)
+    if (this.#accounts.size > 0) best = this.#at(this.#accounts, facts.account, facts, best)
+    if (this.#namespaces.size > 0) best = this.#at(this.#namespaces, facts.namespace, facts, best)
+    if (this.#pathOf === undefined || this.#paths.size + this.#pathStarts.size === 0) return best
+    const path = this.#pathOf(facts)
+    best = this.#at(this.#paths, path, facts, best)
+    for (const length of this.#startLengths) {
+      if (length <= path.length) best = this.#at(this.#pathStarts, path.slice(0, length), facts, best)
+    }
+    return best
+  }
+
+  #at(filed: Filed<F>, value: string | undefined, facts: F, best: Entry<F> | undefined): Entry<F> | undefined {
+    const found = value === undefined ? undefined : filed.get(value)
+    if (found === undefined) return best
+    return found instanceof RequestRuleIndex ? found.#first(facts, best) : firstOf(found, facts, best)
   }
 }
 
-function firstAt<F>(
-  filed: ReadonlyMap<string, readonly Entry<F>[]>,
-  value: string | undefined,
-  facts: F,
-  best: Entry<F> | undefined,
-): Entry<F> | undefined {
-  const entries = value === undefined ? undefined : filed.get(value)
-  return entries === undefined ? best : firstOf(entries, facts, best)
+/** In the order in which they come, each once. */
+function put<F>(filed: Map<string, Entry<F>[]>, value: string, entry: Entry<F>): void {
+  const there = filed.get(value)
+  if (there === undefined) filed.set(value, [entry])
+  else if (there.at(-1) !== entry) there.push(entry)
 }
 
 function firstOf<F>(entries: readonly Entry<F>[], facts: F, best: Entry<F> | undefined): Entry<F> | undefined {
@@ -84,12 +123,13 @@ function firstOf<F>(entries: readonly Entry<F>[], facts: F, best: Entry<F> | und
 }
 
 /** Facts of which a request must have one for the rule to match; undefined when none can be named. */
-function keysOf(rule: RequestPolicyRule, hasPaths: boolean): readonly Key[] | undefined {
-  return (
-    keysOfAll(rule.from, sourceKeys) ??
-    rule.when.map(conditionKeys).find((keys) => keys !== undefined) ??
-    (hasPaths ? keysOfAll(rule.to, ({ paths }) => textKeys('path', paths)) : undefined)
-  )
+function keysOf(rule: RequestPolicyRule, hasPaths: boolean, used: ReadonlySet<Part>): readonly Key[] | undefined {
+  const ways = [
+    keysOfAll(rule.from, sourceKeys),
+    ...rule.when.map(conditionKeys),
+    hasPaths ? keysOfAll(rule.to, pathKeys) : undefined,
+  ]
+  return ways.find((keys) => keys?.every(({ part }) => !used.has(part)))
 }
 
 /** Of every alternative, or of none. */
@@ -119,6 +159,14 @@ function conditionKeys(condition: RequestPolicyRule['when'][number]): readonly K
     default:
       return undefined
   }
+}
+
+function pathKeys({ paths: { any } }: RequestOperation): readonly Key[] | undefined {
+  const keys = any.flatMap((match): readonly Key[] => {
+    if (match.kind === 'exact') return [{ part: 'path', value: match.value }]
+    return match.kind === 'prefix' ? [{ part: 'path-start', value: match.value }] : []
+  })
+  return any.length === 0 || keys.length < any.length ? undefined : keys
 }
 
 function textKeys(part: Part, { any }: { readonly any: Parameters<typeof exactTexts>[0] }): readonly Key[] | undefined {
