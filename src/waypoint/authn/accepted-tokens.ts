@@ -30,7 +30,14 @@ export class AcceptedTokens {
 
   /** Whoever gets one looks whether it is still of that rule, those keys and the present time. */
   get(text: string): AcceptedToken | undefined {
-    return this.#byHash.get(hashOf(text))
+    const key = hashOf(text)
+    const found = this.#byHash.get(key)
+    if (found !== undefined && this.#byHash.size > MAX_TOKENS / 2) {
+      // To the end of the line: maps keep their order.
+      this.#byHash.delete(key)
+      this.#byHash.set(key, found)
+    }
+    return found
   }
 
   put(accepted: AcceptedToken): void {
