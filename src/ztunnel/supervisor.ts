@@ -4,6 +4,7 @@ import { applyLocalConfig, MeshState } from '#shared/mesh-state'
 import { addressKey, type MeshAddress, type SpiffeId } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import { registerProcessMetrics } from '#shared/telemetry'
+import { mergeMetrics } from '#shared/workers'
 import { CaClient } from '#shared/xds'
 import { configDump } from './admin/index.ts'
 import { openAdminServers } from './admin-servers.ts'
@@ -18,7 +19,7 @@ import { prefetchCertificates } from './prefetch.ts'
 import { shownConfig } from './shown-config.ts'
 import { Succession } from './succession/index.ts'
 import { versionFacts } from './version.ts'
-import { mergeMetrics, PodShards, type ToWorker, toWorkers, WorkerPool, type WorkerReport } from './workers/index.ts'
+import { PodShards, type ToWorker, toWorkers, WorkerPool, type WorkerReport } from './workers/index.ts'
 
 /** Resources in one message to a worker that is being introduced to the mesh. */
 const INTRODUCTION_BATCH = 1_000

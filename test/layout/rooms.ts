@@ -23,6 +23,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   identity: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'pki', 'xds'],
   'mesh-state': ['errors', 'clock', 'lifecycle', 'telemetry', 'net', 'model', 'policy', 'xds', 'zds', 'document'],
   revocation: ['errors', 'clock', 'telemetry', 'pki', 'hbone'],
+  workers: ['errors', 'clock', 'telemetry'],
   program: ['errors', 'clock', 'lifecycle', 'telemetry'],
   admin: ['errors', 'clock', 'lifecycle', 'net', 'telemetry'],
   document: [],

@@ -8,6 +8,7 @@ export {
   takeOverReads,
   verifyReadTakeover,
 } from './adopt-socket.ts'
+export { ByteBacklog } from './byte-backlog.ts'
 export type { ByteChannel, ByteReceiver } from './byte-channel.ts'
 export { type Cidr, cidrContains, cidrContainsBytes, cidrFromBytes, formatCidr, parseCidr } from './cidr.ts'
 export {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Metrics } from '#shared/telemetry'
-import { countersOf, mergeMetrics } from '../../../../src/ztunnel/workers/merge-metrics.ts'
+import { countersOf, mergeMetrics } from '#shared/workers'
 
 const never = (): boolean => false
 

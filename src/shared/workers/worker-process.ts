@@ -2,9 +2,18 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { Backoff, type Clock, type Timer } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { Logger } from '#shared/telemetry'
-import type { ToSupervisor, ToWorker, WorkerReport } from './messages.ts'
 
-export interface WorkerProcessOptions {
+/** Asked of a worker, which answers with the same number. */
+export interface ReportRequest {
+  readonly kind: 'report'
+  readonly number: number
+}
+
+export interface ReportAnswer<Report> extends ReportRequest {
+  readonly report: Report
+}
+
+export interface WorkerProcessOptions<Told> {
   /** Counting from 1, for logs. */
   readonly number: number
   readonly command: { readonly file: string; readonly args: readonly string[]; readonly env: NodeJS.ProcessEnv }
@@ -12,7 +21,8 @@ export interface WorkerProcessOptions {
   readonly log: Logger
   /** A process has been started: it is to be told everything. */
   readonly onStart: () => void
-  readonly onMessage: (message: Exclude<ToSupervisor, { kind: 'report' }>) => void
+  /** What it says besides its reports. */
+  readonly onMessage: (message: Told) => void
   readonly onDeath: () => void
 }
 
@@ -22,11 +32,17 @@ const RESTART = { firstMs: 10, maxMs: 5_000, jitter: 0.1 }
 const HEALTHY_MS = 10_000
 const REPORT_TIMEOUT_MS = 2_000
 
-/** One worker over all its processes: started again whenever it ends, until it is told to. */
-export class WorkerProcess {
-  readonly #options: WorkerProcessOptions
+/**
+ * One worker over all its processes: started again whenever it ends, until it is told to. Both ends are the same build of
+ * one program, so nothing that they say to each other is checked again.
+ *
+ * @typeParam Said what it is told besides requests for reports
+ * @typeParam Told what it tells besides reports
+ */
+export class WorkerProcess<Said extends { readonly kind: string }, Told extends { readonly kind: string }, Report> {
+  readonly #options: WorkerProcessOptions<Told>
   readonly #backoff: Backoff
-  readonly #reports = new Map<number, (report: WorkerReport) => void>()
+  readonly #reports = new Map<number, (report: Report) => void>()
   #child: ChildProcess | undefined
   #timer: Timer | undefined
   #lastReport = 0
@@ -35,7 +51,7 @@ export class WorkerProcess {
   /** Starts after the first. */
   restarts = 0
 
-  constructor(options: WorkerProcessOptions) {
+  constructor(options: WorkerProcessOptions<Told>) {
     this.#options = options
     this.#backoff = new Backoff(options.clock, RESTART)
     this.#start()
@@ -46,7 +62,7 @@ export class WorkerProcess {
   }
 
   /** Nothing happens while there is no process: the next one is told everything anyway. */
-  send(message: ToWorker): void {
+  send(message: Said | ReportRequest): void {
     if (this.#child?.connected !== true) return
     this.#child.send(message, (error) => {
       // Its end is told by itself.
@@ -56,7 +72,7 @@ export class WorkerProcess {
   }
 
   /** @throws MeshError `NOT_FOUND` when it does not answer in time */
-  report(): Promise<WorkerReport> {
+  report(): Promise<Report> {
     const number = ++this.#lastReport
     return new Promise((resolve, reject) => {
       const timer = this.#options.clock.setTimer(REPORT_TIMEOUT_MS, () => {
@@ -71,11 +87,11 @@ export class WorkerProcess {
     })
   }
 
-  /** It drains by itself; resolves when it has ended. */
-  async drain(heirPath: string | undefined): Promise<void> {
+  /** Told that, it drains by itself; resolves when it has ended. */
+  async drain(message: Said): Promise<void> {
     this.#isEnding = true
     this.#timer?.cancel()
-    this.send({ kind: 'drain', heirPath })
+    this.send(message)
     await this.#ended
   }
 
@@ -98,7 +114,7 @@ export class WorkerProcess {
       serialization: 'advanced',
     })
     this.#child = child
-    child.on('message', (message) => this.#take(message as ToSupervisor))
+    child.on('message', (message) => this.#take(message as Told | ReportAnswer<Report>))
     this.#ended = new Promise((resolve) => {
       let isOver = false
       const over = (reason: string): void => {
@@ -123,10 +139,14 @@ export class WorkerProcess {
     onStart()
   }
 
-  #take(message: ToSupervisor): void {
-    if (message.kind === 'report') {
+  #take(message: Told | ReportAnswer<Report>): void {
+    if (isReport(message)) {
       this.#reports.get(message.number)?.(message.report)
       this.#reports.delete(message.number)
     } else this.#options.onMessage(message)
   }
+}
+
+function isReport<Report>(message: { readonly kind: string }): message is ReportAnswer<Report> {
+  return message.kind === 'report'
 }
