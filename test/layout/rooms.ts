@@ -14,7 +14,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   model: ['errors', 'net'],
   l7: ['net'],
   dns: ['net'],
-  policy: ['errors', 'net', 'model'],
+  policy: ['errors', 'net', 'model', 'l7'],
   pki: ['errors', 'clock', 'net', 'model'],
   http2: ['errors', 'clock', 'lifecycle', 'net'],
   xds: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'l7', 'net', 'pki', 'http2'],
