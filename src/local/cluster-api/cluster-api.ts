@@ -26,13 +26,13 @@ import { AccountTokens } from './account-tokens.ts'
 import { makeApiService } from './api-service.ts'
 import {
   MESH_NAMESPACE,
-  type MeshAccount,
   makeMeshAccounts,
   makeProgramPod,
   type ProgramPod,
   removeProgramPods,
   showTunnelSet,
 } from './mesh-accounts.ts'
+import type { MeshAccount } from './mesh-rights.ts'
 
 export interface ClusterApiSettings {
   readonly clock: Clock
