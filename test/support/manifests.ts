@@ -35,7 +35,6 @@ export interface Volume {
   readonly name: string
   readonly hostPath?: { readonly path: string; readonly type: string }
   readonly configMap?: { readonly name: string }
-  readonly persistentVolumeClaim?: { readonly claimName: string }
   readonly projected?: {
     readonly sources: readonly {
       readonly serviceAccountToken: {

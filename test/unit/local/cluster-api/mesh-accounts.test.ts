@@ -27,7 +27,7 @@ describe("the accounts of the mesh's programs", () => {
   it('lose what an earlier program was given, and get what it was not', async () => {
     const { access, clock } = await made()
     const rules = [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }]
-    for (const role of [everywhere, atHome]) await access.patch(role, 'merge', { rules }, { fieldManager: 'earlier' })
+    for (const role of [everywhere, atHome]) await access.patch(role, 'merge', { rules })
     await makeMeshAccounts(access, clock)
     expect(access.get(everywhere)?.rules).toEqual(meshRights['istiod-lite'].everywhere)
     expect(access.get(atHome)?.rules).toEqual(meshRights['istiod-lite'].atHome)
