@@ -7,7 +7,7 @@ import { configMapKind, type KindReader, meshKinds } from '#shared/k8s'
 import { istiodSettings, readIstiodConfig } from '../../src/istiod-lite/config.ts'
 import { MADE_KINDS } from '../../src/istiod-lite/deployments/sources.ts'
 import { ROOT_CONFIG_MAP } from '../../src/istiod-lite/sources/root-config-maps.ts'
-import { ztunnelCommand } from '../../src/local/programs/program-specs.ts'
+import { istiodCommand, nodeAgentCommand, ztunnelCommand } from '../../src/local/programs/program-specs.ts'
 import { nodeAgentSettings, readNodeAgentConfig } from '../../src/node-agent/config.ts'
 import { missingCapabilities } from '../../src/shared/sys/privileges.ts'
 import { readZtunnelConfig, ztunnelSettings } from '../../src/ztunnel/config.ts'
@@ -231,12 +231,19 @@ describe('images', () => {
     expect(dockerfile).toContain(`COPY --from=build /ambit/dist/${program} dist/${program}\n`)
   })
 
-  it('of the tunnel gives Node the flags that it has on one machine, and a larger heap', () => {
-    const place = { tools: { nsenter: '' }, distDir: '', stateDir: '', extraEnv: [], isIpv6Enabled: true }
-    const node = { netnsPath: '', runDir: '', controlPlane: '', pod: {} }
-    const isOther = (flag: string): boolean => flag.startsWith('--') && !/^--(net=|max-old-space-size=|$)/.test(flag)
-    // Only its arguments are looked at, which need nothing of the place.
-    const { args } = ztunnelCommand(place as never, node as never)
-    expect(imageCommands().get('ztunnel')?.filter(isOther)).toEqual(args.filter(isOther))
-  })
+  it.each([
+    ['istiod', istiodCommand],
+    ['node-agent', nodeAgentCommand],
+    ['ztunnel', ztunnelCommand],
+  ] as const)(
+    'of %s gives Node the flags that it has on one machine, a tunnel with a larger heap',
+    (name, commandOn) => {
+      const place = { tools: { nsenter: '' }, distDir: '', stateDir: '', extraEnv: [], isIpv6Enabled: true }
+      const where = { addresses: [], netnsPath: '', runDir: '', controlPlane: '', pod: {} }
+      const isOther = (flag: string): boolean => flag.startsWith('--') && !/^--(net=|max-old-space-size=|$)/.test(flag)
+      // Only its arguments are looked at, which need nothing of the place.
+      const { args } = commandOn(place as never, where as never)
+      expect(imageCommands().get(WORKLOADS[name])?.filter(isOther)).toEqual(args.filter(isOther))
+    },
+  )
 })
