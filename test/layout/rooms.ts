@@ -31,7 +31,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   'web-socket': ['errors'],
   machine: [],
   'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s', 'web-socket'],
-  analysis: ['net', 'document'],
+  analysis: ['net', 'document', 'k8s'],
   control: ['errors'],
 }
 
