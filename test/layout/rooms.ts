@@ -10,8 +10,8 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   lifecycle: ['errors', 'clock'],
   net: ['errors', 'clock'],
   sys: ['errors', 'net', 'lifecycle'],
-  telemetry: ['errors', 'clock', 'net'],
   model: ['errors', 'net'],
+  telemetry: ['errors', 'clock', 'net', 'model'],
   l7: ['net'],
   dns: ['net'],
   policy: ['errors', 'net', 'model'],
@@ -60,6 +60,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     route: ['codec', 'listen', 'state', 'authn'],
     balance: ['codec', 'listen', 'state'],
     resilience: ['codec', 'listen', 'state', 'route', 'balance'],
+    reporting: ['codec', 'listen', 'state', 'route', 'balance', 'authn', 'resilience'],
   },
   'node-agent': {
     pods: [],
