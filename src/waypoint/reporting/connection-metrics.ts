@@ -1,7 +1,8 @@
 import { Roster, type Seated } from '#shared/lifecycle'
-import { type Service, type SpiffeId, type Workload, workloadIdentity } from '#shared/model'
+import { workloadIdentity } from '#shared/model'
 import type { ByteMeter } from '#shared/net'
 import { type Counter, type Family, known, type Metrics, PARTY_LABELS, partyValues, UNKNOWN } from '#shared/telemetry'
+import type { ConnectionFacts } from './facts.ts'
 import type { MetricsProfile } from './request-metrics.ts'
 
 const LABELS: readonly string[] = [
@@ -28,15 +29,6 @@ const LEAN_LABELS: readonly string[] = [
 ]
 
 const FLAG_AT = LABELS.indexOf('response_flags')
-
-/** A connection that is carried as bytes. */
-export interface ConnectionFacts {
-  readonly source: Workload | undefined
-  /** Proven by mTLS. */
-  readonly principal: SpiffeId | undefined
-  readonly service: Service | undefined
-  readonly destination: Workload | undefined
-}
 
 /** Counters of connections that are not HTTP; bytes are added at each scrape and at the end, not for each piece. */
 export class ConnectionMetrics {
@@ -76,7 +68,8 @@ export class ConnectionMetrics {
     return connection
   }
 
-  #valuesOf({ source, principal, service, destination }: ConnectionFacts, flag: string): readonly string[] {
+  #valuesOf({ source, principal, service, picked }: ConnectionFacts, flag: string): readonly string[] {
+    const destination = picked?.endpoint.workload
     const all = [
       'waypoint',
       ...partyValues(source, principal),
@@ -117,11 +110,15 @@ export class CountedConnection implements Seated {
     this.#countedSent = this.#meter.receivedBytes
   }
 
-  /** @param flag Envoy's; `-` = a success */
-  closed(flag: string): void {
-    if (this.#isClosed) return
+  /**
+   * @param flag Envoy's; `-` = a success
+   * @returns false when it was closed before
+   */
+  closed(flag: string): boolean {
+    if (this.#isClosed) return false
     this.#isClosed = true
     this.count()
     this.#onClosed(flag)
+    return true
   }
 }

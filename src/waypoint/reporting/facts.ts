@@ -1,4 +1,6 @@
 import type { Service, SpiffeId, Workload } from '#shared/model'
+import type { SocketAddress } from '#shared/net'
+import type { ClusterBackend, Picked } from '../balance/index.ts'
 import type { Exchange, LocalReply } from '../codec/index.ts'
 import type { Course } from '../resilience/index.ts'
 import type { RouteMatch } from '../route/index.ts'
@@ -30,6 +32,20 @@ export interface ExchangeFacts {
   readonly traceId: string | undefined
 }
 
+/** What is known of a connection that is carried as bytes, once somebody was chosen to answer it. */
+export interface ConnectionFacts {
+  readonly source: Workload | undefined
+  readonly sourceAddress: SocketAddress
+  /** Proven by mTLS. */
+  readonly principal: SpiffeId | undefined
+  readonly service: Service | undefined
+  readonly port: number
+  /** Undefined = nobody was there. */
+  readonly picked: Picked | undefined
+  /** Monotonic. */
+  readonly openedAtMs: number
+}
+
 export function sourcePrincipal({ exchange }: ExchangeFacts): SpiffeId | undefined {
   return exchange.connection.peer
 }
@@ -54,8 +70,6 @@ export function pathOf({ exchange }: ExchangeFacts): string {
 }
 
 /** Envoy's name of the cluster, as Istio's control plane writes it for waypoints. */
-export function clusterName({ course }: ExchangeFacts): string | undefined {
-  if (course.picked === undefined) return undefined
-  const { port, subset, hostname } = course.picked.cluster.backend
-  return `inbound-vip|${port}|${subset === '' ? 'http' : `http/${subset}`}|${hostname}`
+export function clusterName({ port, subset, hostname }: ClusterBackend, protocol: 'http' | 'tcp'): string {
+  return `inbound-vip|${port}|${subset === '' ? protocol : `${protocol}/${subset}`}|${hostname}`
 }

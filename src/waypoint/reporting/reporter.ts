@@ -2,13 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '#shared/clock'
 import type { ServiceTelemetry } from '#shared/l7'
 import type { Service, Workload } from '#shared/model'
+import type { ByteMeter } from '#shared/net'
 import type { LineOutput, Logger, Metrics } from '#shared/telemetry'
 import type { BodySink, BodySource, Exchange, Fields, LocalReply, ResponseHead } from '../codec/index.ts'
 import { type Course, newCourse } from '../resilience/index.ts'
 import type { RouteMatch } from '../route/index.ts'
 import { AccessLines, type AccessLogFormat } from './access-lines.ts'
+import { ConnectionMetrics } from './connection-metrics.ts'
 import { type AnswerEnd, CountedBody, WatchedSink } from './counted-body.ts'
-import type { ExchangeFacts } from './facts.ts'
+import type { ConnectionFacts, ExchangeFacts } from './facts.ts'
 import { MessageCounter } from './message-counter.ts'
 import { type MetricsProfile, RequestMetrics } from './request-metrics.ts'
 import type { TraceContext } from './trace-context.ts'
@@ -32,6 +34,7 @@ export interface ReporterOptions {
 export class Reporter {
   readonly #options: ReporterOptions
   readonly #metrics: RequestMetrics
+  readonly #connections: ConnectionMetrics
   readonly #lines: AccessLines
   readonly #tracer: Tracer
 
@@ -40,8 +43,9 @@ export class Reporter {
     const refuse = ({ namespace, hostname }: ServiceTelemetry, reason: string): void =>
       options.logger.warn('part of a Telemetry is not applied', { service: `${namespace}/${hostname}`, reason })
     this.#metrics = new RequestMetrics(options.metrics, options.profile, refuse)
+    this.#connections = new ConnectionMetrics(options.metrics, options.profile)
     this.#lines = new AccessLines(options.accessLog.output, options.accessLog.format, refuse)
-    this.#tracer = new Tracer(options.tracing, options)
+    this.#tracer = new Tracer(options.tracing, { ...options, refuse })
   }
 
   /** Before anything looks at the request: it gets an id, and its place in a trace. */
@@ -58,6 +62,25 @@ export class Reporter {
       this.#lines.write(facts, telemetry)
       if (trace !== undefined) this.#tracer.end(facts, trace, telemetry)
     })
+  }
+
+  /**
+   * A connection that is carried as bytes.
+   *
+   * @param meter where they are counted
+   * @returns to be called once, with Envoy's flag of its end; `-` = a success
+   */
+  connectionOpened(facts: ConnectionFacts, meter: Readonly<ByteMeter>): (flag: string) => void {
+    const { clock, telemetryOf } = this.#options
+    const telemetry = facts.service === undefined ? undefined : telemetryOf(facts.service)
+    const counted = this.#connections.opened(facts, meter)
+    return (flag) => {
+      if (!counted.closed(flag)) return
+      const durationMs = clock.monotonicMs() - facts.openedAtMs
+      const { sentBytes: receivedBytes, receivedBytes: sentBytes } = meter
+      const end = { flag, receivedBytes, sentBytes, startedMs: clock.nowMs() - durationMs, durationMs }
+      this.#lines.writeConnection(facts, end, telemetry)
+    }
   }
 
   /** For a process that is about to end. */
@@ -160,7 +183,11 @@ export class ExchangeReport {
   }
 }
 
-function cutFlag({ request }: Exchange, { status }: ResponseHead, end: Exclude<AnswerEnd, { kind: 'complete' }>): string {
+function cutFlag(
+  { request }: Exchange,
+  { status }: ResponseHead,
+  end: Exclude<AnswerEnd, { kind: 'complete' }>,
+): string {
   if (end.kind === 'cut') return end.error.spec.flag === '-' ? '' : end.error.spec.flag
   // Of these the client gets no body, whoever sent one.
   return request.method === 'HEAD' || status === 204 || status === 304 ? '' : 'DC'

@@ -207,7 +207,7 @@ export class RequestMetrics {
 
 function outcomeKey(facts: ExchangeFacts, changes: Changes): number | string {
   const { status, grpcStatus, flags, isGrpc } = facts
-  if (changes.size === 0 && flags === '-' && !isGrpc) return status
+  if (changes.size === 0) return flags === '-' && !isGrpc ? status : `${status} ${flags} ${isGrpc} ${grpcStatus}`
   const parts: unknown[] = [status, grpcStatus, flags, isGrpc]
   for (const { tags } of changes.values()) for (const tag of tags.values()) parts.push(tag?.(facts))
   return JSON.stringify(parts)

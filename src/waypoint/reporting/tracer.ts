@@ -34,6 +34,8 @@ export interface TracerOptions {
   readonly metrics: Metrics
   /** What custom tags read from. */
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Told of parts of a Telemetry that are not applied, once for each record. */
+  readonly refuse: (telemetry: ServiceTelemetry, what: string) => void
 }
 
 const MAX_TAG_CHARS = 256
@@ -43,6 +45,7 @@ export class Tracer {
   readonly #options: TracerOptions
   readonly #samplingPercent: number
   readonly #exporter: SpanExporter | undefined
+  readonly #seen = new WeakSet<ServiceTelemetry>()
 
   constructor(settings: TracingSettings, options: TracerOptions) {
     this.#options = options
@@ -67,6 +70,7 @@ export class Tracer {
    */
   begin(fields: Fields, telemetry: ServiceTelemetry | undefined): TraceContext | undefined {
     if (this.#exporter === undefined || telemetry?.tracing.isDisabled === true) return undefined
+    if (telemetry !== undefined) this.#checkProviders(telemetry)
     const { clock } = this.#options
     const came = readTrace(fields)
     const percent = telemetry?.tracing.samplingPercent ?? this.#samplingPercent
@@ -79,6 +83,16 @@ export class Tracer {
     if (came === undefined) fields.remove('tracestate') // it belongs to a trace that is none
     writeTrace(fields, context)
     return context
+  }
+
+  /** There is one back end, that of the settings. */
+  #checkProviders(telemetry: ServiceTelemetry): void {
+    if (this.#seen.has(telemetry)) return
+    this.#seen.add(telemetry)
+    for (const provider of telemetry.tracing.providers) {
+      const named = JSON.stringify(provider.slice(0, 64))
+      this.#options.refuse(telemetry, `tracing provider ${named}: spans go where the settings say`)
+    }
   }
 
   end(facts: ExchangeFacts, context: TraceContext, telemetry: ServiceTelemetry | undefined): void {
@@ -114,7 +128,7 @@ function spanOf(
     ['request_size', String(exchange.requestBytes)],
     ['response_size', String(exchange.responseBytes)],
     ['response_flags', facts.flags],
-    ['upstream_cluster', clusterName(facts)],
+    ['upstream_cluster', course.picked && clusterName(course.picked.cluster.backend, 'http')],
     ['istio.source_principal', sourcePrincipal(facts)],
     ['istio.source_workload', source?.workloadName],
     ['istio.source_namespace', source?.namespace],

@@ -84,6 +84,12 @@ describe('access log', () => {
     expect(written(facts({ status: 500 }), 'text', filter('response.code >= 400')).lines).toHaveLength(1)
   })
 
+  it('says once which providers are not there', () => {
+    const by = telemetry({ accessLog: { isDisabled: false, providers: ['envoy', 'otel'], filter: '' } })
+    const { lines, refused } = written(facts(), 'text', by)
+    expect([lines.length, refused]).toEqual([1, ['access log provider "otel": lines go to standard output']])
+  })
+
   it('has every line where its filter is not understood, and says so once', () => {
     const odd = telemetry({ accessLog: { isDisabled: false, providers: [], filter: 'xds.node.id == "x"' } })
     const { lines, refused } = written(facts(), 'text', odd)

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Metrics } from '#shared/telemetry'
-import { ConnectionMetrics } from '../../../../src/waypoint/reporting/index.ts'
-import { identity } from '../../../support/mesh-builder.ts'
-import { cart, client, server } from './fakes.ts'
+import { ConnectionMetrics } from '../../../../src/waypoint/reporting/connection-metrics.ts'
+import { connectionFacts } from './fakes.ts'
 
 describe('connections that are not HTTP', () => {
   it('are counted when they open and close, and their bytes whenever somebody asks', () => {
@@ -18,8 +17,7 @@ describe('connections that are not HTTP', () => {
           line.replace(/^istio_tcp_(\w+)_total\{.*reporter="waypoint".*response_flags="([^"]+)".*\}/, '$1 $2'),
         )
         .map((line) => line.replace(/^istio_tcp_(\w+)_total\{.*response_flags="([^"]+)".*\}/, '$1 $2'))
-    const facts = { source: client, principal: identity('shop/web'), service: cart, destination: server }
-    const counted = connections.opened(facts, meter)
+    const counted = connections.opened(connectionFacts(), meter)
     expect(seen()).toEqual(['connections_opened - 1', 'received_bytes - 10', 'sent_bytes - 20'])
     meter.sentBytes = 15
     counted.closed('UF')

@@ -2,7 +2,7 @@ import type { ServiceTelemetry } from '#shared/l7'
 import type { Service, Workload } from '#shared/model'
 import type { Endpoint, Picked } from '../../../../src/waypoint/balance/index.ts'
 import type { Exchange, RequestHead } from '../../../../src/waypoint/codec/index.ts'
-import type { ExchangeFacts } from '../../../../src/waypoint/reporting/facts.ts'
+import type { ConnectionFacts, ExchangeFacts } from '../../../../src/waypoint/reporting/facts.ts'
 import { newCourse } from '../../../../src/waypoint/resilience/index.ts'
 import { identity, service, socket, workload } from '../../../support/mesh-builder.ts'
 import { BACKEND, FakeBalancer, ListFields } from '../resilience/fakes.ts'
@@ -79,6 +79,18 @@ export function facts(changes: Partial<ExchangeFacts> = {}): ExchangeFacts {
     upstreamMs: 5,
     traceId: undefined,
     ...changes,
+  }
+}
+
+export function connectionFacts(): ConnectionFacts {
+  return {
+    source: client,
+    sourceAddress: socket('10.0.0.1:4000'),
+    principal: identity('shop/web'),
+    service: cart,
+    port: 6379,
+    picked: fakePick(),
+    openedAtMs: 1_700_000_000_000,
   }
 }
 

@@ -7,7 +7,7 @@ import { Reporter, type ReporterOptions } from '../../../../src/waypoint/reporti
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { quietLogger } from '../../../support/quiet-logger.ts'
 import { FedBody, ListFields, responseHead, SeenBody } from '../resilience/fakes.ts'
-import { client, fakeExchange, fakePick, telemetry } from './fakes.ts'
+import { client, connectionFacts, fakeExchange, fakePick, telemetry } from './fakes.ts'
 
 class Rig {
   readonly clock: FakeClock = new FakeClock(1_700_000_000_000)
@@ -157,6 +157,32 @@ const REPLY = {
   details: 'no_healthy_upstream',
   cause: undefined,
 } as const
+
+describe('a connection that is not HTTP', () => {
+  it('is told of once, at its end', async () => {
+    const rig = new Rig()
+    const meter = { sentBytes: 0, receivedBytes: 0 }
+    const closed = rig.reporter.connectionOpened(connectionFacts(), meter)
+    meter.sentBytes = 3
+    await rig.clock.advance(20)
+    closed('-')
+    closed('UF')
+    expect(rig.records).toMatchObject([
+      { response_code: 0, response_flags: '-', bytes_received: 3, bytes_sent: 0, duration: 20 },
+    ])
+    expect(rig.metrics.print()).toMatch(/istio_tcp_connections_closed_total\{.*response_flags="-".*\} 1/)
+  })
+
+  it('has Istio’s text', () => {
+    const lines: string[] = []
+    const output = { line: (text: string) => lines.push(text) }
+    const rig = new Rig({ accessLog: { output, format: 'text' } })
+    rig.reporter.connectionOpened(connectionFacts(), { sentBytes: 1, receivedBytes: 2 })('UC')
+    expect(lines).toEqual([
+      '[2023-11-14T22:13:20.000Z] "- - -" 0 UC - - "-" 1 2 0 - "-" "-" "-" "-" "10.0.0.2:8080" inbound-vip|80|tcp|cart - cart.shop.svc.cluster.local:6379 10.0.0.1:4000 - -\n',
+    ])
+  })
+})
 
 describe('traces', () => {
   const traced = (rig: Rig, lines: readonly (readonly [string, string])[]): Exchange => {

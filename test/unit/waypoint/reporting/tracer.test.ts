@@ -17,10 +17,17 @@ describe('a sampled exchange', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     const { port } = server.address() as AddressInfo // of a TCP server
     const url = new URL(`http://127.0.0.1:${port}/api/v2/spans`)
+    const refused: string[] = []
     const environment = { REGION: 'north' }
     const tracer = new Tracer(
       { kind: 'zipkin', url, samplingPercent: 100, service: 'waypoint.shop' },
-      { clock: new FakeClock(), logger: quietLogger, metrics: new Metrics(), environment },
+      {
+        clock: new FakeClock(),
+        logger: quietLogger,
+        metrics: new Metrics(),
+        environment,
+        refuse: (_, what) => refused.push(what),
+      },
     )
     const tag = (name: string, kind: 'header' | 'environment', of: string, missing = '') =>
       ({ name, value: { kind, name: of, missing } }) as const
@@ -31,10 +38,12 @@ describe('a sampled exchange', () => {
       tag('zone', 'environment', 'ZONE', 'none'),
       tag('user', 'header', 'x-user'),
     ]
-    const by = telemetry({ tracing: { isDisabled: false, providers: [], samplingPercent: undefined, tags } })
+    const by = telemetry({ tracing: { isDisabled: false, providers: ['jaeger'], samplingPercent: undefined, tags } })
     const given = facts()
     const context = tracer.begin(given.exchange.request.fields, by)
     if (context === undefined) throw new Error('not traced')
+    tracer.begin(given.exchange.request.fields, by)
+    expect(refused).toEqual(['tracing provider "jaeger": spans go where the settings say'])
     tracer.end(given, context, by)
     tracer.end(given, { ...context, isSampled: false }, by)
     await tracer.flush()
