@@ -10,8 +10,8 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   lifecycle: ['errors', 'clock'],
   net: ['errors', 'clock'],
   sys: ['errors', 'net', 'lifecycle'],
-  telemetry: ['errors', 'clock', 'net'],
   model: ['errors', 'net'],
+  telemetry: ['errors', 'clock', 'net', 'model'],
   l7: ['net'],
   dns: ['net'],
   policy: ['errors', 'net', 'model', 'l7'],
@@ -62,6 +62,7 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     balance: ['codec', 'listen', 'state'],
     upstream: ['codec', 'state', 'balance'],
     resilience: ['codec', 'listen', 'state', 'route', 'balance'],
+    reporting: ['codec', 'listen', 'state', 'route', 'balance', 'authn', 'resilience'],
   },
   'node-agent': {
     pods: [],

@@ -9,6 +9,8 @@ export interface AttemptsOptions {
   readonly clock: Clock
   readonly balancer: Pick<Balancer, 'pick'>
   readonly sendOnce: SendOnce
+  /** Of a request's body, for another attempt (`AMBIT_RETRY_BUFFER`). */
+  readonly maxKeptBytes: number
 }
 
 /** Gets an answer for a request, from one endpoint or the next, within its time and what its cluster bears. */

@@ -1,9 +1,6 @@
 import type { MeshError } from '#shared/errors'
 import type { BodySink, Fields } from '../codec/index.ts'
 
-/** Of a request's body, for another attempt; of a longer one nothing is kept. */
-export const MAX_KEPT_BYTES: number = 64 * 1024
-
 export interface RequestRelayEvents {
   /** The client has sent all of it. */
   onComplete(): void
@@ -19,6 +16,7 @@ export class RequestRelay implements BodySink {
   onDrain: (() => void) | undefined
   onUnwanted: (() => void) | undefined
   readonly #events: RequestRelayEvents
+  readonly #maxKeptBytes: number
   #to: BodySink | undefined
   /** From the body's start while `#isWhole`; else only what no attempt has taken yet. */
   #kept: Uint8Array[] = []
@@ -35,9 +33,10 @@ export class RequestRelay implements BodySink {
   /** To the present attempt. */
   #isEndTold = false
 
-  /** @param keeps whether there may be more than one attempt */
-  constructor(keeps: boolean, events: RequestRelayEvents) {
-    this.#isWhole = keeps
+  /** @param maxKeptBytes of a longer body nothing is kept; 0 = there is one attempt only */
+  constructor(maxKeptBytes: number, events: RequestRelayEvents) {
+    this.#maxKeptBytes = maxKeptBytes
+    this.#isWhole = maxKeptBytes > 0
     this.#events = events
   }
 
@@ -74,7 +73,7 @@ export class RequestRelay implements BodySink {
 
   write(bytes: Uint8Array, start: number, end: number): boolean {
     const to = this.#taken < this.#kept.length ? undefined : this.#to
-    if (this.#isWhole && this.#keptBytes + end - start > MAX_KEPT_BYTES) this.#forget()
+    if (this.#isWhole && this.#keptBytes + end - start > this.#maxKeptBytes) this.#forget()
     if (to === undefined || this.#isWhole) this.#keep(bytes, start, end)
     if (to === undefined) {
       this.#isPaused = true

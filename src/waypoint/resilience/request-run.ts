@@ -19,6 +19,7 @@ export interface RunTools {
   readonly balancer: Pick<Balancer, 'pick'>
   readonly sendOnce: SendOnce
   readonly ledger: RetryLedger
+  readonly maxKeptBytes: number
 }
 
 type FinishedHead = Exclude<HeadEnd, { kind: 'interrupted' }>
@@ -62,7 +63,7 @@ export class RequestRun {
     this.#relay =
       body.lengthBytes === 0
         ? undefined
-        : new RequestRelay(this.#policy !== undefined, {
+        : new RequestRelay(this.#policy === undefined ? 0 : tools.maxKeptBytes, {
             onComplete: () => this.#deadline.start(),
             onAborted: (error) => this.#interrupt(error),
           })

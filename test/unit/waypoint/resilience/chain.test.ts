@@ -24,6 +24,7 @@ class Chain {
       return new Attempts({
         clock: this.#rig.clock,
         balancer: new FakeBalancer(),
+        maxKeptBytes: 65_536,
         sendOnce: (_to, head) => {
           const sent = new SentRequest(head)
           const lines: [string, string][] = []

@@ -236,6 +236,7 @@ export class Rig {
     this.attempts = new Attempts({
       clock: this.clock,
       balancer: this.balancer,
+      maxKeptBytes: 65_536,
       sendOnce: (_to, head) => {
         const error = this.connectErrors.shift()
         if (error !== undefined) return Promise.reject(error)
