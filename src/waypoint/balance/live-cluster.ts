@@ -152,13 +152,13 @@ export class LiveCluster implements ActiveCluster {
     }
     if (isSameBasis(last, next) && !dependsOnLabels(next)) return
     this.#basis = next
-    const { labelsOf } = view
+    const labelsOf = (uid: string): Readonly<Record<string, string>> => view.labelsOf(uid)
     const members = membersOf(next.endpoints, {
       service,
       backend: this.backend,
       labels: next.labels,
       network: view.network,
-      labelsOf: (uid) => labelsOf.call(view, uid),
+      labelsOf,
     })
     this.#seat(members)
     this.#outliers.use(next.policy.outliers)
@@ -166,7 +166,7 @@ export class LiveCluster implements ActiveCluster {
       service,
       policy: next.policy,
       self: next.self,
-      labelsOf: (uid) => labelsOf.call(view, uid),
+      labelsOf,
     })
     this.#groups.use(groupBy([...this.#seats.values()], placement), placement.kind, next.policy)
   }
