@@ -15,7 +15,9 @@ import type {
   Picked,
   PickFacts,
   PickRefusal,
+  WorkloadBackend,
 } from './types.ts'
+import { WorkloadClusters } from './workload-clusters.ts'
 
 export interface BalancerSettings {
   readonly view: WaypointView
@@ -34,6 +36,7 @@ class MeshBalancer implements Balancer {
   /** Backends are parts of route records, so that the name need not be made for each request. */
   #byBackend = new WeakMap<ClusterBackend, LiveCluster>()
   readonly #random: () => number
+  readonly #workloads = new WorkloadClusters()
   readonly #unsubscribe: () => void
 
   constructor({ view, clock, self }: BalancerSettings) {
@@ -54,7 +57,8 @@ class MeshBalancer implements Balancer {
     return cluster
   }
 
-  pick(backend: ClusterBackend, facts: PickFacts): Picked | PickRefusal {
+  pick(backend: ClusterBackend | WorkloadBackend, facts: PickFacts): Picked | PickRefusal {
+    if (backend.kind === 'workload') return this.#workloads.pick(backend)
     const cluster = this.clusterOf(backend)
     if (cluster === undefined) return 'no-cluster'
     const { balancing, pool } = cluster.policy
@@ -85,6 +89,7 @@ class MeshBalancer implements Balancer {
 
   /** Clusters look at it when they are next asked; those that nobody can ask for any more go once they are idle. */
   #meshChanged(): void {
+    this.#workloads.forgetIdle()
     let isAnyGone = false
     for (const [name, cluster] of this.#byName) {
       cluster.markStale()

@@ -4,8 +4,11 @@ import type { Workload } from '#shared/model'
 import type { SocketAddress } from '#shared/net'
 import type { RequestHead } from '../codec/index.ts'
 import type { InnerConnection } from '../listen/index.ts'
+import type { Destination } from '../state/index.ts'
 
 export type ClusterBackend = Extract<Backend, { kind: 'cluster' }>
+/** A workload that was dialled itself: it has no service, and is the only endpoint of its own. */
+export type WorkloadBackend = Extract<Destination, { kind: 'workload' }>
 
 /** One place that can answer. The same object as long as the workload keeps its address, across updates of its record. */
 export interface Endpoint {
@@ -69,7 +72,7 @@ export interface Balancer {
   /** Undefined = no such service. */
   clusterOf(backend: ClusterBackend): ActiveCluster | undefined
   /** Chooses by the cluster's policy, and counts the request against its bounds. */
-  pick(backend: ClusterBackend, facts: PickFacts): Picked | PickRefusal
+  pick(backend: ClusterBackend | WorkloadBackend, facts: PickFacts): Picked | PickRefusal
   /** Every cluster in use, for dumps. */
   dump(): readonly ClusterDump[]
   close(): void

@@ -120,7 +120,7 @@ describe('HTTP/2 through both ends', () => {
     expect(seen).toMatchObject({
       ':method': 'GET',
       ':path': '/a?b=c',
-      ':authority': 'cart',
+      ':authority': 'cart:80',
       'x-many': '1, 2',
       cookie: 'a=1; b=2',
       te: 'trailers',
