@@ -35,11 +35,13 @@ class MeshBalancer implements Balancer {
   readonly #byName = new Map<string, LiveCluster>()
   /** Backends are parts of route records, so that the name need not be made for each request. */
   #byBackend = new WeakMap<ClusterBackend, LiveCluster>()
+  readonly #random: () => number
   readonly #workloads = new WorkloadClusters()
   readonly #unsubscribe: () => void
 
   constructor({ view, clock, self }: BalancerSettings) {
     this.#around = { view, clock, self, register: new EndpointRegister() }
+    this.#random = () => clock.random()
     this.#unsubscribe = view.onEndpointsChanged(() => this.#meshChanged())
   }
 
@@ -64,8 +66,7 @@ class MeshBalancer implements Balancer {
       cluster.counters.refusedRequests++
       return 'too-many-requests'
     }
-    const { random } = this.#around.clock
-    const key = balancing.kind === 'hash' ? keyOf(facts.exchange, balancing.key, random) : undefined
+    const key = balancing.kind === 'hash' ? keyOf(facts.exchange, balancing.key, this.#random) : undefined
     const seat = passthroughSeat(cluster, facts, this.#around) ?? cluster.choose(facts, key?.hash)
     if (seat === undefined) {
       cluster.counters.withoutEndpoint++

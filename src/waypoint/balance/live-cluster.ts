@@ -41,6 +41,7 @@ export class LiveCluster implements ActiveCluster {
   readonly #seats = new Map<string, Seat>()
   readonly #outliers: OutlierWatch
   readonly #groups: SeatGroups
+  readonly #random: () => number
   #basis: Basis
   #isStale = true
   #isClosed = false
@@ -67,6 +68,7 @@ export class LiveCluster implements ActiveCluster {
       self: undefined,
     }
     this.#groups = new SeatGroups(around.clock)
+    this.#random = () => around.clock.random()
     this.#outliers = new OutlierWatch({
       clock: around.clock,
       seats: () => this.#seats.values(),
@@ -92,7 +94,7 @@ export class LiveCluster implements ActiveCluster {
   /** @param hash of the request; only a consistent hash has one */
   choose({ avoid, isRetry, usesRemoteLocalities }: PickFacts, hash: number | undefined): Seat | undefined {
     this.#refresh()
-    const { random } = this.#around.clock
+    const random = this.#random
     const everywhere = isRetry && usesRemoteLocalities
     const seat = this.#groups.pick(random, hash, everywhere)
     // What is kept together by a hash stays together.
@@ -150,13 +152,13 @@ export class LiveCluster implements ActiveCluster {
     }
     if (isSameBasis(last, next) && !dependsOnLabels(next)) return
     this.#basis = next
-    const { labelsOf } = view
+    const labelsOf = (uid: string): Readonly<Record<string, string>> => view.labelsOf(uid)
     const members = membersOf(next.endpoints, {
       service,
       backend: this.backend,
       labels: next.labels,
       network: view.network,
-      labelsOf: (uid) => labelsOf.call(view, uid),
+      labelsOf,
     })
     this.#seat(members)
     this.#outliers.use(next.policy.outliers)
@@ -164,7 +166,7 @@ export class LiveCluster implements ActiveCluster {
       service,
       policy: next.policy,
       self: next.self,
-      labelsOf: (uid) => labelsOf.call(view, uid),
+      labelsOf,
     })
     this.#groups.use(groupBy([...this.#seats.values()], placement), placement.kind, next.policy)
   }

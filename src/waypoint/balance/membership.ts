@@ -31,10 +31,12 @@ export function membersOf(endpoints: readonly MeshEndpoint[], facts: MembershipF
   const wanted = Object.entries(labels)
   const members: Member[] = []
   for (const { workload, ports } of endpoints) {
-    if (workload.capacity <= 0 || workload.network !== network) continue
+    if (workload.capacity <= 0) continue
     if (wanted.length > 0 && !holds(labelsOf(workload.uid), wanted)) continue
-    const port = ownPort(workload, ports, backend.port, shared)
-    const address = port === undefined ? undefined : addressOf(workload, service, port)
+    const address =
+      workload.network === network
+        ? addressHere(workload, service, ownPort(workload, ports, backend.port, shared))
+        : addressElsewhere(workload, service, backend.port)
     if (address !== undefined) members.push({ workload, address })
   }
   return members
@@ -59,8 +61,22 @@ function ownPort(
   return (workload.applicationTunnel?.port ?? 0) > 0 ? servicePort : undefined
 }
 
-function addressOf({ addresses, hostname }: Workload, service: Service, port: number): ConnectTarget | undefined {
+function addressHere(
+  { addresses, hostname }: Workload,
+  service: Service,
+  port: number | undefined,
+): ConnectTarget | undefined {
+  if (port === undefined) return undefined
   const only = service.ipFamilies === 'IPv4' ? 4 : service.ipFamilies === 'IPv6' ? 6 : undefined
   for (const ip of addresses) if (only === undefined || ipFamily(ip) === only) return { kind: 'address', ip, port }
   return hostname === '' ? undefined : { kind: 'hostname', hostname, port }
+}
+
+/** Behind the gateway of another network the service is asked for by name; without a gateway it cannot be reached. */
+function addressElsewhere(
+  { networkGateway }: Workload,
+  { hostname }: Service,
+  servicePort: number,
+): ConnectTarget | undefined {
+  return networkGateway === undefined ? undefined : { kind: 'hostname', hostname, port: servicePort }
 }

@@ -243,7 +243,8 @@ class MeshUpstream implements Upstream {
 }
 
 function isStillAt(workload: Workload, { address }: Endpoint): boolean {
-  return address.kind === 'address' ? workload.addresses.includes(address.ip) : workload.hostname === address.hostname
+  // A name stays; where it leads is looked up with each connection.
+  return address.kind === 'hostname' || workload.addresses.includes(address.ip)
 }
 
 /** What a connection depends on beside the address: another way needs other connections. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createSecureServer as createHttp2Server, createServer as createPlainHttp2, type Http2Server } from 'node:http2'
 import { type AddressInfo, connect, type Server } from 'node:net'
@@ -10,7 +11,7 @@ import { MeshError } from '#shared/errors'
 import { type ChannelRequest, createTunnelPool, formatConnectTarget } from '#shared/hbone'
 import { DEFAULT_TRAFFIC_POLICY, type TrafficPolicy, type UpstreamTls } from '#shared/l7'
 import { Canceller } from '#shared/lifecycle'
-import type { Workload } from '#shared/model'
+import type { Service, Workload } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import { type ClusterBackend, createBalancer, type Picked } from '../../../../src/waypoint/balance/index.ts'
 import { type Exchange, type HttpClientConnection, serveHttp2 } from '../../../../src/waypoint/codec/index.ts'
@@ -19,7 +20,8 @@ import { ClusterView } from '../../../support/cluster-view.ts'
 import { CollectingReceiver } from '../../../support/collecting-receiver.ts'
 import { BodyCollector } from '../../../support/http-exchange.ts'
 import { MemoryCa } from '../../../support/memory-ca.ts'
-import { service, type WorkloadInput, workload } from '../../../support/mesh-builder.ts'
+import { gateway, service, type WorkloadInput, workload } from '../../../support/mesh-builder.ts'
+import { forwardTo, networkGateway } from '../../../support/network-gateway.ts'
 import { innerConnection } from '../../../support/relay.ts'
 import { LOOPBACK, listen, listenChannels, type TestAcceptor, until } from '../../../support/tunnel-ends.ts'
 import { exchangeOf } from '../../../support/waypoint-exchange.ts'
@@ -30,6 +32,8 @@ const ca = new MemoryCa()
 const waypoint = ca.issue(ca.id('default', 'waypoint'))
 const web = ca.issue(ca.id('default', 'web'))
 const folder = mkdtempSync(join(tmpdir(), 'upstream-'))
+const rootFile = join(folder, 'root.pem')
+writeFileSync(rootFile, ca.rootPem)
 afterAll(() => rmSync(folder, { recursive: true }))
 
 const opened: { close(): unknown }[] = []
@@ -65,7 +69,7 @@ interface Scene {
 
 /** A waypoint's way to endpoints; tunnels to 10.0.0.n lead to `tunnels[n - 1]`. */
 function scene(
-  workloads: readonly Workload[],
+  workloads: readonly (Workload | Service)[],
   policy: Partial<TrafficPolicy> = {},
   tunnels: readonly TestAcceptor[] = [],
 ): Scene {
@@ -81,6 +85,7 @@ function scene(
     identity: waypoint.id,
     self: () => undefined,
     sourceIp: LOOPBACK,
+    network: '',
     tunnelPort: 15_008,
     dialTunnel: ({ ip }) => {
       const port = tunnels[Number(ip.split('.')[3]) - 1]?.address.port ?? 1
@@ -151,6 +156,31 @@ async function listening(server: Server | Http2Server): Promise<number> {
 
 function plainPod(port: number, input: Partial<WorkloadInput> = {}): Workload {
   return pod('plain', { protocol: 'TCP', addresses: [LOOPBACK], services: { [WEB]: { 80: port } }, ...input })
+}
+
+/** What a workload's tunnel does: bytes to the application's socket and back. */
+function deliverTo(port: number): (request: ChannelRequest) => void {
+  return (request) => {
+    const channel = request.acceptChannel()
+    const socket = connect({ host: LOOPBACK, port, allowHalfOpen: true })
+    socket.on('error', () => channel.destroy())
+    socket.on('drain', () => channel.consumed(unconsumed.splice(0).reduce((a, b) => a + b, 0)))
+    const unconsumed: number[] = []
+    channel.start({
+      onBytes: (bytes, start, end) => {
+        if (socket.write(Buffer.from(bytes.subarray(start, end)))) channel.consumed(end - start)
+        else unconsumed.push(end - start)
+      },
+      onEnd: () => socket.end(),
+      onWritable: () => void socket.resume(),
+      onClosed: () => socket.destroy(),
+    })
+    socket.on('data', (chunk: Buffer) => {
+      channel.write(chunk, 0, chunk.length)
+      if (channel.isCongested) socket.pause()
+    })
+    socket.on('end', () => channel.end())
+  }
 }
 
 async function codeOf(outcome: Promise<unknown>): Promise<string> {
@@ -225,6 +255,38 @@ describe('through tunnels', () => {
       { ...silent, tunnels: [], failures: [] },
     ])
     expect(await codeOf(get())).toBe('UPSTREAM_CONNECT_TIMEOUT')
+  })
+})
+
+describe('an endpoint of another network', () => {
+  const far = pod('far', { addresses: ['10.0.0.1'], network: 'far', networkGateway: gateway('/10.0.0.9') })
+  const eastWest = workload({ name: 'gateway', addresses: ['10.0.0.9'], serviceAccount: 'gateway' })
+  const known = service({ name: 'web', subjectAltNames: [web.id] })
+
+  it('is reached through the gateway of that network, by the name of the service', async () => {
+    const endpoint = await tunnelled()
+    const between = await networkGateway(ca, ca.id('default', 'gateway'), forwardTo(endpoint.address))
+    opened.push(between)
+    const nobody = { ...between, tunnels: [], failures: [] }
+    const { get } = scene([known, far, eastWest], {}, [...new Array(8).fill(nobody), nobody])
+    expect(await get('/far')).toBe('200 /far')
+    const [request] = endpoint.requests
+    expect(formatConnectTarget(request!.target)).toBe('web.default.svc.cluster.local:80')
+    expect(request!.peer).toBe(waypoint.id)
+    expect(between.requests[0]?.[':authority']).toBe('web.default.svc.cluster.local:80')
+  })
+
+  it.each<[string, readonly (Workload | Service)[], string]>([
+    ['its gateway is not known', [known, far], 'UPSTREAM_CONNECT_FAILED'],
+    ['nobody is named who may answer there', [far, eastWest], 'PEER_UNVERIFIED'],
+  ])('is not reached when %s', async (_, addresses, code) => {
+    const endpoint = await tunnelled()
+    const between = await networkGateway(ca, ca.id('default', 'gateway'), forwardTo(endpoint.address))
+    opened.push(between)
+    const nobody = { ...between, tunnels: [], failures: [] }
+    const { get } = scene(addresses, {}, new Array(9).fill(nobody))
+    expect(await codeOf(get())).toBe(code)
+    expect(endpoint.requests).toEqual([])
   })
 })
 
@@ -304,8 +366,6 @@ describe('without a tunnel', () => {
 })
 
 describe('TLS of our own', () => {
-  const rootFile = join(folder, 'root.pem')
-  writeFileSync(rootFile, ca.rootPem)
   const tls: UpstreamTls = {
     mode: 'simple',
     sni: '',
@@ -370,22 +430,7 @@ describe('TLS of our own', () => {
 
   it('goes through a tunnel, too', async () => {
     const port = await secured([backend.hostname])
-    const endpoint = await tunnelled(undefined, web, (request) => {
-      const channel = request.acceptChannel()
-      const socket = connect({ host: LOOPBACK, port, allowHalfOpen: true })
-      socket.on('error', () => channel.destroy())
-      channel.start({
-        onBytes: (bytes, start, end) => {
-          socket.write(Buffer.from(bytes.subarray(start, end)))
-          channel.consumed(end - start)
-        },
-        onEnd: () => socket.end(),
-        onWritable: () => {},
-        onClosed: () => socket.destroy(),
-      })
-      socket.on('data', (chunk: Buffer) => channel.write(chunk, 0, chunk.length))
-      socket.on('end', () => channel.end())
-    })
+    const endpoint = await tunnelled(undefined, web, deliverTo(port))
     const { get, upstream } = scene([pod('a')], { tls }, [endpoint])
     expect(await get()).toBe(`200 ${backend.hostname} false`)
     await upstream.close()
@@ -440,8 +485,6 @@ describe('opaque bytes', () => {
     const { keyPem, certPem } = ca.server([backend.hostname])
     const server = createTlsServer({ key: keyPem, cert: certPem }, (socket) => void socket.pipe(socket))
     const port = await listening(server)
-    const rootFile = join(folder, 'bytes-root.pem')
-    writeFileSync(rootFile, ca.rootPem)
     const files = { caFile: rootFile, certificateFile: '', keyFile: '' }
     const tls: UpstreamTls = { mode: 'simple', sni: '', subjectAltNames: [], ...files, skipsVerification: false }
     const { pick, upstream } = scene([plainPod(port)], { tls })
@@ -450,6 +493,23 @@ describe('opaque bytes', () => {
     channel.start(receiver)
     channel.write(Buffer.from('secret'), 0, 6)
     await until(() => receiver.text === 'secret')
+  })
+
+  it('come back whole through TLS inside of a tunnel, however much it is', async () => {
+    const { keyPem, certPem } = ca.server([backend.hostname])
+    const server = createTlsServer({ key: keyPem, cert: certPem }, (socket) => void socket.pipe(socket))
+    const endpoint = await tunnelled(undefined, web, deliverTo(await listening(server)))
+    const files = { caFile: rootFile, certificateFile: '', keyFile: '' }
+    const tls: UpstreamTls = { mode: 'simple', sni: '', subjectAltNames: [], ...files, skipsVerification: false }
+    const { pick, upstream } = scene([pod('a')], { tls }, [endpoint])
+    const channel = await upstream.openBytes(pick(), new Canceller())
+    const sent = randomBytes(5 << 20)
+    const receiver = new CollectingReceiver(channel)
+    channel.start(receiver)
+    await receiver.writeAll(sent)
+    channel.end()
+    await receiver.closed
+    expect(Buffer.from(receiver.text, 'latin1').equals(sent)).toBe(true)
   })
 })
 

@@ -12,7 +12,7 @@ import {
   type PickRefusal,
 } from '../../../../src/waypoint/balance/index.ts'
 import { ClusterView, SeededClock } from '../../../support/cluster-view.ts'
-import { ip, service, type WorkloadInput, workload } from '../../../support/mesh-builder.ts'
+import { gateway, ip, service, type WorkloadInput, workload } from '../../../support/mesh-builder.ts'
 import { OUTLIERS } from '../../../support/outlier-policies.ts'
 import { exchangeOf } from '../../../support/waypoint-exchange.ts'
 
@@ -89,7 +89,13 @@ describe('who may be picked', () => {
     ['healthy endpoints', [a, b, pod('sick', 9, { status: 'Unhealthy' })], backend, { a: 0.5, b: 0.5 }],
     ['shares by capacity', [a, pod('b', 2, { capacity: 3 })], backend, { a: 0.25, b: 0.75 }],
     ['nobody of capacity 0', [a, pod('b', 2, { capacity: 0 })], backend, { a: 1 }],
-    ['nobody of another network', [a, pod('b', 2, { network: 'far' })], backend, { a: 1 }],
+    ['nobody of another network without a gateway', [a, pod('b', 2, { network: 'far' })], backend, { a: 1 }],
+    [
+      'somebody behind a gateway',
+      [pod('b', 2, { network: 'far', networkGateway: gateway('/10.9.9.9') })],
+      backend,
+      { b: 1 },
+    ],
     ['nobody without an address', [a, pod('b', 2, { addresses: [] })], backend, { a: 1 }],
     ['a host name will do', [pod('b', 2, { addresses: [], hostname: 'b.example' })], backend, { b: 1 }],
     ['nobody at a port that the service has not', [a], { ...backend, port: 81 }, { 'no-healthy-endpoint': 1 }],
