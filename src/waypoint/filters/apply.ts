@@ -2,7 +2,8 @@ import type { Clock } from '#shared/clock'
 import type { HttpRule, Mirror } from '#shared/l7'
 import type { Cancellation } from '#shared/lifecycle'
 import type { Exchange, Fields, LocalReply, UpstreamResponse } from '../codec/index.ts'
-import { octets, type RouteMatch, type RouteTarget, TOO_LONG_TO_MATCH } from '../route/index.ts'
+import { type RouteMatch, type RouteTarget, TOO_LONG_TO_MATCH } from '../route/index.ts'
+import { ruleAuthority } from './authority.ts'
 import { corsLines, judgeCors } from './cors.ts'
 import { abortReply, delay, drawFault, isDrawn } from './fault.ts'
 import { changeFields, changesNothing } from './headers.ts'
@@ -124,8 +125,8 @@ export class Filters {
     const { action, backend } = target
     changeFields(request.fields, rule.requestHeaders)
     changeFields(request.fields, backend.requestHeaders)
-    const authority = backend.authority || action.authority
-    if (authority !== '') request.authority = octets(authority).toLowerCase()
+    const authority = ruleAuthority(backend.authority || action.authority)
+    if (authority !== undefined) request.authority = authority
     if (action.rewrite !== undefined) {
       const rewritten = rewriteTarget(request.target, to.path, action.rewrite)
       if (rewritten === undefined) return TOO_LONG_TO_MATCH

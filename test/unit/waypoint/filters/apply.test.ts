@@ -137,6 +137,8 @@ describe('a request that is forwarded', () => {
   it.each([
     ['', '', 'cart.shop'],
     ['Rule.Example', '', 'rule.example'],
+    ['rule.example\r\nx: y', '', 'cart.shop'],
+    ['', 'a/b', 'cart.shop'],
     ['rule.example', 'backend.example', 'backend.example'],
   ])('has the authority of the rule %j, or of the backend %j: %s', (authority, own, expected) => {
     const exchange = asked()
