@@ -14,7 +14,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   telemetry: ['errors', 'clock', 'net', 'model'],
   l7: ['net'],
   dns: ['net'],
-  policy: ['errors', 'net', 'model'],
+  policy: ['errors', 'net', 'model', 'l7'],
   pki: ['errors', 'clock', 'net', 'model'],
   http2: ['errors', 'clock', 'lifecycle', 'net'],
   xds: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'l7', 'net', 'pki', 'http2'],
@@ -31,7 +31,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   'web-socket': ['errors'],
   machine: [],
   'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s', 'web-socket'],
-  analysis: ['net', 'document'],
+  analysis: ['net', 'document', 'k8s'],
   control: ['errors'],
 }
 
@@ -58,7 +58,9 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     authn: ['codec', 'listen', 'state'],
     authz: ['codec', 'listen', 'state', 'authn'],
     route: ['codec', 'listen', 'state', 'authn'],
+    filters: ['codec', 'listen', 'state', 'route', 'authn'],
     balance: ['codec', 'listen', 'state'],
+    upstream: ['codec', 'state', 'balance'],
     resilience: ['codec', 'listen', 'state', 'route', 'balance'],
     reporting: ['codec', 'listen', 'state', 'route', 'balance', 'authn', 'resilience'],
   },

@@ -17,6 +17,7 @@ import {
   type HttpRule,
   type NamedMatch,
   type PathMatch,
+  type PathRewrite,
   type RetryPolicy,
   type SessionPersistence,
   type TextMatch,
@@ -110,6 +111,8 @@ function rankedRules(
     timeoutMs: rule.timeouts.requestMs || undefined,
     retry: retryOf(rule),
   }
+  // What replaces a prefix has to know that it was one of whole segments.
+  const needsPrefix = pathOf(body.action)?.kind === 'matched'
   return matches.flatMap((ranked, j): RankedRule[] =>
     ranked === undefined
       ? []
@@ -118,13 +121,18 @@ function rankedRules(
             rule: {
               ...body,
               origin: matches.length > 1 ? `${origin}.matches[${j}]` : origin,
-              matches: isEverything(ranked.match) ? [] : [ranked.match],
+              matches: isEverything(ranked.match) && !needsPrefix ? [] : [ranked.match],
             },
             rank: ranked.rank,
             route,
           },
         ],
   )
+}
+
+function pathOf(action: HttpAction): PathRewrite | undefined {
+  if (action.kind === 'respond') return undefined
+  return action.kind === 'redirect' ? action.path : action.rewrite
 }
 
 function forward(

@@ -1,4 +1,5 @@
 import type { MeshError } from '#shared/errors'
+import type { Closer, Drainable } from '#shared/lifecycle'
 import type { InnerConnection } from '../listen/index.ts'
 
 /**
@@ -69,7 +70,8 @@ export interface BodySink {
 export interface Exchange {
   readonly connection: InnerConnection
   readonly request: RequestHead
-  readonly body: BodySource
+  /** Filters may put somebody in front who listens. */
+  body: BodySource
   /** Monotonic, when the head was complete. */
   readonly receivedAtMs: number
   /** A 1xx other than 101, passed on; what a client of HTTP/1.0 would not understand is dropped. */
@@ -86,6 +88,12 @@ export interface Exchange {
   /** Octets on the client's side, for metrics: of both bodies. */
   readonly requestBytes: number
   readonly responseBytes: number
+}
+
+/** A client's connection whose requests are read, of either protocol. */
+export interface ServedConnection extends Drainable, Closer {
+  /** Exchanges under way. */
+  readonly activeCount: number
 }
 
 /** A request under way to one endpoint. */

@@ -16,7 +16,6 @@ export function refusedReply(refusal: PickRefusal): LocalReply {
     case 'no-healthy-endpoint':
       return reply({ status: 503, body: 'no healthy upstream', flag: 'UH', details: 'no_healthy_upstream' })
     case 'too-many-requests':
-    case 'too-many-retries':
       return overflowReply(undefined)
   }
 }

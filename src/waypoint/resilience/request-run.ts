@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { RetryPolicy } from '#shared/l7'
-import type { Balancer, ClusterBackend, Endpoint, Picked } from '../balance/index.ts'
+import type { Balancer, ClusterBackend, Endpoint, Picked, WorkloadBackend } from '../balance/index.ts'
 import type { LocalReply, ResponseHead, UpstreamExchange } from '../codec/index.ts'
 import { AnswerBody } from './answer-body.ts'
 import { Attempt, type HeadEnd, outcomeOf } from './attempt.ts'
@@ -31,7 +31,7 @@ type Next = { readonly retry: Retry; readonly waitMs: number } | { readonly stop
 export class RequestRun {
   readonly #tools: RunTools
   readonly #asked: Asked
-  readonly #backend: ClusterBackend
+  readonly #backend: ClusterBackend | WorkloadBackend
   readonly #policy: RetryPolicy | undefined
   readonly #isGrpc: boolean
   readonly #share: AttemptShare
@@ -49,7 +49,7 @@ export class RequestRun {
   /** Whoever waits for something now. */
   #onInterrupt: ((error: MeshError) => void) | undefined
 
-  constructor(tools: RunTools, asked: Asked, backend: ClusterBackend) {
+  constructor(tools: RunTools, asked: Asked, backend: ClusterBackend | WorkloadBackend) {
     const { request, body } = asked.exchange
     this.#tools = tools
     this.#asked = asked

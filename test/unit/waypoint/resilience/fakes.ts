@@ -269,9 +269,9 @@ export class Rig {
       kind: 'match',
       rule: undefined,
       name: 'default',
-      matchedChars: 0,
+      path: undefined,
       forward: {
-        action: { kind: 'forward', backends: [], rewrite: undefined, authority: '', persistence: undefined },
+        action: { rewrite: undefined, authority: '', persistence: undefined },
         backend: {
           to: BACKEND,
           weight: 1,
