@@ -10,11 +10,11 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   lifecycle: ['errors', 'clock'],
   net: ['errors', 'clock'],
   sys: ['errors', 'net', 'lifecycle'],
-  telemetry: ['errors', 'clock', 'net'],
   model: ['errors', 'net'],
+  telemetry: ['errors', 'clock', 'net', 'model'],
   l7: ['net'],
   dns: ['net'],
-  policy: ['errors', 'net', 'model'],
+  policy: ['errors', 'net', 'model', 'l7'],
   pki: ['errors', 'clock', 'net', 'model'],
   http2: ['errors', 'clock', 'lifecycle', 'net'],
   xds: ['errors', 'clock', 'lifecycle', 'telemetry', 'model', 'l7', 'net', 'pki', 'http2'],
@@ -31,7 +31,7 @@ export const sharedRooms: Readonly<Record<string, readonly string[]>> = {
   'web-socket': ['errors'],
   machine: [],
   'kube-client': ['errors', 'clock', 'lifecycle', 'telemetry', 'document', 'k8s', 'web-socket'],
-  analysis: ['net', 'document'],
+  analysis: ['net', 'document', 'k8s'],
   control: ['errors'],
 }
 
@@ -60,6 +60,9 @@ export const programRooms: Readonly<Record<string, Readonly<Record<string, reado
     route: ['codec', 'listen', 'state', 'authn'],
     filters: ['codec', 'listen', 'state', 'route', 'authn'],
     balance: ['codec', 'listen', 'state'],
+    upstream: ['codec', 'state', 'balance'],
+    resilience: ['codec', 'listen', 'state', 'route', 'balance'],
+    reporting: ['codec', 'listen', 'state', 'route', 'balance', 'authn', 'resilience'],
   },
   'node-agent': {
     pods: [],

@@ -1,5 +1,5 @@
 import { PieceQueue } from './piece-queue.ts'
-import type { Slab } from './slab.ts'
+import { copyBytes, type Slab } from './slab.ts'
 import { smallSlabs, tinySlabs } from './slab-pool.ts'
 
 /**
@@ -22,7 +22,7 @@ export class ByteBacklog {
       const tail = this.#tailWithRoom(end - at)
       const from = this.#tailPosition
       const taken = Math.min(end - at, tail.buffer.length - from)
-      tail.buffer.set(bytes.subarray(at, at + taken), from)
+      copyBytes(bytes, at, at + taken, tail.buffer, from)
       at += taken
       this.#bytes += taken
       this.#tailPosition += taken

@@ -1,3 +1,4 @@
+import type { Closer, Drainable } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { ByteChannel, SocketAddress } from '#shared/net'
 import type { Destination } from '../state/index.ts'
@@ -16,4 +17,21 @@ export interface InnerConnection {
   readonly channel: ByteChannel
   /** Fields of the CONNECT: `baggage`, `traceparent`; what a client inside the tunnel sends is not among them. */
   readonly baggage: string | undefined
+  /** The literal address that was dialled; undefined for a host name. */
+  readonly dialled?: SocketAddress | undefined
+  /** The name that TLS inside of opaque bytes asks for, in lower case; undefined when it is no TLS or says none. */
+  readonly sni?: string | undefined
+}
+
+/** Whoever takes inner connections over, to their end. */
+export interface ConnectionOwner {
+  /** Must not throw. What is returned is drained with the listener. */
+  serve(connection: InnerConnection): Drainable
+}
+
+/** An open port. `drain` closes it, tells clients to go elsewhere, and resolves when no connection is left. */
+export interface Listener extends Drainable, Closer {
+  readonly address: SocketAddress
+  /** Inner connections. */
+  readonly connectionCount: number
 }

@@ -1,5 +1,5 @@
 import type { SpiffeId, Workload } from '#shared/model'
-import { UNKNOWN } from '#shared/telemetry'
+import { UNKNOWN } from './metrics.ts'
 
 /** What is known of one end when it is no workload of the mesh but said who it is in its baggage. */
 export interface DeclaredParty {
