@@ -411,21 +411,19 @@ describe('the server end', () => {
     await drained
   })
 
-  it('serves 1,000 streams at once over ten connections', async () => {
-    const { upstream } = await endpoint((stream) => stream.end(), {})
-    upstream.destroy()
+  it('serves 10,000 streams at once over a hundred connections', async () => {
     const held: Exchange[] = []
-    const sessions = await Promise.all(Array.from({ length: 10 }, () => client((exchange) => held.push(exchange))))
+    const sessions = await Promise.all(Array.from({ length: 100 }, () => client((exchange) => held.push(exchange))))
     const answers = sessions.flatMap((session) =>
       Array.from({ length: 100 }, (_, i) => answerOf(session.request({ ':path': `/${i}` }))),
     )
-    await until(() => held.length === 1000)
+    await until(() => held.length === 10_000)
     for (const exchange of held) {
       const target = Buffer.from(exchange.request.target)
       void sendBody(exchange.respond(okHead(exchange), target.length), target)
     }
     const bodies = (await Promise.all(answers)).map(({ body }) => body.toString())
-    expect(bodies).toEqual(Array.from({ length: 1000 }, (_, i) => `/${i % 100}`))
+    expect(bodies).toEqual(Array.from({ length: 10_000 }, (_, i) => `/${i % 100}`))
   })
 })
 
