@@ -1,9 +1,21 @@
 import { Roster, type Seated } from '#shared/lifecycle'
 import type { Service, SpiffeId, Workload } from '#shared/model'
 import type { ByteMeter } from '#shared/net'
-import type { ConnectionFlag, Counter, Family, Gauge, Metrics, Reporter } from '#shared/telemetry'
-import { UNKNOWN } from '#shared/telemetry'
-import { known, PARTY_LABELS, type Party, partyValues, placeOf } from './labels.ts'
+import {
+  type ConnectionFlag,
+  type Counter,
+  type Family,
+  type Gauge,
+  known,
+  type Metrics,
+  ObjectNumbers,
+  PARTY_LABELS,
+  type Party,
+  partyValues,
+  placeOf,
+  type Reporter,
+  UNKNOWN,
+} from '#shared/telemetry'
 import { RareMetrics } from './rare-metrics.ts'
 
 /** Labels of the connection metrics, in the order in which Istio prints them (hbone-and-ztunnel h.2). */
@@ -97,23 +109,26 @@ export class ConnectionMetrics {
 
   opened(labels: ConnectionLabels): CountedConnection {
     const series = this.#seriesOf(labels)
-    const sockets = this.#sockets.with(labels.reporter)
     series.opened.value++
-    sockets.value++
-    const connection: LiveConnection = new LiveConnection(series.received, series.sent, (flag) => {
-      if (!this.#live.remove(connection)) return
-      sockets.value--
-      if (flag === '-') {
-        series.closed ??= this.#closed.with(...this.#valuesOf(labels, '-'))
-        series.closed.value++
-        return
-      }
-      const values = this.#valuesOf(labels, flag)
-      this.#closed.with(...values).value++
-      this.#failed.with(...values).value++
-    })
+    this.#sockets.with(labels.reporter).value++
+    const connection = new LiveConnection(series, labels, this.#closeOnce)
     this.#live.add(connection)
     return connection
+  }
+
+  /** One function for all connections. */
+  readonly #closeOnce = (connection: LiveConnection, flag: ConnectionFlag): void => {
+    if (!this.#live.remove(connection)) return
+    const { series, labels } = connection
+    this.#sockets.with(labels.reporter).value--
+    if (flag === '-') {
+      series.closed ??= this.#closed.with(...this.#valuesOf(labels, '-'))
+      series.closed.value++
+      return
+    }
+    const values = this.#valuesOf(labels, flag)
+    this.#closed.with(...values).value++
+    this.#failed.with(...values).value++
   }
 
   /** One look-up for each connection instead of one for each counter; none where the last one was of the same kind. */
@@ -148,27 +163,12 @@ export class ConnectionMetrics {
     return this.#used.map((at) => all[at] ?? UNKNOWN)
   }
 
-  /** Workloads and services are replaced when they change, so that their numbers say as much as all their labels. */
   #keyOf(labels: ConnectionLabels): string {
     const { reporter, source, sourcePrincipal, destination, destinationPrincipal, service, isMutualTls } = labels
     if (source !== undefined && !('uid' in source)) return labelValues(labels).join('\0')
     const numbers = this.#numbers
     const parties = `${numbers.of(source)} ${sourcePrincipal} ${numbers.of(destination)} ${destinationPrincipal}`
     return `${reporter} ${parties} ${numbers.of(service)} ${isMutualTls}`
-  }
-}
-
-/** Tells objects apart by a number each; 0 is no object. */
-class ObjectNumbers {
-  readonly #numbers = new WeakMap<object, number>()
-  #last = 0
-
-  of(object: object | undefined): number {
-    if (object === undefined) return 0
-    const known = this.#numbers.get(object)
-    if (known !== undefined) return known
-    this.#numbers.set(object, ++this.#last)
-    return this.#last
   }
 }
 
@@ -197,18 +197,22 @@ function isAlike(a: ConnectionLabels, b: ConnectionLabels): boolean {
 
 class LiveConnection implements CountedConnection, Seated {
   seat = -1
-  readonly #received: Counter
-  readonly #sent: Counter
-  readonly #end: (flag: ConnectionFlag) => void
+  readonly series: Series
+  readonly labels: ConnectionLabels
+  readonly #close: (connection: LiveConnection, flag: ConnectionFlag) => void
   #meter: Readonly<ByteMeter> | undefined
   /** What has been added to the counters already. */
   #countedFromOpener = 0
   #countedToOpener = 0
 
-  constructor(received: Counter, sent: Counter, end: (flag: ConnectionFlag) => void) {
-    this.#received = received
-    this.#sent = sent
-    this.#end = end
+  constructor(
+    series: Series,
+    labels: ConnectionLabels,
+    close: (connection: LiveConnection, flag: ConnectionFlag) => void,
+  ) {
+    this.series = series
+    this.labels = labels
+    this.#close = close
   }
 
   follow(meter: Readonly<ByteMeter>): void {
@@ -217,14 +221,14 @@ class LiveConnection implements CountedConnection, Seated {
 
   closed(flag: ConnectionFlag): void {
     this.count()
-    this.#end(flag)
+    this.#close(this, flag)
   }
 
   /** Istio counts as `received` what the client sends, whoever reports. */
   count(): void {
     if (this.#meter === undefined) return
-    this.#received.value += this.#meter.sentBytes - this.#countedFromOpener
-    this.#sent.value += this.#meter.receivedBytes - this.#countedToOpener
+    this.series.received.value += this.#meter.sentBytes - this.#countedFromOpener
+    this.series.sent.value += this.#meter.receivedBytes - this.#countedToOpener
     this.#countedFromOpener = this.#meter.sentBytes
     this.#countedToOpener = this.#meter.receivedBytes
   }

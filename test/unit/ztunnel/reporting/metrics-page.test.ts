@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Readiness } from '#shared/lifecycle'
+import { unhandledErrors } from '#shared/program'
 import { Metrics, registerProcessMetrics } from '#shared/telemetry'
+import { adsClientMetrics } from '#shared/xds'
 import { Verdicts } from '../../../../src/ztunnel/authz/index.ts'
 import { PodRegistry } from '../../../../src/ztunnel/capture/index.ts'
-import { registerBuild, registerRuntime, unhandledErrors, xdsObserver } from '../../../../src/ztunnel/metrics.ts'
+import { registerBuild, registerRuntime } from '../../../../src/ztunnel/metrics.ts'
 import {
   type ConnectionLabels,
   ConnectionMetrics,
@@ -74,7 +76,7 @@ function page(profile: MetricsProfile): string {
   const connections = new ConnectionMetrics(metrics, profile)
   const dns = new DnsMetrics(metrics)
   const crl = new CrlMetrics(metrics)
-  const xds = xdsObserver(metrics, clock)
+  const xds = adsClientMetrics(metrics, clock)
   new PodRegistry({
     clock,
     readiness: new Readiness(),
@@ -123,6 +125,21 @@ function page(profile: MetricsProfile): string {
 }
 
 describe('the metrics page', () => {
+  it('counts under the labels of the workload that is there now, at an address that another one had', () => {
+    const metrics = new Metrics()
+    const connections = new ConnectionMetrics(metrics, 'lean')
+    const before = workload({ name: 'web-1', namespace: 'shop', workloadName: 'web', addresses: ['10.0.0.9'] })
+    const after = { ...before, name: 'db-1', workloadName: 'db' }
+    const count = (destination: typeof before): void => connections.opened({ ...toServer, destination }).closed('-')
+    for (const destination of [before, after, after, before]) count(destination)
+    // The same workload, sent anew.
+    count({ ...after })
+    const opened = metrics
+      .print()
+      .matchAll(/^istio_tcp_connections_opened_total\{.*destination_workload="(\w+)".* (\d+)$/gm)
+    expect([...opened].map(([, name, times]) => `${name} ${times}`)).toEqual(['web 2', 'db 3'])
+  })
+
   it.each(['full', 'lean'] as const)('is the recorded one, whole, with the %s labels', (profile) => {
     const text = page(profile)
     const recorded = resolve(GOLDEN, `${profile}.txt`)
