@@ -295,6 +295,7 @@ class IstiodProgram implements Istiod {
       types: [...meshTypes(this.#graph, mesh), ...waypointTypes(this.#graph, told)],
       graph: this.#graph,
       journal: this.#journal,
+      workloads: mesh.workloads,
       streamsPerSecond: config.streamsPerSecond,
       debounce: { quietMs: config.debounceQuietMs, longestMs: config.debounceLongestMs },
       authenticate: (call) => this.#principalOf(call, authenticator),

@@ -19,6 +19,7 @@ export interface ProgramPod {
 /** How long a namespace of an earlier life may take to go. */
 const GOING_MS = 10_000
 const RBAC = 'rbac.authorization.k8s.io'
+
 /**
  * Namespace, accounts and rights of the mesh's programs. What is there stays, but rights that an earlier program wrote there
  * become those that this one needs.

@@ -65,14 +65,19 @@ export class StreamChannel implements ByteChannel, TunnelEnd {
   }
 
   destroy(): void {
-    if (this.#isGone) return
-    this.#stream?.reset(H2ErrorCode.CANCEL)
-    this.#close(undefined)
-    this.onBrokenOff?.()
+    // CANCEL would be an orderly end for the tunnel of an application.
+    this.#breakOff(H2ErrorCode.INTERNAL_ERROR)
   }
 
   abort(): void {
-    this.destroy()
+    this.#breakOff(H2ErrorCode.CANCEL)
+  }
+
+  #breakOff(code: H2ErrorCode): void {
+    if (this.#isGone) return
+    this.#stream?.reset(code)
+    this.#close(undefined)
+    this.onBrokenOff?.()
   }
 
   get isClosed(): boolean {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { takeOverReads } from './adopt-socket.ts'
 import type { ByteChannel, ByteReceiver } from './byte-channel.ts'
+import { resetSocket } from './reset-socket.ts'
 import { quietReadBuffer } from './slab-pool.ts'
 import { SlabWriter } from './slab-writer.ts'
 
@@ -69,8 +70,7 @@ class SocketChannel implements ByteChannel {
 
   destroy(): void {
     if (this.#isClosed) return
-    this.#error = undefined
-    this.#socket.destroy()
+    resetSocket(this.#socket)
   }
 
   get isClosed(): boolean {

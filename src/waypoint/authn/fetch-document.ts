@@ -23,8 +23,9 @@ export function documentFetcher(
 ): FetchDocument {
   return (uri, timeoutMs) =>
     new Promise((resolve, reject) => {
-      const fail = (why: string, cause?: unknown): void => reject(unavailable(uri, why, cause))
       const url = URL.canParse(uri) ? new URL(uri) : undefined
+      const shown = url === undefined ? uri : `${url.origin}${url.pathname}` // without credentials
+      const fail = (why: string, cause?: unknown): void => reject(unavailable(shown, why, cause))
       if (url === undefined || (url.protocol !== 'https:' && url.protocol !== 'http:')) return fail('is no http(s) URL')
       const literal = parseIp(url.hostname.replace(/^\[|\]$/g, ''))
       if (literal !== undefined && !isAllowed(literal)) return fail(`${literal} may not be asked`)

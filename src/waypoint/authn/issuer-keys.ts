@@ -7,7 +7,7 @@ import type { TokenProblem } from './token-problem.ts'
 /** Distinct places of keys at once; the one that was not asked for longest goes. */
 const MAX_SOURCES = 256
 
-/** A rule's keys while they are the same: what was verified with them needs no other look. */
+/** By one of these keys; as long as the rule has the same ones, nobody needs to look again. */
 export interface SignedBy {
   readonly kind: 'signed'
   readonly keys: KeySet

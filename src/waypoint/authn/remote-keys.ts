@@ -1,5 +1,5 @@
 import type { Clock } from '#shared/clock'
-import { MeshError } from '#shared/errors'
+import { MeshError, reasonOf } from '#shared/errors'
 import type { TokenIssuer } from '#shared/l7'
 import type { Counter } from '#shared/telemetry'
 import type { FetchDocument } from './fetch-document.ts'
@@ -88,11 +88,11 @@ export class RemoteKeys {
       this.#hasFailed = false
       this.#retryMs = FIRST_RETRY_MS
     } catch (error) {
-      if (!(error instanceof MeshError)) throw error
       failures.value++
       if (this.#hasFailed) this.#retryMs = Math.min(this.#retryMs * 2, LAST_RETRY_MS)
       this.#hasFailed = true
-      onFailure(error)
+      // Whatever a rule's author has written: it must not end the process.
+      onFailure(error instanceof MeshError ? error : unreadable(this.#issuer, reasonOf(error), error))
     }
   }
 
@@ -113,8 +113,8 @@ export class RemoteKeys {
   }
 }
 
-function unreadable(uri: string, why: string): MeshError {
-  return new MeshError('TOKEN_KEYS_UNAVAILABLE', `${JSON.stringify(uri.slice(0, 256))} ${why}`)
+function unreadable(uri: string, why: string, cause?: unknown): MeshError {
+  return new MeshError('TOKEN_KEYS_UNAVAILABLE', `${JSON.stringify(uri.slice(0, 256))} ${why}`, { cause })
 }
 
 function jwksUriOf(text: string): string | undefined {

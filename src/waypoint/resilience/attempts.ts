@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/clock'
 import type { Balancer } from '../balance/index.ts'
 import { failedBackendReply } from './replies.ts'
-import { RequestRun } from './request-run.ts'
+import { RequestRun, type RunTools } from './request-run.ts'
 import { RetryLedger } from './retry-ledger.ts'
 import type { Asked, Attempted, SendOnce } from './types.ts'
 
@@ -15,11 +15,10 @@ export interface AttemptsOptions {
 
 /** Gets an answer for a request, from one endpoint or the next, within its time and what its cluster bears. */
 export class Attempts {
-  readonly #options: AttemptsOptions
-  readonly #ledger = new RetryLedger()
+  readonly #tools: RunTools
 
   constructor(options: AttemptsOptions) {
-    this.#options = options
+    this.#tools = { ...options, ledger: new RetryLedger() }
   }
 
   /**
@@ -34,6 +33,6 @@ export class Attempts {
       exchange.body.discard()
       return failedBackendReply(backend.statusCode)
     }
-    return new RequestRun({ ...this.#options, ledger: this.#ledger }, asked, backend).run()
+    return new RequestRun(this.#tools, asked, backend).run()
   }
 }

@@ -36,7 +36,6 @@ export class Deadline {
   readonly #timeoutMs: number | undefined
   #dueMs: number | undefined
   #timer: Timer | undefined
-  #isOver = false
   /** Whoever waits now. */
   onOver: (() => void) | undefined
 
@@ -49,14 +48,7 @@ export class Deadline {
   start(): void {
     if (this.#timeoutMs === undefined || this.#timer !== undefined) return
     this.#dueMs = this.#clock.monotonicMs() + this.#timeoutMs
-    this.#timer = this.#clock.setTimer(this.#timeoutMs, () => {
-      this.#isOver = true
-      this.onOver?.()
-    })
-  }
-
-  get isOver(): boolean {
-    return this.#isOver
+    this.#timer = this.#clock.setTimer(this.#timeoutMs, () => this.onOver?.())
   }
 
   /** Undefined = no limit; all of it while the request is not complete. */

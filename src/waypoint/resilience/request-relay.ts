@@ -68,7 +68,7 @@ export class RequestRelay implements BodySink {
   settle(): void {
     this.#isSettled = true
     this.#forget()
-    if (this.#to === undefined) this.onUnwanted?.()
+    if (this.#to === undefined && !this.#isComplete) this.onUnwanted?.()
   }
 
   write(bytes: Uint8Array, start: number, end: number): boolean {
@@ -100,7 +100,7 @@ export class RequestRelay implements BodySink {
   /** An attempt that wants no more may fail yet, and the next one want all of it: the client is told when that is settled. */
   readonly #refused = (): void => {
     this.detach()
-    if (this.#isSettled) this.onUnwanted?.()
+    if (this.#isSettled && !this.#isComplete) this.onUnwanted?.()
   }
 
   #tellEnd(): void {

@@ -70,7 +70,16 @@ export class RequestRun {
   }
 
   async run(): Promise<Attempted> {
-    this.#begin()
+    try {
+      this.#begin()
+      return await this.#attempts()
+    } catch (fault) {
+      this.#giveUp()
+      throw fault
+    }
+  }
+
+  async #attempts(): Promise<Attempted> {
     for (;;) {
       if (this.#interruption !== undefined) return this.#end(interruptedReply(this.#interruption))
       const picked = this.#pick()
@@ -241,10 +250,15 @@ export class RequestRun {
   }
 
   #end(reply: LocalReply): LocalReply {
+    this.#giveUp()
+    return reply
+  }
+
+  /** No endpoint answers: nothing of the request is wanted any more. */
+  #giveUp(): void {
     this.#relay?.detach()
     this.#relay?.settle()
     this.#release()
-    return reply
   }
 
   #release(): void {

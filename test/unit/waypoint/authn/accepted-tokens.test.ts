@@ -24,6 +24,15 @@ describe('tokens that were verified before', () => {
     expect([tokens.get('one'), tokens.get('on')]).toEqual([one, undefined])
   })
 
+  it('are not taken for others with the same end', () => {
+    const tokens = new AcceptedTokens()
+    const end = 'x'.repeat(100)
+    tokens.put(accepted(`one${end}`))
+    expect(tokens.get(`two${end}`)).toBeUndefined()
+    tokens.put(accepted(`two${end}`))
+    expect([tokens.size, tokens.get(`two${end}`)?.token.text]).toEqual([1, `two${end}`])
+  })
+
   it('are at most some thousands, of which the oldest goes first', () => {
     const tokens = new AcceptedTokens()
     for (let i = 0; i < 5_000; i++) tokens.put(accepted(`${i}`))

@@ -10,8 +10,8 @@ const text = keySet(signingKey('one', 'EdDSA'))
 
 let clock: FakeClock
 let asked: string[]
-/** What the next fetches give; a `MeshError` is thrown. */
-let answers: (string | MeshError | Promise<string>)[]
+/** What the next fetches give; an error is thrown. */
+let answers: (string | Error)[]
 let problems: string[]
 
 beforeEach(() => {
@@ -33,7 +33,7 @@ function remote(source: ConstructorParameters<typeof RemoteKeys>[1] = { kind: 'r
     fetchDocument: async (uri) => {
       asked.push(uri)
       const answer = answers.shift() ?? text
-      if (answer instanceof MeshError) throw answer
+      if (answer instanceof Error) throw answer
       return answer
     },
     onFailure: (error) => problems.push(error.message),
@@ -135,6 +135,16 @@ describe('keys that somebody else keeps', () => {
     await clock.advance(MINUTE_MS)
     await keys.getNewer()
     expect(asked).toHaveLength(2)
+  })
+
+  it('stay when nobody has expected what goes wrong', async () => {
+    const keys = remote()
+    const old = await keys.get()
+    await clock.advance(20 * MINUTE_MS)
+    answers = [new TypeError('odd')]
+    expect(keys.get()).toBe(old)
+    await clock.advance(0)
+    expect(problems).toEqual(['"https://issuer.example" odd'])
   })
 
   it('stay when what comes is no key set', async () => {

@@ -108,10 +108,10 @@ describe('attempts', () => {
 
   it('let a fault of our own through, and give the place back', async () => {
     const rig = new Rig()
-    const answering = rig.attempts.run(rig.ask())
+    const answering = rig.attempts.run(rig.ask({ timeoutMs: 1000, retry: retryPolicy({ perTryTimeoutMs: 100 }) }))
     rig.sent[0]?.fail(new TypeError('a bug'))
     await expect(answering).rejects.toThrow('a bug')
-    expect(rig.outcomes()).toEqual(['given-up'])
+    expect([rig.outcomes(), rig.clock.pendingTimers]).toEqual([['given-up'], 0])
   })
 
   it('pass interim answers on', async () => {
