@@ -50,7 +50,11 @@ export function fakeExchange({ method = 'GET', target = '/items?id=1', lines = [
 }
 
 export function fakePick(): Picked {
-  const endpoint: Endpoint = { workload: server, address: { kind: 'address', ...socket('10.0.0.2:8080') }, activeRequests: 0 }
+  const endpoint: Endpoint = {
+    workload: server,
+    address: { kind: 'address', ...socket('10.0.0.2:8080') },
+    activeRequests: 0,
+  }
   const { cluster } = new FakeBalancer()
   return { cluster: { ...cluster, backend: BACKEND }, endpoint, setCookie: undefined, done: () => {} }
 }
