@@ -1,3 +1,4 @@
+import { formatConnectTarget } from '#shared/hbone'
 import type { ServiceTelemetry } from '#shared/l7'
 import type { Service } from '#shared/model'
 import { formatSocketAddress } from '#shared/net'
@@ -107,7 +108,7 @@ function textLine(facts: ExchangeFacts): string {
     `${status} ${flags} ${bare(details)} - "${quoted(reply?.cause?.message)}" ` +
     `${exchange.requestBytes} ${exchange.responseBytes} ${Math.round(facts.durationMs)} ${upstreamTime(facts) ?? '-'} ` +
     `"${quoted(request.fields.get('x-forwarded-for'))}" "${quoted(userAgent(facts))}" "${quoted(requestId(facts))}" ` +
-    `"${quoted(request.authority)}" "${endpoint === undefined ? '-' : formatSocketAddress(endpoint.address)}" ` +
+    `"${quoted(request.authority)}" "${endpoint === undefined ? '-' : formatConnectTarget(endpoint.address)}" ` +
     `${endpointCluster(facts) ?? '-'} - ${localAddress(facts) ?? '-'} ${formatSocketAddress(connection.source)} - ` +
     `${bare(route?.name ?? '-')}\n`
   )
@@ -135,7 +136,7 @@ function jsonLine(facts: ExchangeFacts): string {
     user_agent: cut(userAgent(facts)),
     request_id: cut(requestId(facts)),
     authority: cut(request.authority),
-    upstream_host: endpoint === undefined ? null : formatSocketAddress(endpoint.address),
+    upstream_host: endpoint === undefined ? null : formatConnectTarget(endpoint.address),
     upstream_cluster: endpointCluster(facts) ?? null,
     upstream_local_address: null,
     downstream_local_address: localAddress(facts) ?? null,
@@ -152,7 +153,7 @@ function connectionText(facts: ConnectionFacts, end: ConnectionEnd): string {
   return (
     `[${timeText(end.startedMs)}] "- - -" 0 ${end.flag} - - "-" ${end.receivedBytes} ${end.sentBytes} ` +
     `${Math.round(end.durationMs)} - "-" "-" "-" "-" ` +
-    `"${picked === undefined ? '-' : formatSocketAddress(picked.endpoint.address)}" ` +
+    `"${picked === undefined ? '-' : formatConnectTarget(picked.endpoint.address)}" ` +
     `${picked === undefined ? '-' : clusterName(picked.cluster.backend, 'tcp')} - ` +
     `${dialled(facts.service, facts.port) ?? '-'} ${formatSocketAddress(sourceAddress)} - -\n`
   )
@@ -167,7 +168,7 @@ function connectionJson(facts: ConnectionFacts, end: ConnectionEnd): string {
     bytes_received: end.receivedBytes,
     bytes_sent: end.sentBytes,
     duration: Math.round(end.durationMs),
-    upstream_host: picked === undefined ? null : formatSocketAddress(picked.endpoint.address),
+    upstream_host: picked === undefined ? null : formatConnectTarget(picked.endpoint.address),
     upstream_cluster: picked === undefined ? null : clusterName(picked.cluster.backend, 'tcp'),
     downstream_local_address: dialled(facts.service, facts.port) ?? null,
     downstream_remote_address: formatSocketAddress(sourceAddress),

@@ -1,3 +1,4 @@
+import { formatConnectTarget } from '#shared/hbone'
 import { formatSocketAddress } from '#shared/net'
 import type { Resolve, Value } from './expression.ts'
 import { destinationOf, type ExchangeFacts, pathOf, requestId, sourcePrincipal, userAgent } from './facts.ts'
@@ -29,7 +30,7 @@ const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map<string, Attribute>([
   ['source.cluster', ({ source }) => source?.clusterId],
   [
     'destination.address',
-    ({ course }) => (course.picked === undefined ? undefined : formatSocketAddress(course.picked.endpoint.address)),
+    ({ course }) => (course.picked === undefined ? undefined : formatConnectTarget(course.picked.endpoint.address)),
   ],
   ['destination.port', ({ exchange }) => exchange.connection.destination.port],
   ['destination.service', ({ service }) => service?.hostname],
