@@ -11,5 +11,5 @@ export {
   serveHttp2,
 } from './http2/index.ts'
 export type { LocalReply, ResponseFlag } from './local-reply.ts'
-export { isGrpc, sendReply } from './reply.ts'
+export { grpcStatusOf, isGrpc, sendReply } from './reply.ts'
 export type * from './types.ts'

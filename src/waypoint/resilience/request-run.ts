@@ -2,7 +2,7 @@ import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { RetryPolicy } from '#shared/l7'
 import type { Balancer, ClusterBackend, Endpoint, Picked, WorkloadBackend } from '../balance/index.ts'
-import type { LocalReply, ResponseHead, UpstreamExchange } from '../codec/index.ts'
+import { isGrpc, type LocalReply, type ResponseHead, type UpstreamExchange } from '../codec/index.ts'
 import { AnswerBody } from './answer-body.ts'
 import { Attempt, type HeadEnd, outcomeOf } from './attempt.ts'
 import { type AttemptShare, readAttemptCount, shareOf, writeAttemptCount } from './attempt-count.ts'
@@ -55,7 +55,7 @@ export class RequestRun {
     this.#asked = asked
     this.#backend = backend
     this.#policy = asked.to.retry
-    this.#isGrpc = request.fields.get('content-type')?.startsWith('application/grpc') ?? false
+    this.#isGrpc = isGrpc(request)
     this.#share = shareFor(this.#policy, asked, this.#isGrpc)
     const timeoutMs = timeoutOf(request, asked.to.timeoutMs, this.#isGrpc)
     this.#deadline = new Deadline(tools.clock, timeoutMs)

@@ -131,9 +131,10 @@ describe('an exchange', () => {
 
   it('of gRPC has its messages counted, and its status from the trailers', () => {
     const rig = new Rig({ profile: 'full' })
-    const report = rig.reporter.begin(fakeExchange({ method: 'POST', lines: [['content-type', 'application/grpc']] }))
     const body = new FedBody(undefined)
-    report.requestBody(body).pipe(new SeenBody())
+    const exchange = fakeExchange({ method: 'POST', lines: [['content-type', 'application/grpc']], body })
+    const report = rig.reporter.begin(exchange)
+    exchange.body.pipe(new SeenBody())
     const message = '\0\0\0\0\u0002hi'
     body.feed(message + message)
     const sink = report.answer(responseHead(200), new SeenBody())
@@ -142,6 +143,14 @@ describe('an exchange', () => {
     const page = rig.metrics.print()
     expect(page).toMatch(/istio_request_messages_total\{.*grpc_response_status="5".*\} 2/)
     expect(page).toMatch(/istio_response_messages_total\{.*\} 1/)
+  })
+})
+
+describe('our own answer to gRPC', () => {
+  it('is trailers of a 200', () => {
+    const rig = new Rig({ profile: 'full' })
+    rig.reporter.begin(fakeExchange({ lines: [['content-type', 'application/grpc+proto']] })).replied(REPLY)
+    expect(rig.metrics.print()).toMatch(/response_code="200",grpc_response_status="14",response_flags="UH"/)
   })
 })
 
