@@ -7,7 +7,7 @@ import { Authenticator, documentFetcher } from './authn/index.ts'
 import { Authorizer } from './authz/index.ts'
 import { type Balancer, createBalancer } from './balance/index.ts'
 import { serveBytes } from './byte-connections.ts'
-import { DEFAULT_HTTP1, Deadlines, Http1Client, serveHttp1, serveHttp2 } from './codec/index.ts'
+import { DEFAULT_HTTP1, Deadlines, serveHttp1, serveHttp2 } from './codec/index.ts'
 import type { WaypointConfig } from './config.ts'
 import { type ExchangeParts, serveExchange } from './exchange-stages.ts'
 import { Filters } from './filters/index.ts'
@@ -30,7 +30,7 @@ export interface ProxyingParts {
   readonly lines: LineOutput
   /** This waypoint's own workload. */
   readonly self: () => Workload | undefined
-  readonly endpoints: Omit<UpstreamSettings, 'clock' | 'mesh' | 'self' | 'connectHttp1'>
+  readonly endpoints: Omit<UpstreamSettings, 'clock' | 'mesh' | 'self' | 'deadlines' | 'http1'>
 }
 
 /** Everything between a client's connection and an endpoint's. */
@@ -56,7 +56,8 @@ export function makeProxying(parts: ProxyingParts): Proxying {
     clock,
     mesh: view.mesh,
     self,
-    connectHttp1: (channel) => new Http1Client(channel, deadlines, http1),
+    deadlines,
+    http1,
   })
   const reporter = new Reporter({
     clock,
