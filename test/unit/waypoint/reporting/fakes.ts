@@ -70,6 +70,7 @@ export function facts(changes: Partial<ExchangeFacts> = {}): ExchangeFacts {
         ['x-request-id', 'id-1'],
       ],
     }),
+    target: changes.exchange?.request.target ?? '/items?id=1',
     source: client,
     service: cart,
     route: undefined,

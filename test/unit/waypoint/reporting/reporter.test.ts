@@ -66,6 +66,15 @@ describe('an exchange', () => {
     expect(rig.metrics.print()).toMatch(/istio_requests_total\{.*response_code="200".*\} 1/)
   })
 
+  it('is told of as the client asked, whatever a rule makes of its path', () => {
+    const rig = new Rig()
+    const exchange = fakeExchange({ target: '/old' })
+    const report = rig.reporter.begin(exchange)
+    exchange.request.target = '/new'
+    report.replied(REPLY)
+    expect(rig.records).toMatchObject([{ path: '/old' }])
+  })
+
   it('gets an id, unless it has one', () => {
     const rig = new Rig()
     const [without, having] = [fakeExchange(), fakeExchange({ lines: [['x-request-id', 'mine']] })]
