@@ -22,7 +22,8 @@ export interface Stages {
   /** Places for limits by rate come here. */
   match(exchange: Exchange, who: Principal): Staged<RouteMatch>
   /** CORS, faults, redirects, rewrites, header changes, mirrors: in the order that `filters/apply.ts` gives. */
-  shape(exchange: Exchange, to: RouteMatch): Promise<LocalReply | undefined> | LocalReply | undefined
+  shape(exchange: Exchange, to: RouteMatch): Promise<Staged<Exchange>> | Staged<Exchange>
+  /** Of what `shape` gives: the exchange itself, or one whose body mirrors listen to. */
   attempt(exchange: Exchange, to: RouteMatch): Promise<Staged<Answered>>
   /** Header changes of the rule, CORS and cookies on what goes to the client; `amend` for replies of our own. */
   finish(exchange: Exchange, to: RouteMatch, answered: Answered): void
@@ -56,6 +57,6 @@ export async function serve(exchange: Exchange, stages: Stages): Promise<void> {
     if (matched.kind === 'reply') return matched
     to = matched
     const shaped = await stages.shape(exchange, matched) // before attempts: a fault is not tried again
-    return shaped ?? stages.attempt(exchange, matched)
+    return 'kind' in shaped ? shaped : stages.attempt(shaped, matched)
   }
 }

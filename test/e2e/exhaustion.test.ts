@@ -94,8 +94,16 @@ describe.runIf(requirePrivileges())('a tunnel that runs out of something', () =>
     return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK
   }
 
-  it('of descriptors, refuses what is too much without spinning, and serves when they are back', async () => {
+  it('of descriptors, keeps what it has, refuses the rest aloud without spinning, and serves when they are back', async () => {
     expect(await isServed()).toBe(true)
+    const kept = Array.from({ length: 5 }, () => client.connect(server.ip, ECHO_PORT).setEncoding('utf8'))
+    const echo = async (text: string): Promise<void> => {
+      for (const socket of kept) {
+        socket.write(text)
+        expect(await once(socket, 'data')).toEqual([text])
+      }
+    }
+    await echo('before')
     const limit = factsOf(pid()).descriptors + 24
     execFileSync('prlimit', ['--pid', String(pid()), `--nofile=${limit}:`])
     let closed = 0
@@ -109,8 +117,12 @@ describe.runIf(requirePrivileges())('a tunnel that runs out of something', () =>
     const before = cpuMs()
     await new Promise((resolve) => setTimeout(resolve, 1000))
     expect(cpuMs() - before).toBeLessThan(500)
+    await echo('while there are none')
+    expect(tunnel.lines.some((line) => line.includes('\terror\taccess\t') && line.includes('EMFILE'))).toBe(true)
     for (const socket of open.splice(0)) socket.resetAndDestroy()
     await untilServed()
+    await echo('after')
+    for (const socket of kept) socket.destroy()
     expect(factsOf(pid()).descriptors).toBeLessThanOrEqual(limit)
     expect(tunnel.lines.filter((line) => line.includes('unhandled'))).toEqual([])
   })

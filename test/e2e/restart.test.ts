@@ -74,3 +74,40 @@ describe.runIf(requirePrivileges()).each(kinds)('%s that is exchanged for its su
     expect(await old?.exited).toBe(0)
   })
 })
+
+describe.runIf(requirePrivileges()).each([
+  ['one process', 'several workers', '1', '3'],
+  ['several workers', 'one process', '3', '1'],
+  ['two workers', 'three', '2', '3'],
+])('a tunnel of %s whose successor is one of %s', (_before, _after, before, after) => {
+  const workers = (count: string): Record<string, string> => ({ ZTUNNEL_WORKER_THREADS: count })
+  let restarts: Restarts
+
+  beforeEach(() => {
+    restarts = new Restarts()
+  })
+  afterEach(() => restarts.close())
+
+  it('hands its plain connections over, ends at once, and no new connection is refused meanwhile', async () => {
+    await restarts.start({ CONNECTION_TERMINATION_DEADLINE: '60s', ...workers(before) }, BUNDLE)
+    const { client, server, outsider } = restarts
+    const plain = [
+      ...Array.from({ length: 20 }, () => restarts.connect(client, outsider)),
+      ...Array.from({ length: 20 }, () => restarts.connect(outsider, server)),
+    ]
+    for (const socket of plain) await restarts.echo(socket, 'first')
+    const stop = new AbortController()
+    const load = restarts.load(100, stop.signal)
+    const old = restarts.tunnel
+    await restarts.restart(workers(after))
+    expect(await old?.exited).toBe(0)
+    for (const socket of plain) await restarts.echo(socket, 'second')
+    stop.abort()
+    await load
+    expect(restarts.failures).toEqual([])
+    expect(restarts.answered).toBeGreaterThan(0)
+    // The last of the load may be on their way out.
+    await expect.poll(() => restarts.dumped()).toEqual({ client: 20, server: 20 })
+    for (const socket of plain) socket.destroy()
+  })
+})

@@ -52,10 +52,10 @@ export class Restarts {
     return this.#ca?.asked.length ?? 0
   }
 
-  /** The next tunnel is ready before the last one is told to end. */
-  async restart(): Promise<void> {
+  /** The next tunnel is ready before the last one is told to end. @param env what differs from the last one's */
+  async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
     const old = this.tunnel as ZtunnelProcess
-    this.tunnel = await old.successor()
+    this.tunnel = await old.successor(env)
     old.process.kill('SIGTERM')
     this.#leaving.push(old.exited)
   }

@@ -94,10 +94,15 @@ export class ZtunnelProcess {
     return started
   }
 
-  /** Another tunnel beside this one, with the same agent; resolves when it is ready. End this one by its process. */
-  successor(): Promise<ZtunnelProcess> {
+  /**
+   * Another tunnel beside this one, with the same agent; resolves when it is ready. End this one by its process.
+   *
+   * @param env what differs from this one's
+   */
+  successor(env: Readonly<Record<string, string>> = {}): Promise<ZtunnelProcess> {
     const { agent } = this
-    return ZtunnelProcess.#started(this.#settings, { folder: this.#folder, agent, serveAgent: this.#serveAgent })
+    const settings = { ...this.#settings, env: { ...this.#settings.env, ...env } }
+    return ZtunnelProcess.#started(settings, { folder: this.#folder, agent, serveAgent: this.#serveAgent })
   }
 
   get adminUrl(): string {

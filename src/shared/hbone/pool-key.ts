@@ -8,3 +8,25 @@ import type { PoolKey } from './types.ts'
 export function poolKeyText(key: PoolKey): string {
   return `${key.source} ${key.sourceIp} ${formatSocketAddress(key.destination)} ${key.acceptedPeers.join(',')} ${key.workloadUid}`
 }
+
+/** Connections often go where the one before went: its text is not made again. */
+export class PoolKeyTexts {
+  #last: { readonly key: PoolKey; readonly text: string } | undefined
+
+  of(key: PoolKey): string {
+    if (this.#last === undefined || !isAlike(key, this.#last.key)) this.#last = { key, text: poolKeyText(key) }
+    return this.#last.text
+  }
+}
+
+function isAlike(a: PoolKey, b: PoolKey): boolean {
+  return (
+    a.workloadUid === b.workloadUid &&
+    a.source === b.source &&
+    a.sourceIp === b.sourceIp &&
+    a.destination.ip === b.destination.ip &&
+    a.destination.port === b.destination.port &&
+    a.acceptedPeers.length === b.acceptedPeers.length &&
+    a.acceptedPeers.every((peer, i) => peer === b.acceptedPeers[i])
+  )
+}

@@ -41,7 +41,8 @@ export class H2StreamPump implements OwnedTunnelEnd, StreamPump, ReadConsumer, T
   readonly #socketSide: 'opener' | 'target'
   readonly #reader: SocketReader = new SocketReader(FRAME_HEADER_BYTES, this)
   readonly #writer: SlabWriter = new SlabWriter(this)
-  readonly #result: PromiseWithResolvers<CopyResult> = Promise.withResolvers()
+  /** Since `bind`. */
+  #resolve: ((result: CopyResult) => void) | undefined
   #stream: H2Stream | undefined
   #socket: Socket | undefined
   #outcome: Outcome | undefined
@@ -66,6 +67,9 @@ export class H2StreamPump implements OwnedTunnelEnd, StreamPump, ReadConsumer, T
   }
 
   bind(socket: Socket): Promise<CopyResult> {
+    const result = new Promise<CopyResult>((resolve) => {
+      this.#resolve = resolve
+    })
     this.#socket = socket
     socket.on('error', (error) => this.#end(this.#socketSide, error))
     socket.on('end', () => this.#onSocketEnd())
@@ -76,7 +80,7 @@ export class H2StreamPump implements OwnedTunnelEnd, StreamPump, ReadConsumer, T
       this.#writer.attach(socket)
       socket.resume()
     }
-    return this.#result.promise
+    return result
   }
 
   abort(): void {
@@ -230,7 +234,7 @@ export class H2StreamPump implements OwnedTunnelEnd, StreamPump, ReadConsumer, T
       this.onBrokenOff?.()
     }
     this.#letGo()
-    this.#result.resolve({ meter: this.meter, endedBy, error })
+    this.#resolve?.({ meter: this.meter, endedBy, error })
   }
 
   /** What is kept will go nowhere: its window belongs to the connection's other streams. */

@@ -6,7 +6,7 @@ import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import { openInner } from './inner-tunnel.ts'
 import { givenUp, type OpenedTunnel, StreamRefused } from './open-tunnel.ts'
-import { poolKeyText } from './pool-key.ts'
+import { PoolKeyTexts } from './pool-key.ts'
 import { PooledConnection, poolUnavailable } from './pooled-connection.ts'
 import { StreamChannel } from './stream-channel.ts'
 import { StreamDuplex } from './stream-duplex.ts'
@@ -105,6 +105,7 @@ export function createTunnelPool(settings: Partial<TunnelPoolSettings> = {}): Tu
 class SharedTunnelPool implements TunnelPool {
   readonly #settings: TunnelPoolSettings
   readonly #shelves: Map<string, Shelf> = new Map()
+  readonly #texts = new PoolKeyTexts()
   /** Every connection that is not closed, retired ones included. */
   readonly #connections: Set<PooledConnection> = new Set()
   readonly #dialing: Set<Socket> = new Set()
@@ -182,7 +183,7 @@ class SharedTunnelPool implements TunnelPool {
     makeEnd: () => E,
     cancellation: Cancellation | undefined,
   ): Promise<OpenedOnPool<E>> {
-    const text = poolKeyText(key)
+    const text = this.#texts.of(key)
     for (let attempts = 0; attempts < MAX_ATTEMPTS; ) {
       const certificate = await dialer.certificate()
       if (!this.#isOpen) throw closing()

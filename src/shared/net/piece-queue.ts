@@ -4,10 +4,81 @@ import type { Slab } from './slab.ts'
 const MAX_IDLE_SLOTS = 1024
 
 /**
- * Pieces of slabs that wait to be written, each with one reference of its slab. Its storage is used over and over,
- * because a list that is emptied and refilled with every write is most of the garbage of a small request.
+ * Pieces of slabs that wait to be written, each with one reference of its slab.
+ *
+ * Most queues never hold more than one piece: it stands in the queue itself, and only others need a list.
  */
 export class PieceQueue {
+  /** Undefined = empty. */
+  #first: Slab | undefined
+  #firstStart = 0
+  #firstEnd = 0
+  #rest: PieceList | undefined
+
+  get isEmpty(): boolean {
+    return this.#first === undefined
+  }
+
+  /** The caller's reference goes over to the queue. */
+  push(slab: Slab, start: number, end: number): void {
+    if (this.#first === undefined) {
+      this.#first = slab
+      this.#firstStart = start
+      this.#firstEnd = end
+      return
+    }
+    this.#rest ??= new PieceList()
+    this.#rest.push(slab, start, end)
+  }
+
+  /** Adds bytes that lie right behind the last piece in the same slab; false when they do not. */
+  growLast(slab: Slab, start: number, bytes: number): boolean {
+    if (this.#rest?.isEmpty === false) return this.#rest.growLast(slab, start, bytes)
+    if (this.#first !== slab || this.#firstEnd !== start) return false
+    this.#firstEnd += bytes
+    return true
+  }
+
+  /** The first piece's slab, undefined when empty. */
+  get first(): Slab | undefined {
+    return this.#first
+  }
+
+  get firstStart(): number {
+    return this.#firstStart
+  }
+
+  get firstEnd(): number {
+    return this.#firstEnd
+  }
+
+  /** `bytes` of the first piece are done with. */
+  cutFirst(bytes: number): void {
+    this.#firstStart += bytes
+  }
+
+  /** The first piece's slab, which leaves; its reference goes over to the caller. Undefined when empty. */
+  shift(): Slab | undefined {
+    const slab = this.#first
+    const rest = this.#rest
+    if (rest === undefined || rest.isEmpty) {
+      this.#first = undefined
+      return slab
+    }
+    this.#firstStart = rest.firstStart
+    this.#firstEnd = rest.firstEnd
+    this.#first = rest.shift()
+    return slab
+  }
+
+  /** Drops everything. */
+  clear(): void {
+    for (let slab = this.shift(); slab !== undefined; slab = this.shift()) slab.release()
+  }
+}
+
+/** Its storage is used over and over: a list that is made anew with every write is most of a small request's garbage. */
+class PieceList {
   #slabs: (Slab | undefined)[] = []
   #starts: number[] = []
   #ends: number[] = []
@@ -18,7 +89,6 @@ export class PieceQueue {
     return this.#head === this.#tail
   }
 
-  /** The caller's reference goes over to the queue. */
   push(slab: Slab, start: number, end: number): void {
     const at = this.#tail++
     this.#slabs[at] = slab
@@ -26,17 +96,11 @@ export class PieceQueue {
     this.#ends[at] = end
   }
 
-  /** Adds bytes that lie right behind the last piece in the same slab; false when they do not. */
   growLast(slab: Slab, start: number, bytes: number): boolean {
     const last = this.#tail - 1
-    if (last < this.#head || this.#slabs[last] !== slab || this.#ends[last] !== start) return false
+    if (this.#slabs[last] !== slab || this.#ends[last] !== start) return false
     this.#ends[last] = start + bytes
     return true
-  }
-
-  /** The first piece's slab, undefined when empty. */
-  get first(): Slab | undefined {
-    return this.#slabs[this.#head]
   }
 
   get firstStart(): number {
@@ -47,23 +111,11 @@ export class PieceQueue {
     return this.#ends[this.#head] ?? 0
   }
 
-  /** `bytes` of the first piece are done with. */
-  cutFirst(bytes: number): void {
-    this.#starts[this.#head] = this.firstStart + bytes
-  }
-
-  /** The first piece's slab, which leaves; its reference goes over to the caller. Undefined when empty. */
   shift(): Slab | undefined {
-    const slab = this.first
-    if (slab === undefined) return undefined
+    const slab = this.#slabs[this.#head]
     this.#slabs[this.#head++] = undefined
     if (this.isEmpty) this.#rewind()
     return slab
-  }
-
-  /** Drops everything. */
-  clear(): void {
-    for (let slab = this.shift(); slab !== undefined; slab = this.shift()) slab.release()
   }
 
   #rewind(): void {

@@ -11,8 +11,9 @@ export interface LineOutput {
 const MAX_WAITING_LINES = 10_000
 
 /**
- * Bytes of one write. A pipe takes a write of at most PIPE_BUF (4,096, pipe(7)) whole or not at all, so that a line
- * written by the event loop while another write still waits cannot land in the middle of one.
+ * Bytes of one write by another thread. A pipe takes a write of at most PIPE_BUF (4,096, pipe(7)) whole or not at all, so
+ * that a line written by the event loop while that one still waits cannot land in the middle of it. It may overtake it:
+ * nobody can wait for a thread's write without the loop.
  */
 const PIPE_CHUNK_BYTES = 4096
 
@@ -37,7 +38,8 @@ interface Chunk {
 /**
  * Writes lines to a descriptor without making the event loop wait, never dropping one: when `MAX_WAITING_LINES` wait,
  * the next line is written at once together with them, however long the reader takes. A file takes what it gets without
- * waiting for anybody, so that it is written without another thread, which would cost more than the lines.
+ * waiting for anybody, so that it is written without another thread, which would cost more than the lines. So is a line
+ * that is longer than a pipe takes in one piece, which is rare: the loop waits until the reader has it.
  *
  * A line becomes bytes when it comes: its string, made of dozens of pieces, would live until it is written, and long
  * enough for the collector to move all of them.
@@ -53,7 +55,9 @@ export class LineWriter implements LineOutput {
   /** Full ones, of a pipe. */
   #full: Chunk[] = []
   #waitingLines = 0
+  /** Another thread writes, or a part is to be tried again. */
   #isWriting = false
+  #again: { readonly bytes: Uint8Array; readonly timer: Timer } | undefined
   #gathering: Timer | undefined
   #isBroken = false
   readonly #flushed: (() => void)[] = []
@@ -89,6 +93,7 @@ export class LineWriter implements LineOutput {
 
   /** Hands everything to the kernel before it returns; for the bound, and for a process that is about to end. */
   flushNow(): void {
+    this.#finishPart()
     for (const { bytes } of this.#full.splice(0)) this.#writeNow(bytes)
     this.#writeNow(this.#open.subarray(0, this.#openBytes))
     this.#openBytes = 0
@@ -125,14 +130,17 @@ export class LineWriter implements LineOutput {
     if (this.#isWriting) return
     if (this.#isFile) this.flushNow()
     if (this.#full.length === 0) this.#close()
-    const chunk = this.#full.shift()
-    if (chunk === undefined) {
-      this.#settle()
-      return
+    for (let chunk = this.#full.shift(); chunk !== undefined; chunk = this.#full.shift()) {
+      this.#waitingLines -= chunk.lines
+      if (chunk.bytes.length <= PIPE_CHUNK_BYTES) {
+        this.#isWriting = true
+        this.#write(chunk.bytes)
+        return
+      }
+      this.#writeNow(chunk.bytes)
+      if (this.#full.length === 0) this.#close()
     }
-    this.#waitingLines -= chunk.lines
-    this.#isWriting = true
-    this.#write(chunk.bytes)
+    this.#settle()
   }
 
   #write(bytes: Uint8Array): void {
@@ -143,12 +151,32 @@ export class LineWriter implements LineOutput {
       }
       const rest = error === null ? bytes.subarray(written) : bytes
       if (rest.length > 0) {
-        this.#clock.setTimer(error === null ? 0 : RETRY_MS, () => this.#write(rest), true)
+        this.#writeAgain(rest, error === null ? 0 : RETRY_MS)
         return
       }
       this.#isWriting = false
       this.#pump()
     })
+  }
+
+  #writeAgain(bytes: Uint8Array, afterMs: number): void {
+    const tryIt = (): void => {
+      this.#again = undefined
+      this.#write(bytes)
+    }
+    this.#again = { bytes, timer: this.#clock.setTimer(afterMs, tryIt, true) }
+  }
+
+  /** What a slow reader has left of a chunk comes before all else, or that would land in the middle of a line. */
+  #finishPart(): void {
+    if (this.#again === undefined) return
+    const { bytes, timer } = this.#again
+    timer.cancel()
+    this.#again = undefined
+    this.#writeNow(bytes)
+    this.#isWriting = false
+    // Those who wait for what is written now hear of it on the loop, as ever.
+    this.#gathering ??= this.#clock.setTimer(0, () => this.#pump(), true)
   }
 
   #writeNow(all: Uint8Array): void {

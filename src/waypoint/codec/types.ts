@@ -70,8 +70,7 @@ export interface BodySink {
 export interface Exchange {
   readonly connection: InnerConnection
   readonly request: RequestHead
-  /** Filters may put somebody in front who listens. */
-  body: BodySource
+  readonly body: BodySource
   /** Monotonic, when the head was complete. */
   readonly receivedAtMs: number
   /** A 1xx other than 101, passed on; what a client of HTTP/1.0 would not understand is dropped. */

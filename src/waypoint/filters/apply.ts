@@ -1,12 +1,14 @@
 import type { Clock } from '#shared/clock'
 import type { HttpRule, Mirror } from '#shared/l7'
 import type { Cancellation } from '#shared/lifecycle'
-import type { Exchange, Fields, LocalReply, UpstreamResponse } from '../codec/index.ts'
-import { octets, type RouteMatch, type RouteTarget, TOO_LONG_TO_MATCH } from '../route/index.ts'
+import { type Exchange, ExchangeWithBody, type Fields, type LocalReply, type UpstreamResponse } from '../codec/index.ts'
+import { type RouteMatch, type RouteTarget, TOO_LONG_TO_MATCH } from '../route/index.ts'
+import { ruleAuthority } from './authority.ts'
 import { corsLines, judgeCors } from './cors.ts'
 import { abortReply, delay, drawFault, isDrawn } from './fault.ts'
 import { changeFields, changesNothing } from './headers.ts'
 import { copyOfHead, MirrorCopy, MirroredBody, type SendMirror } from './mirror.ts'
+
 import { redirectReply } from './redirect.ts'
 import { ReplyFields } from './reply-fields.ts'
 import { rewriteTarget } from './rewrite.ts'
@@ -50,18 +52,18 @@ export class Filters {
 
   /**
    * @param cancellation comes true when the client has gone
-   * @returns a reply, or nothing when the request is to be sent
+   * @returns a reply, or the exchange that is to be sent: the same, or one whose body mirrors listen to
    */
   shape(
     exchange: Exchange,
     to: RouteMatch,
     cancellation: Cancellation,
-  ): Promise<LocalReply | undefined> | LocalReply | undefined {
+  ): Promise<Exchange | LocalReply> | Exchange | LocalReply {
     const { rule } = to
-    if (rule === undefined) return undefined
+    if (rule === undefined) return exchange
     if (rule.fault === undefined) return this.#route(exchange, to, rule)
     const { delayMs, abort } = drawFault(rule.fault, this.#random)
-    const rest = (): LocalReply | undefined =>
+    const rest = (): Exchange | LocalReply =>
       abort === undefined ? this.#route(exchange, to, rule) : abortReply(abort)
     if (delayMs === 0) return rest()
     this.#note(exchange).isDelayed = true
@@ -106,7 +108,7 @@ export class Filters {
     if (forward !== undefined) changeFields(fields, forward.backend.responseHeaders)
   }
 
-  #route(exchange: Exchange, to: RouteMatch, rule: HttpRule): LocalReply | undefined {
+  #route(exchange: Exchange, to: RouteMatch, rule: HttpRule): Exchange | LocalReply {
     const { request } = exchange
     if (rule.cors !== undefined) {
       const verdict = judgeCors(rule.cors, request)
@@ -116,29 +118,28 @@ export class Filters {
     const { action } = rule
     if (action.kind === 'redirect') return redirectReply(action, request, to.path)
     if (action.kind === 'respond') return directReply(action.statusCode, action.body)
-    return to.forward && this.#forward(exchange, to, rule, to.forward)
+    return to.forward === undefined ? exchange : this.#forward(exchange, to, rule, to.forward)
   }
 
-  #forward(exchange: Exchange, to: RouteMatch, rule: HttpRule, target: RouteTarget): LocalReply | undefined {
+  #forward(exchange: Exchange, to: RouteMatch, rule: HttpRule, target: RouteTarget): Exchange | LocalReply {
     const { request } = exchange
     const { action, backend } = target
     changeFields(request.fields, rule.requestHeaders)
     changeFields(request.fields, backend.requestHeaders)
-    const authority = backend.authority || action.authority
-    if (authority !== '') request.authority = octets(authority).toLowerCase()
+    const authority = ruleAuthority(backend.authority || action.authority)
+    if (authority !== undefined) request.authority = authority
     if (action.rewrite !== undefined) {
       const rewritten = rewriteTarget(request.target, to.path, action.rewrite)
       if (rewritten === undefined) return TOO_LONG_TO_MATCH
       request.target = rewritten
     }
-    if (rule.mirrors.length > 0 && backend.to.kind !== 'failed') this.#mirror(exchange, rule.mirrors)
-    return undefined
+    return rule.mirrors.length === 0 || backend.to.kind === 'failed' ? exchange : this.#mirror(exchange, rule.mirrors)
   }
 
   /** Of what upgrades there is no copy: nobody would answer the other side's bytes. */
-  #mirror(exchange: Exchange, mirrors: readonly Mirror[]): void {
+  #mirror(exchange: Exchange, mirrors: readonly Mirror[]): Exchange {
     const { request, body } = exchange
-    if (request.upgrade !== undefined) return
+    if (request.upgrade !== undefined) return exchange
     const copies: MirrorCopy[] = []
     for (const { to, percent } of mirrors) {
       if (!isDrawn(percent, this.#random) || this.#mirrors >= MOST_MIRRORS) continue
@@ -146,9 +147,10 @@ export class Filters {
       const sink = this.#tools.sendMirror(to, copyOfHead(request), body.lengthBytes)
       copies.push(new MirrorCopy(sink, () => void this.#mirrors--))
     }
-    if (copies.length === 0) return
-    if (body.lengthBytes === 0) for (const copy of copies) copy.end(undefined)
-    else exchange.body = new MirroredBody(body, copies)
+    if (copies.length === 0) return exchange
+    if (body.lengthBytes !== 0) return new ExchangeWithBody(exchange, new MirroredBody(body, copies))
+    for (const copy of copies) copy.end(undefined)
+    return exchange
   }
 
   #note(exchange: Exchange): Notes {

@@ -1,6 +1,7 @@
 import type { PathMatch, RedirectAction } from '#shared/l7'
 import type { LocalReply, RequestHead } from '../codec/index.ts'
-import { octets, TOO_LONG_TO_MATCH } from '../route/index.ts'
+import { TOO_LONG_TO_MATCH } from '../route/index.ts'
+import { ruleAuthority, ruleScheme } from './authority.ts'
 import { rewriteTarget } from './rewrite.ts'
 
 const OWN_PORTS: Readonly<Record<string, string>> = { http: '80', https: '443' }
@@ -25,8 +26,8 @@ export function redirectReply(
 }
 
 function locationOf(action: RedirectAction, request: RequestHead, target: string): string {
-  const scheme = action.scheme || request.scheme
-  const { host, port } = splitAuthority(octets(action.authority) || request.authority)
+  const scheme = ruleScheme(action.scheme) ?? request.scheme
+  const { host, port } = splitAuthority(ruleAuthority(action.authority) ?? request.authority)
   // Without a host the answer is relative to whoever was asked; two slashes would begin with another host.
   if (host === '') return target.replace(/^\/+/, '/')
   const wanted = action.port === undefined ? keptPort(action, request, port) : `${action.port}`

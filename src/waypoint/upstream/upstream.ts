@@ -4,7 +4,15 @@ import { type Cancellation, Canceller, type DrainOrder } from '#shared/lifecycle
 import { type AppProtocol, type Workload, workloadIdentity } from '#shared/model'
 import type { ByteChannel } from '#shared/net'
 import type { ActiveCluster, Endpoint, Picked } from '../balance/index.ts'
-import { connectHttp2, type HttpClientConnection, type RequestHead, type UpstreamExchange } from '../codec/index.ts'
+import {
+  connectHttp2,
+  type Deadlines,
+  Http1Client,
+  type Http1Settings,
+  type HttpClientConnection,
+  type RequestHead,
+  type UpstreamExchange,
+} from '../codec/index.ts'
 import { ByteConnection } from './byte-connection.ts'
 import { ClusterUses } from './cluster-use.ts'
 import { EndpointDialer, type EndpointDialerSettings } from './endpoint-dialer.ts'
@@ -14,8 +22,10 @@ import { protocolFor } from './protocol.ts'
 import type { HttpProtocol, PoolDump, Upstream } from './types.ts'
 
 export interface UpstreamSettings extends EndpointDialerSettings {
-  /** Speaks HTTP/1.1 on a channel, which it starts and owns. */
-  readonly connectHttp1: (channel: ByteChannel) => HttpClientConnection
+  /** Of this process's connections. */
+  readonly deadlines: Deadlines
+  /** Of connections to endpoints; how long they may be idle is the policy's. */
+  readonly http1: Http1Settings
 }
 
 export function createUpstream(settings: UpstreamSettings): Upstream {
@@ -198,10 +208,10 @@ class MeshUpstream implements Upstream {
     protocol: HttpProtocol,
     cancellation: Cancellation,
   ): Promise<HttpClientConnection> {
-    const { clock, connectHttp1 } = this.#settings
+    const { clock, deadlines, http1 } = this.#settings
+    const { httpIdleTimeoutMs, http2Keepalive } = order.policy.pool
     const channel = await this.#dialer.open(order, cancellation)
-    if (protocol === 'http1') return connectHttp1(channel)
-    const { http2Keepalive } = order.policy.pool
+    if (protocol === 'http1') return new Http1Client(channel, deadlines, { ...http1, idleTimeoutMs: httpIdleTimeoutMs })
     const limits = http2Keepalive && {
       pingIntervalMs: http2Keepalive.intervalMs,
       pingTimeoutMs: http2Keepalive.timeoutMs,

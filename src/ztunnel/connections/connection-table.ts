@@ -13,6 +13,13 @@ export class ConnectionTable {
   readonly #byPod = new Map<string, Roster<Entry>>()
   #lastId = 0
   #size = 0
+  /** One function for all entries. */
+  readonly #drop = (entry: Entry): void => {
+    const ofPod = this.#byPod.get(entry.record.podUid)
+    if (!ofPod?.remove(entry)) return
+    if (ofPod.size === 0) this.#byPod.delete(entry.record.podUid)
+    this.#size--
+  }
 
   constructor(limit: number = DEFAULT_CONNECTION_LIMIT) {
     this.#limit = limit
@@ -33,7 +40,7 @@ export class ConnectionTable {
     close: (reason: ConnectionCloseReason) => void,
   ): Connection<R> | undefined {
     if (this.#size >= this.#limit) return undefined
-    const entry = new Entry<R>(++this.#lastId, record, close, (left) => this.#drop(left))
+    const entry = new Entry<R>(++this.#lastId, record, close, this.#drop)
     const ofPod = this.#byPod.get(record.podUid) ?? new Roster()
     ofPod.add(entry as Entry)
     this.#byPod.set(record.podUid, ofPod)
@@ -60,13 +67,6 @@ export class ConnectionTable {
     const entries = this.ofPod(podUid)
     for (const entry of entries) entry.close(reason)
     return entries.length
-  }
-
-  #drop(entry: Entry): void {
-    const ofPod = this.#byPod.get(entry.record.podUid)
-    if (!ofPod?.remove(entry)) return
-    if (ofPod.size === 0) this.#byPod.delete(entry.record.podUid)
-    this.#size--
   }
 }
 

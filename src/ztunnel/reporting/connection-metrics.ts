@@ -109,23 +109,26 @@ export class ConnectionMetrics {
 
   opened(labels: ConnectionLabels): CountedConnection {
     const series = this.#seriesOf(labels)
-    const sockets = this.#sockets.with(labels.reporter)
     series.opened.value++
-    sockets.value++
-    const connection: LiveConnection = new LiveConnection(series.received, series.sent, (flag) => {
-      if (!this.#live.remove(connection)) return
-      sockets.value--
-      if (flag === '-') {
-        series.closed ??= this.#closed.with(...this.#valuesOf(labels, '-'))
-        series.closed.value++
-        return
-      }
-      const values = this.#valuesOf(labels, flag)
-      this.#closed.with(...values).value++
-      this.#failed.with(...values).value++
-    })
+    this.#sockets.with(labels.reporter).value++
+    const connection = new LiveConnection(series, labels, this.#closeOnce)
     this.#live.add(connection)
     return connection
+  }
+
+  /** One function for all connections. */
+  readonly #closeOnce = (connection: LiveConnection, flag: ConnectionFlag): void => {
+    if (!this.#live.remove(connection)) return
+    const { series, labels } = connection
+    this.#sockets.with(labels.reporter).value--
+    if (flag === '-') {
+      series.closed ??= this.#closed.with(...this.#valuesOf(labels, '-'))
+      series.closed.value++
+      return
+    }
+    const values = this.#valuesOf(labels, flag)
+    this.#closed.with(...values).value++
+    this.#failed.with(...values).value++
   }
 
   /** One look-up for each connection instead of one for each counter; none where the last one was of the same kind. */
@@ -194,18 +197,22 @@ function isAlike(a: ConnectionLabels, b: ConnectionLabels): boolean {
 
 class LiveConnection implements CountedConnection, Seated {
   seat = -1
-  readonly #received: Counter
-  readonly #sent: Counter
-  readonly #end: (flag: ConnectionFlag) => void
+  readonly series: Series
+  readonly labels: ConnectionLabels
+  readonly #close: (connection: LiveConnection, flag: ConnectionFlag) => void
   #meter: Readonly<ByteMeter> | undefined
   /** What has been added to the counters already. */
   #countedFromOpener = 0
   #countedToOpener = 0
 
-  constructor(received: Counter, sent: Counter, end: (flag: ConnectionFlag) => void) {
-    this.#received = received
-    this.#sent = sent
-    this.#end = end
+  constructor(
+    series: Series,
+    labels: ConnectionLabels,
+    close: (connection: LiveConnection, flag: ConnectionFlag) => void,
+  ) {
+    this.series = series
+    this.labels = labels
+    this.#close = close
   }
 
   follow(meter: Readonly<ByteMeter>): void {
@@ -214,14 +221,14 @@ class LiveConnection implements CountedConnection, Seated {
 
   closed(flag: ConnectionFlag): void {
     this.count()
-    this.#end(flag)
+    this.#close(this, flag)
   }
 
   /** Istio counts as `received` what the client sends, whoever reports. */
   count(): void {
     if (this.#meter === undefined) return
-    this.#received.value += this.#meter.sentBytes - this.#countedFromOpener
-    this.#sent.value += this.#meter.receivedBytes - this.#countedToOpener
+    this.series.received.value += this.#meter.sentBytes - this.#countedFromOpener
+    this.series.sent.value += this.#meter.receivedBytes - this.#countedToOpener
     this.#countedFromOpener = this.#meter.sentBytes
     this.#countedToOpener = this.#meter.receivedBytes
   }

@@ -17,6 +17,7 @@ import { requirePrivileges } from '../../../support/privileges.ts'
 import { fdOf } from '../../../support/socket-fd.ts'
 
 const ip = (text: string): IpAddress => parseIp(text) as IpAddress
+const PORT_RANGE = '/proc/sys/net/ipv4/ip_local_port_range'
 const openDescriptors = (): number => readdirSync('/proc/self/fd').length
 
 describe.runIf(requirePrivileges())('sockets in another network namespace', () => {
@@ -129,10 +130,6 @@ describe.runIf(requirePrivileges())('sockets in another network namespace', () =
 
   it('takes a port again soon after its connection has ended, when it goes through loopback', async () => {
     const PORTS = 4
-    pod.run(() => {
-      writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', `40000 ${40_000 + PORTS - 1}`)
-      writeFileSync('/proc/sys/net/ipv4/tcp_tw_reuse', '2')
-    })
     const port = 9000 + servers.length
     const server = createServer({ allowHalfOpen: true }, (socket) => socket.on('end', () => socket.end()).resume())
     servers.push(server)
@@ -149,13 +146,33 @@ describe.runIf(requirePrivileges())('sockets in another network namespace', () =
       )
     }
     const [kept, freed] = ['203.0.113.60', '203.0.113.61']
-    for (let i = 0; i < PORTS; i++) {
-      expect([await visit(kept, false), await visit(freed, true)]).toEqual([undefined, undefined])
+    const ports = pod.run(() => readFileSync(PORT_RANGE, 'utf8'))
+    pod.run(() => {
+      writeFileSync(PORT_RANGE, `40000 ${40_000 + PORTS - 1}`)
+      writeFileSync('/proc/sys/net/ipv4/tcp_tw_reuse', '2')
+    })
+    try {
+      for (let i = 0; i < PORTS; i++) {
+        expect([await visit(kept, false), await visit(freed, true)]).toEqual([undefined, undefined])
+      }
+      expect(await visit(kept, false)).toBe('EADDRNOTAVAIL')
+      await expect.poll(() => visit(freed, true), { timeout: 10_000 }).toBeUndefined()
+      expect(await visit(kept, false)).toBe('EADDRNOTAVAIL')
+    } finally {
+      pod.run(() => writeFileSync(PORT_RANGE, ports))
     }
-    expect(await visit(kept, false)).toBe('EADDRNOTAVAIL')
-    await expect.poll(() => visit(freed, true), { timeout: 10_000 }).toBeUndefined()
-    expect(await visit(kept, false)).toBe('EADDRNOTAVAIL')
-    pod.run(() => writeFileSync('/proc/sys/net/ipv4/ip_local_port_range', '32768 60999'))
+  })
+
+  it.each([
+    { way: 'also where IPv4 would be kept to loopback', throughLoopback: true },
+    { way: 'as its routes say', throughLoopback: false },
+  ])('speaks IPv6 from a foreign address, $way', async ({ throughLoopback }) => {
+    const port = 9000 + servers.length
+    const { accepted } = await serve(listenIn(pod, { ip: ip('::'), port }))
+    const options = { mark: 0x539, source: ip('2001:db8::9'), throughLoopback }
+    const socket = connectFrom(pod, { ip: ip('2001:db8::50'), port }, options)
+    expect(await textOf(socket)).toBe('hello')
+    expect(accepted[0]?.remoteAddress).toBe('2001:db8::9')
   })
 
   it('reports a refused connection on the socket', async () => {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer as createHttp1 } from 'node:http'
 import { createSecureServer as createHttp2Server, createServer as createPlainHttp2, type Http2Server } from 'node:http2'
 import { type AddressInfo, connect, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -14,7 +15,7 @@ import { Canceller } from '#shared/lifecycle'
 import type { Service, Workload } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
 import { type ClusterBackend, createBalancer, type Picked } from '../../../../src/waypoint/balance/index.ts'
-import { type Exchange, type HttpClientConnection, serveHttp2 } from '../../../../src/waypoint/codec/index.ts'
+import { DEFAULT_HTTP1, Deadlines, type Exchange, serveHttp2 } from '../../../../src/waypoint/codec/index.ts'
 import { createUpstream, type Upstream } from '../../../../src/waypoint/upstream/index.ts'
 import { ClusterView } from '../../../support/cluster-view.ts'
 import { CollectingReceiver } from '../../../support/collecting-receiver.ts'
@@ -91,9 +92,8 @@ function scene(
       const port = tunnels[Number(ip.split('.')[3]) - 1]?.address.port ?? 1
       return connect({ host: LOOPBACK, port, allowHalfOpen: true })
     },
-    connectHttp1: (): HttpClientConnection => {
-      throw new Error('these tests speak HTTP/2')
-    },
+    deadlines: new Deadlines(clock),
+    http1: DEFAULT_HTTP1,
   })
   opened.push(upstream, pool, balancer)
   const pick = (): Picked => {
@@ -347,6 +347,47 @@ describe('an endpoint that goes', () => {
     expect(await get('/tunnel')).toBe('200 /tunnel')
     view.tell([{ ...inMesh, protocol: 'TCP' }])
     expect(await get()).toBe('200 plain')
+  })
+})
+
+describe('HTTP/1', () => {
+  const http1 = { pool: { ...DEFAULT_TRAFFIC_POLICY.pool, upgrade: 'never' } } as const
+
+  it('keeps connections alive, one request at a time on each', async () => {
+    const sockets = new Set<unknown>()
+    const server = createHttp1((request, response) => {
+      sockets.add(request.socket)
+      response.end(request.url)
+    })
+    const { get, upstream } = scene([plainPod(await listening(server))], http1)
+    expect(await get('/1')).toBe('200 /1')
+    expect(await get('/2')).toBe('200 /2')
+    expect(sockets.size).toBe(1)
+    expect(await Promise.all([get('/3'), get('/4')])).toEqual(['200 /3', '200 /4'])
+    expect([sockets.size, upstream.dump()[0]?.connections]).toEqual([2, 2])
+  })
+
+  it('goes through tunnels', async () => {
+    const server = createHttp1((request, response) => void response.end(request.url))
+    const endpoint = await tunnelled(undefined, web, deliverTo(await listening(server)))
+    const { get } = scene([pod('a')], http1, [endpoint])
+    expect([await get('/1'), await get('/2')]).toEqual(['200 /1', '200 /2'])
+    expect(endpoint.requests).toHaveLength(1)
+  })
+
+  it('does not ask on a connection that the endpoint has closed', async () => {
+    const server = createHttp1({ keepAliveTimeout: 1 }, (request, response) => void response.end(request.url))
+    const { get, upstream } = scene([plainPod(await listening(server))], http1)
+    expect(await get('/1')).toBe('200 /1')
+    await until(() => upstream.dump().length === 0)
+    expect(await get('/2')).toBe('200 /2')
+  })
+
+  it('lets the endpoint close behind its answer', async () => {
+    const server = createHttp1((request, response) => void response.setHeader('connection', 'close').end(request.url))
+    const { get, upstream } = scene([plainPod(await listening(server))], http1)
+    expect([await get('/1'), await get('/2')]).toEqual(['200 /1', '200 /2'])
+    await until(() => upstream.dump().length === 0)
   })
 })
 

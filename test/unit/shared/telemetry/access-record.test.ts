@@ -82,6 +82,23 @@ describe('AccessLog', () => {
     expect(JSON.parse(json)).toMatchObject({ error, 'deny.policy': 'shop/no-bob', 'deny.rule': 2 })
   })
 
+  it.each(['plain', 'json'] as const)('keeps names from breaking out of their field or line: %s', (format) => {
+    const who = { ...record.source.who, workload: 'a" src.identity="b', namespace: 'x\ny\u2028\\' }
+    const both = written(format, 'info', (log) => {
+      // What is rendered once for each workload is the same in every line.
+      for (let i = 0; i < 2; i++) log.complete({ ...record, source: { ...record.source, who } })
+    })
+    expect(both[1]).toBe(both[0])
+    expect(both[0]?.trimEnd()).not.toMatch(/\n/)
+    if (format === 'json') {
+      expect(JSON.parse(both[0] ?? '')).toMatchObject({ 'src.workload': who.workload, 'src.namespace': who.namespace })
+    } else {
+      expect(both[0]).toContain(
+        String.raw`src.workload="a\" src.identity=\"b" src.namespace="x\ny\u{2028}\\" src.identity="spiffe://`,
+      )
+    }
+  })
+
   it('writes bytes as numbers and all else as text in JSON', () => {
     expect(JSON.parse(written('json', 'info', (log) => log.complete(record))[0] ?? '')).toEqual({
       level: 'info',

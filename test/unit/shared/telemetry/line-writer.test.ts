@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, constants, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -38,9 +38,23 @@ function pipeSink(folder: string): Sink {
   return { fd, arrived }
 }
 
+/** One that takes what it has room for, and then says that it has none. */
+function unwaitingPipeSink(folder: string): Sink {
+  const { fd: waiting, arrived } = pipeSink(folder)
+  const fd = openSync(`/proc/self/fd/${waiting}`, constants.O_WRONLY | constants.O_NONBLOCK)
+  return {
+    fd,
+    arrived: () => {
+      closeSync(fd)
+      return arrived()
+    },
+  }
+}
+
 describe.each([
   ['a file', fileSink],
   ['a pipe', pipeSink],
+  ['a pipe that never makes a writer wait', unwaitingPipeSink],
 ])('LineWriter into %s', (_name, openSink) => {
   let folder = ''
   let sink: Sink
@@ -75,6 +89,26 @@ describe.each([
       else if (i % 50 === 49) writer.flushNow()
     }
     await writer.flush()
+    const arrived = (await sink.arrived()).split(/(?<=\n)/)
+    expect(arrived.toSorted()).toEqual(lines.toSorted())
+  })
+
+  it('cuts no line that is longer than a pipe takes at once, though another is written at once meanwhile', async () => {
+    const writer = new LineWriter(sink.fd, systemClock)
+    const lines: string[] = []
+    const write = (line: string): void => {
+      lines.push(line)
+      writer.line(line)
+    }
+    for (let i = 0; i < 40; i++) {
+      write(`${i} ${'z'.repeat(200_000)}\n`)
+      const written = writer.flush()
+      for (let j = 0; j < 20; j++) {
+        write(`${i}.${j}\n`)
+        writer.flushNow()
+      }
+      await written
+    }
     const arrived = (await sink.arrived()).split(/(?<=\n)/)
     expect(arrived.toSorted()).toEqual(lines.toSorted())
   })

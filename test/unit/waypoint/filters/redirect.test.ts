@@ -34,6 +34,7 @@ describe('where a redirect leads', () => {
     ['a.example', '/foo/bar', { path: { kind: 'full', value: '/x' } }, 'http://a.example/x'],
     ['a.example', '/foo/bar?q', { path: { kind: 'full', value: '/x?r' } }, 'http://a.example/x?r'],
     ['a.example', '*', {}, 'http://a.example/'],
+    ['a.example', '/foo', { authority: 'b\r\nx: y', scheme: 'ht tp' }, 'http://a.example/foo'],
     ['', '/foo', { scheme: 'https' }, '/foo'],
     ['', '//evil.example', {}, '/evil.example'],
   ])('from %s%s by %j: %s', (authority, target, action, location) => {

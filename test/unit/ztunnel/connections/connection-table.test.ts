@@ -49,6 +49,16 @@ describe('the table of connections', () => {
     expect(table.ofPod('a')).toEqual([])
   })
 
+  it('lists the connections of a pod in order of arrival, whichever have left', () => {
+    const table = new ConnectionTable()
+    const added = Array.from({ length: 6 }, () => table.add(outbound('a'), () => {}))
+    for (const left of [0, 3, 1]) added[left]?.remove()
+    added.push(table.add(outbound('a'), () => {}))
+    expect(table.list().map(({ id }) => id)).toEqual([3, 5, 6, 7])
+    added[5]?.remove()
+    expect(table.ofPod('a').map(({ id }) => id)).toEqual([3, 5, 7])
+  })
+
   it('tells an owner to close once, and says why from then on', () => {
     const table = new ConnectionTable()
     const told: ConnectionCloseReason[] = []

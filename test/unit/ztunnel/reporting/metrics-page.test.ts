@@ -125,6 +125,21 @@ function page(profile: MetricsProfile): string {
 }
 
 describe('the metrics page', () => {
+  it('counts under the labels of the workload that is there now, at an address that another one had', () => {
+    const metrics = new Metrics()
+    const connections = new ConnectionMetrics(metrics, 'lean')
+    const before = workload({ name: 'web-1', namespace: 'shop', workloadName: 'web', addresses: ['10.0.0.9'] })
+    const after = { ...before, name: 'db-1', workloadName: 'db' }
+    const count = (destination: typeof before): void => connections.opened({ ...toServer, destination }).closed('-')
+    for (const destination of [before, after, after, before]) count(destination)
+    // The same workload, sent anew.
+    count({ ...after })
+    const opened = metrics
+      .print()
+      .matchAll(/^istio_tcp_connections_opened_total\{.*destination_workload="(\w+)".* (\d+)$/gm)
+    expect([...opened].map(([, name, times]) => `${name} ${times}`)).toEqual(['web 2', 'db 3'])
+  })
+
   it.each(['full', 'lean'] as const)('is the recorded one, whole, with the %s labels', (profile) => {
     const text = page(profile)
     const recorded = resolve(GOLDEN, `${profile}.txt`)
