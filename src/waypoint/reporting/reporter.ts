@@ -6,6 +6,7 @@ import type { ByteMeter } from '#shared/net'
 import type { LineOutput, Logger, Metrics } from '#shared/telemetry'
 import {
   type BodySink,
+  type BodySource,
   type Exchange,
   type Fields,
   grpcStatusOf,
@@ -137,7 +138,11 @@ export class ExchangeReport {
     if (!isGrpc(exchange.request)) return
     this.#requests = new MessageCounter()
     this.#responses = new MessageCounter()
-    exchange.body = new CountedBody(exchange.body, this.#requests)
+  }
+
+  /** The request's body, to be read in place of its own. */
+  requestBody(body: BodySource): BodySource {
+    return this.#requests === undefined ? body : new CountedBody(body, this.#requests)
   }
 
   /** Where an endpoint's answer goes, to be written in place of the client's own sink. */

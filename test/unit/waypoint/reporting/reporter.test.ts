@@ -141,9 +141,8 @@ describe('an exchange', () => {
   it('of gRPC has its messages counted, and its status from the trailers', () => {
     const rig = new Rig({ profile: 'full' })
     const body = new FedBody(undefined)
-    const exchange = fakeExchange({ method: 'POST', lines: [['content-type', 'application/grpc']], body })
-    const report = rig.reporter.begin(exchange)
-    exchange.body.pipe(new SeenBody())
+    const report = rig.reporter.begin(fakeExchange({ method: 'POST', lines: [['content-type', 'application/grpc']] }))
+    report.requestBody(body).pipe(new SeenBody())
     const message = '\0\0\0\0\u0002hi'
     body.feed(message + message)
     const sink = report.answer(responseHead(200), new SeenBody())
