@@ -111,6 +111,7 @@ export class ExchangeReport {
   readonly #clock: Clock
   readonly #close: (facts: ExchangeFacts) => void
   readonly #startedMs: number
+  readonly #target: string
   /** Undefined = it is not gRPC. */
   readonly #requests: MessageCounter | undefined
   readonly #responses: MessageCounter | undefined
@@ -133,6 +134,7 @@ export class ExchangeReport {
     this.#clock = clock
     this.#close = close
     this.#startedMs = clock.nowMs() - (clock.monotonicMs() - exchange.receivedAtMs)
+    this.#target = exchange.request.target
     if (!isGrpc(exchange.request)) return
     this.#requests = new MessageCounter()
     this.#responses = new MessageCounter()
@@ -176,6 +178,7 @@ export class ExchangeReport {
     const { answeredAtMs, sentAtMs } = course
     this.#close({
       exchange: this.#exchange,
+      target: this.#target,
       source: this.#source,
       service: this.#service,
       route: this.route,

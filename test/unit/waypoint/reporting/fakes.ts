@@ -5,7 +5,7 @@ import type { Exchange, RequestHead } from '../../../../src/waypoint/codec/index
 import type { ConnectionFacts, ExchangeFacts } from '../../../../src/waypoint/reporting/facts.ts'
 import { newCourse } from '../../../../src/waypoint/resilience/index.ts'
 import { identity, service, socket, workload } from '../../../support/mesh-builder.ts'
-import { BACKEND, FakeBalancer, FedBody, ListFields } from '../resilience/fakes.ts'
+import { BACKEND, FakeBalancer, ListFields } from '../resilience/fakes.ts'
 
 export const client: Workload = workload({
   name: 'web-1',
@@ -20,11 +20,10 @@ export interface FakeRequest {
   readonly method?: string
   readonly target?: string
   readonly lines?: readonly (readonly [string, string])[]
-  readonly body?: FedBody
 }
 
 export function fakeExchange(of: FakeRequest = {}): Exchange {
-  const { method = 'GET', target = '/items?id=1', lines = [], body = new FedBody(0) } = of
+  const { method = 'GET', target = '/items?id=1', lines = [] } = of
   const request: RequestHead = {
     version: 'HTTP/1.1',
     method,
@@ -45,7 +44,6 @@ export function fakeExchange(of: FakeRequest = {}): Exchange {
   return {
     request,
     connection,
-    body,
     receivedAtMs: 1_700_000_000_000,
     requestBytes: 12,
     responseBytes: 345,
@@ -70,6 +68,7 @@ export function facts(changes: Partial<ExchangeFacts> = {}): ExchangeFacts {
         ['x-request-id', 'id-1'],
       ],
     }),
+    target: changes.exchange?.request.target ?? '/items?id=1',
     source: client,
     service: cart,
     route: undefined,

@@ -66,6 +66,15 @@ describe('an exchange', () => {
     expect(rig.metrics.print()).toMatch(/istio_requests_total\{.*response_code="200".*\} 1/)
   })
 
+  it('is told of as the client asked, whatever a rule makes of its path', () => {
+    const rig = new Rig()
+    const exchange = fakeExchange({ target: '/old' })
+    const report = rig.reporter.begin(exchange)
+    exchange.request.target = '/new'
+    report.replied(REPLY)
+    expect(rig.records).toMatchObject([{ path: '/old' }])
+  })
+
   it('gets an id, unless it has one', () => {
     const rig = new Rig()
     const [without, having] = [fakeExchange(), fakeExchange({ lines: [['x-request-id', 'mine']] })]
@@ -132,9 +141,8 @@ describe('an exchange', () => {
   it('of gRPC has its messages counted, and its status from the trailers', () => {
     const rig = new Rig({ profile: 'full' })
     const body = new FedBody(undefined)
-    const exchange = fakeExchange({ method: 'POST', lines: [['content-type', 'application/grpc']], body })
-    const report = rig.reporter.begin(exchange)
-    exchange.body.pipe(new SeenBody())
+    const report = rig.reporter.begin(fakeExchange({ method: 'POST', lines: [['content-type', 'application/grpc']] }))
+    report.requestBody(body).pipe(new SeenBody())
     const message = '\0\0\0\0\u0002hi'
     body.feed(message + message)
     const sink = report.answer(responseHead(200), new SeenBody())
