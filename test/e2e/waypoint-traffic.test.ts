@@ -14,6 +14,7 @@ metadata: { name: shadow, namespace: shop, labels: { app: shadow } }
 spec:
   containers:
   - name: c
+    image: node
     command:
     - node
     - -e

@@ -63,7 +63,7 @@ kind: Pod
 metadata: { name: ${name}, namespace: shop, labels: { app: ${name} } }
 spec:
   containers:
-  - { name: c, command: ${JSON.stringify(command)}, readinessProbe: { tcpSocket: { port: ${port} }, periodSeconds: 1 } }`
+  - { name: c, image: node, command: ${JSON.stringify(command)}, readinessProbe: { tcpSocket: { port: ${port} }, periodSeconds: 1 } }`
 }
 
 /** A namespace in the mesh with a waypoint of its own, and a client pod `web` with an account of its own. */
@@ -83,7 +83,7 @@ metadata: { name: web, namespace: shop }
 apiVersion: v1
 kind: Pod
 metadata: { name: web, namespace: shop, labels: { app: web } }
-spec: { serviceAccountName: web, containers: [{ name: c, command: [sleep, infinity] }] }`
+spec: { serviceAccountName: web, containers: [{ name: c, image: node, command: [sleep, infinity] }] }`
 
 /** A mesh on this machine with a waypoint in namespace `shop`, and what a test does with it. */
 export class WaypointMesh {
