@@ -11,6 +11,7 @@ import {
   text,
 } from '#shared/config'
 import { parseSpiffeId, type SpiffeId } from '#shared/model'
+import { type IpAddress, parseIp } from '#shared/net'
 import type { LogFormat } from '#shared/telemetry'
 import type { PathNormalization } from './authz/index.ts'
 
@@ -24,7 +25,7 @@ interface GivenSettings {
   readonly podName: string
   readonly podNamespace: string
   readonly serviceAccount: string
-  readonly instanceIp: string
+  readonly instanceIp: IpAddress
   readonly nodeName: string
   readonly trustDomain: string
   readonly clusterDomain: string
@@ -72,6 +73,14 @@ const flag = parsed('boolean', (given) => {
   throw new Error('must be true or false')
 })
 
+const address = parsed('IP address', (given): IpAddress => {
+  const ip = parseIp(given)
+  if (ip === undefined) throw new Error('must be an IP address')
+  return ip
+})
+/** What Istio's proxies take for unknown. */
+const DEFAULT_IP = '1.1.1.1' as IpAddress
+
 const percent = parsed('percent', (given) => {
   const value = /^\d{1,3}(\.\d{1,4})?$/.test(given) ? Number(given) : Number.NaN
   if (value >= 0 && value <= 100) return value
@@ -107,7 +116,13 @@ export const waypointSettings: ConfigSpec<GivenSettings> = {
     podName: setting(text, 'POD_NAME', 'waypoint', 'Part of the node id that the control plane sees.'),
     podNamespace: setting(text, 'POD_NAMESPACE', 'default', "Namespace of the waypoint's identity and of its Gateway."),
     serviceAccount: setting(text, 'SERVICE_ACCOUNT', 'default', "Service account of the waypoint's identity."),
-    instanceIp: setting(text, 'INSTANCE_IP', '1.1.1.1', 'Part of the node id that the control plane sees.'),
+    instanceIp: setting(
+      address,
+      'INSTANCE_IP',
+      DEFAULT_IP,
+      'Own address: by it the waypoint finds its own workload.',
+      '1.1.1.1',
+    ),
     nodeName: setting(text, 'NODE_NAME', '', 'Shown to the control plane; localities are compared from here.'),
     trustDomain: setting(
       text,

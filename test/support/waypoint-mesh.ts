@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -92,10 +92,8 @@ export class WaypointMesh {
 
   /** Resolves when the waypoint is programmed and every pod is ready. */
   async up(manifests: readonly string[], args: readonly string[] = []): Promise<void> {
-    const folder = join(this.#dir, 'yaml')
-    mkdirSync(folder)
-    writeFileSync(join(folder, 'all.yaml'), [COMMON, ...manifests].join('\n---\n'))
-    await this.#ok(['up', '--detach', '-f', folder, ...args])
+    await this.#ok(['up', '--detach', ...args])
+    await this.#ok(['apply', '-f', '-'], [COMMON, ...manifests].join('\n---\n'))
     await this.#ok(['kubectl', 'wait', '-n', 'shop', 'gateway/waypoint', '--for=condition=Programmed', '--timeout=60s'])
   }
 

@@ -24,6 +24,7 @@ export class StreamChannel implements ByteChannel, TunnelEnd {
   #isReadEnded = false
   #isWriteEnded = false
   #isGone = false
+  #isCloseTold = false
   #closeError: Error | undefined
 
   attach(stream: H2Stream): void {
@@ -36,7 +37,7 @@ export class StreamChannel implements ByteChannel, TunnelEnd {
     if (this.#receiver !== undefined) throw new Error('a channel is started once')
     this.#receiver = receiver
     this.#early.drain((bytes, start, end) => {
-      if (!this.#isGone || this.#isReadEnded) receiver.onBytes(bytes, start, end)
+      receiver.onBytes(bytes, start, end)
       return end - start
     })
     if (this.#isReadEnded) receiver.onEnd()
@@ -76,6 +77,7 @@ export class StreamChannel implements ByteChannel, TunnelEnd {
   #breakOff(code: H2ErrorCode): void {
     if (this.#isGone) return
     this.#stream?.reset(code)
+    this.#isReadEnded = false
     this.#close(undefined)
     this.onBrokenOff?.()
   }
@@ -132,11 +134,16 @@ export class StreamChannel implements ByteChannel, TunnelEnd {
     this.#isGone = true
     this.#closeError = error
     this.#outgoing.clear()
+    // Of a stream that was cut nothing is worth handing over; one that has ended is whole.
+    if (!this.#isReadEnded) this.#early.clear()
     // Behind the call that led to it: who says `end` or `destroy` is not called back in the middle of it.
     if (this.#receiver !== undefined) queueMicrotask(() => this.#tellClosed())
   }
 
+  /** Once, though a receiver that is being started may close it. */
   #tellClosed(): void {
+    if (this.#isCloseTold) return
+    this.#isCloseTold = true
     this.#receiver?.onClosed(this.#closeError)
   }
 }

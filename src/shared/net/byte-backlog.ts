@@ -35,7 +35,7 @@ export class ByteBacklog {
   /**
    * Hands pieces out until `take` takes less than it is offered.
    *
-   * @param take valid during the call; must not feed or clear this backlog
+   * @param take may clear this backlog, but not feed it
    * @returns whether nothing is left
    */
   drain(take: (bytes: Uint8Array, start: number, end: number) => number): boolean {
@@ -43,6 +43,7 @@ export class ByteBacklog {
     for (let slab = pieces.first; slab !== undefined; slab = pieces.first) {
       const { firstStart, firstEnd } = pieces
       const taken = take(slab.buffer, firstStart, firstEnd)
+      if (pieces.first !== slab) return true
       this.#bytes -= taken
       if (taken < firstEnd - firstStart) {
         pieces.cutFirst(taken)

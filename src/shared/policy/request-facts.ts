@@ -42,6 +42,7 @@ export interface TokenFacts {
   readonly issuer: string
   readonly subject: string
   readonly audiences: readonly string[]
+  /** `azp`. */
   readonly presenter: string | undefined
   readonly claims: Readonly<Record<string, unknown>>
   /** Names of claims to read as lists with spaces between. */

@@ -15,6 +15,11 @@ export type Test<F> = (facts: F) => boolean
  */
 export type Reading = 'certain' | 'possible'
 
+/** What is excluded is read the other way round. */
+function opposite(reading: Reading): Reading {
+  return reading === 'certain' ? 'possible' : 'certain'
+}
+
 /** What holds of a connection, and what only a request can tell. */
 export interface Tests {
   readonly peer: readonly Test<PeerFacts>[]
@@ -164,7 +169,7 @@ function headerTest(name: string, texts: AnyOf<PolicyPathMatch>, reading: Readin
     if (lines.length === 0) return wanted === undefined
     const isWanted = wanted === undefined || isWantedThere || saysOf(wanted, lines, reading)
     if (!isWanted || unwanted === undefined) return isWanted
-    return !isUnwantedThere && !saysOf(unwanted, lines, reading === 'certain' ? 'possible' : 'certain')
+    return !isUnwantedThere && !saysOf(unwanted, lines, opposite(reading))
   }
 }
 
@@ -196,9 +201,8 @@ function destinationTest({ any, none }: AnyOf<Cidr>, reading: Reading): Test<Pee
     const holds = ({ ip, bytes }: AddressFact): boolean => anyNetwork(networks, ip, bytes)
     return how === 'possible' ? all.some(holds) : all.length > 0 && all.every(holds)
   }
-  const opposite = reading === 'certain' ? 'possible' : 'certain'
   return ({ destinations }) =>
-    (any.length === 0 || isIn(any, destinations, reading)) && !isIn(none, destinations, opposite)
+    (any.length === 0 || isIn(any, destinations, reading)) && !isIn(none, destinations, opposite(reading))
 }
 
 function tokenTest({ any, none }: AnyOf<TokenMatch>, reading: Reading): Test<RequestFacts> | undefined {

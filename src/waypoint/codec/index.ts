@@ -1,4 +1,5 @@
 export { Deadlines } from './deadlines.ts'
+export { ExchangeWithBody } from './exchange-with-body.ts'
 export { Http1Client } from './http1/client-connection.ts'
 export { type Http1ServerSettings, serveHttp1 } from './http1/server-connection.ts'
 export { DEFAULT_HTTP1, type Http1Settings } from './http1/settings.ts'
@@ -10,5 +11,5 @@ export {
   serveHttp2,
 } from './http2/index.ts'
 export type { LocalReply, ResponseFlag } from './local-reply.ts'
-export { isGrpc, sendReply } from './reply.ts'
+export { grpcStatusOf, isGrpc, sendReply } from './reply.ts'
 export type * from './types.ts'

@@ -22,15 +22,19 @@ export function isGrpc({ fields }: RequestHead): boolean {
   return type !== undefined && /^application\/grpc(?:$|[+;])/.test(type)
 }
 
+/** What a client of gRPC is told by it. */
+export function grpcStatusOf(reply: LocalReply): number {
+  return reply.grpcStatus ?? GRPC_STATUS[reply.status] ?? UNKNOWN
+}
+
 /** Answers with what we say ourselves; clients of gRPC get it as an answer of trailers only. The rest of the request is thrown away. */
 export function sendReply(exchange: Exchange, reply: LocalReply): void {
   const { request } = exchange
   exchange.body.discard()
   const fields = new ListFields(reply.fields.map(([name, value]) => [name, value] as const))
   if (isGrpc(request)) {
-    const status = reply.grpcStatus ?? GRPC_STATUS[reply.status] ?? UNKNOWN
     fields.set('content-type', 'application/grpc')
-    fields.set('grpc-status', String(status))
+    fields.set('grpc-status', String(grpcStatusOf(reply)))
     const words = typeof reply.body === 'string' ? reply.body : ''
     if (words !== '') fields.set('grpc-message', grpcMessage(words))
     exchange.respond({ version: request.version, status: 200, fields }, 0).end(undefined)

@@ -1,14 +1,14 @@
 import type { Clock } from '#shared/clock'
 import type { HttpRule, Mirror } from '#shared/l7'
 import type { Cancellation } from '#shared/lifecycle'
-import type { Exchange, Fields, LocalReply, UpstreamResponse } from '../codec/index.ts'
+import { type Exchange, ExchangeWithBody, type Fields, type LocalReply, type UpstreamResponse } from '../codec/index.ts'
 import { type RouteMatch, type RouteTarget, TOO_LONG_TO_MATCH } from '../route/index.ts'
 import { ruleAuthority } from './authority.ts'
 import { corsLines, judgeCors } from './cors.ts'
 import { abortReply, delay, drawFault, isDrawn } from './fault.ts'
 import { changeFields, changesNothing } from './headers.ts'
 import { copyOfHead, MirrorCopy, MirroredBody, type SendMirror } from './mirror.ts'
-import { MirroredExchange } from './mirrored-exchange.ts'
+
 import { redirectReply } from './redirect.ts'
 import { ReplyFields } from './reply-fields.ts'
 import { rewriteTarget } from './rewrite.ts'
@@ -148,7 +148,7 @@ export class Filters {
       copies.push(new MirrorCopy(sink, () => void this.#mirrors--))
     }
     if (copies.length === 0) return exchange
-    if (body.lengthBytes !== 0) return new MirroredExchange(exchange, new MirroredBody(body, copies))
+    if (body.lengthBytes !== 0) return new ExchangeWithBody(exchange, new MirroredBody(body, copies))
     for (const copy of copies) copy.end(undefined)
     return exchange
   }

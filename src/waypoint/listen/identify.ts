@@ -1,31 +1,39 @@
 import type { Clock, Timer } from '#shared/clock'
 import type { AppProtocol } from '#shared/model'
+import type { ByteChannel } from '#shared/net'
 import { MAX_HELLO_BYTES, readClientHello } from './client-hello.ts'
 import { httpOf, protocolOf } from './first-bytes.ts'
-import type { Onlooker, PeekedChannel } from './peeked-channel.ts'
+import { type Onlooker, PeekedChannel } from './peeked-channel.ts'
 import type { InnerProtocol } from './types.ts'
 
 export interface Identified {
   readonly protocol: InnerProtocol
   readonly sni: string | undefined
+  /** Opened for a silent client, unstarted; only with opaque bytes. */
+  readonly server: ByteChannel | undefined
 }
 
+/** Opens the way to the server of a client that says nothing; undefined = there is none. */
+export type DialServer = () => Promise<ByteChannel | undefined>
+
 export interface IdentifyTimes {
-  /** A client of an undeclared port that says nothing for so long waits for its server to speak: opaque bytes, ms. */
+  /** A client of an undeclared port that says nothing for so long waits for its server to speak, ms. */
   readonly serverFirstMs: number
   /** From the first look to a whole TLS hello; what takes longer goes on without a name, ms. */
   readonly helloMs: number
-  /** A connection to an HTTP port on which nothing comes for so long is closed, ms. */
+  /** A connection to an HTTP port on which nothing comes for so long is closed; one of an undeclared port, ms. */
   readonly firstRequestMs: number
 }
 
-export const IDENTIFY_TIMES: IdentifyTimes = { serverFirstMs: 100, helloMs: 5_000, firstRequestMs: 300_000 }
+export const IDENTIFY_TIMES: IdentifyTimes = { serverFirstMs: 50, helloMs: 5_000, firstRequestMs: 300_000 }
 
 /**
  * Finds out what is spoken on a connection (istio-control-plane c.2): as its port declares, and between the versions of HTTP
- * by the first bytes. On undeclared ports the first bytes decide, and silence, since in some protocols the server speaks
- * first: those lose `serverFirstMs` once per connection and nothing else.
+ * by the first bytes. On undeclared ports the first bytes decide, of whichever side: for a client that says nothing the
+ * server is dialled after `serverFirstMs`, and who speaks first tells which protocol it is. A server that speaks first is
+ * delayed by that once per connection, and a client of HTTP may take its time.
  *
+ * @param dialServer undefined = a client that says nothing is opaque bytes
  * @param done called once, unless the connection is closed for saying nothing
  */
 export function identify(
@@ -33,15 +41,16 @@ export function identify(
   declared: AppProtocol | undefined,
   clock: Clock,
   times: IdentifyTimes,
+  dialServer: DialServer | undefined,
   done: (what: Identified) => void,
 ): void {
   if (declared === 'TCP') done(OPAQUE)
-  else channel.look(new Identification(channel, declared, clock, times, done))
+  else channel.look(new Identification(channel, declared, clock, times, dialServer, done))
 }
 
-const OPAQUE: Identified = { protocol: 'tcp', sni: undefined }
-const HTTP1: Identified = { protocol: 'http1', sni: undefined }
-const HTTP2: Identified = { protocol: 'http2', sni: undefined }
+const OPAQUE: Identified = { protocol: 'tcp', sni: undefined, server: undefined }
+const HTTP1: Identified = { protocol: 'http1', sni: undefined, server: undefined }
+const HTTP2: Identified = { protocol: 'http2', sni: undefined, server: undefined }
 
 class Identification implements Onlooker {
   readonly #channel: PeekedChannel
@@ -52,12 +61,14 @@ class Identification implements Onlooker {
   #as: 'http' | 'tls' | 'unknown'
   #timer: Timer
   #isDone = false
+  #server: PeekedChannel | undefined
 
   constructor(
     channel: PeekedChannel,
     declared: AppProtocol | undefined,
     clock: Clock,
     times: IdentifyTimes,
+    dialServer: DialServer | undefined,
     done: (what: Identified) => void,
   ) {
     this.#channel = channel
@@ -65,7 +76,9 @@ class Identification implements Onlooker {
     this.#times = times
     this.#done = done
     this.#as = declared === undefined ? 'unknown' : declared === 'TLS' ? 'tls' : 'http'
-    this.#timer = this.#as === 'http' ? this.#closeLater() : this.#goOnLater(this.#firstWaitMs())
+    if (this.#as === 'http') this.#timer = this.#closeLater()
+    else if (this.#as === 'tls' || dialServer === undefined) this.#timer = this.#goOnLater(this.#firstWaitMs())
+    else this.#timer = clock.setTimer(times.serverFirstMs, () => this.#waitForEither(dialServer))
   }
 
   onFirstBytes(bytes: Uint8Array): boolean {
@@ -93,7 +106,7 @@ class Identification implements Onlooker {
 
   #readHello(bytes: Uint8Array): boolean {
     const hello = readClientHello(bytes)
-    if (hello.kind === 'hello') return this.#finish({ protocol: 'tcp', sni: hello.serverName })
+    if (hello.kind === 'hello') return this.#finish({ ...OPAQUE, sni: hello.serverName })
     return (hello.kind === 'other' || bytes.length >= MAX_HELLO_BYTES) && this.#finish(OPAQUE)
   }
 
@@ -101,11 +114,42 @@ class Identification implements Onlooker {
     return this.#as === 'tls' ? this.#times.helloMs : this.#times.serverFirstMs
   }
 
-  #goOnLater(afterMs: number): Timer {
-    return this.#clock.setTimer(afterMs, () => {
-      this.#channel.lookAway()
-      this.#finish(OPAQUE)
+  /** Whoever speaks first from now on tells what it is. */
+  #waitForEither(dialServer: DialServer): void {
+    this.#timer = this.#goOnLater(this.#times.firstRequestMs)
+    dialServer().then(
+      (channel) => {
+        if (channel === undefined) this.#goOn()
+        else this.#listenTo(channel)
+      },
+      () => this.#goOn(),
+    )
+  }
+
+  #listenTo(channel: ByteChannel): void {
+    const server = new PeekedChannel(channel, () => {})
+    if (this.#isDone) {
+      server.destroy()
+      return
+    }
+    this.#server = server
+    server.look({
+      onFirstBytes: () => {
+        this.#goOn()
+        return true
+      },
+      onNothingMore: () => this.#goOn(),
     })
+  }
+
+  #goOnLater(afterMs: number): Timer {
+    return this.#clock.setTimer(afterMs, () => this.#goOn())
+  }
+
+  /** As opaque bytes, whatever the client will say. */
+  #goOn(): void {
+    this.#channel.lookAway()
+    this.#finish(OPAQUE)
   }
 
   #closeLater(): Timer {
@@ -120,7 +164,12 @@ class Identification implements Onlooker {
     if (this.#isDone) return true
     this.#isDone = true
     this.#timer.cancel()
-    this.#done(what)
+    const server = this.#server
+    server?.lookAway()
+    // A name may lead to another server than the one that was dialled without it.
+    const isOfServer = what.protocol === 'tcp' && what.sni === undefined
+    if (!isOfServer) server?.destroy()
+    this.#done(isOfServer && server !== undefined ? { ...what, server } : what)
     return true
   }
 }

@@ -4,9 +4,7 @@ import type { ByteChannel } from '#shared/net'
 import type { Destination } from '../state/index.ts'
 import { type IdentifyTimes, identify } from './identify.ts'
 import { PeekedChannel } from './peeked-channel.ts'
-import type { ConnectionOwner, InnerConnection } from './types.ts'
-
-export type Arrived = Omit<InnerConnection, 'channel' | 'protocol' | 'sni'>
+import type { ConnectionOwner, UnreadConnection } from './types.ts'
 
 /** The connections of clients through one port: each is identified, handed on, and drained with the others. */
 export class InnerConnections implements Drainable {
@@ -27,14 +25,16 @@ export class InnerConnections implements Drainable {
   }
 
   /** Takes an unstarted channel over. */
-  add(channel: ByteChannel, arrived: Arrived): void {
+  add(channel: ByteChannel, arrived: UnreadConnection): void {
     const tracked: Tracked = {
       channel: new PeekedChannel(channel, () => this.#open.delete(tracked)),
       service: undefined,
     }
     this.#open.add(tracked)
-    identify(tracked.channel, declaredOf(arrived.destination), this.#clock, this.#times, ({ protocol, sni }) => {
-      tracked.service = this.#owner.serve({ ...arrived, protocol, sni, channel: tracked.channel })
+    const owner = this.#owner
+    const dialServer = owner.dialForSilent && (() => owner.dialForSilent?.(arrived) ?? Promise.resolve(undefined))
+    identify(tracked.channel, declaredOf(arrived.destination), this.#clock, this.#times, dialServer, (what) => {
+      tracked.service = owner.serve({ ...arrived, ...what, channel: tracked.channel })
       if (this.#draining !== undefined) void tracked.service.drain(this.#draining)
     })
   }

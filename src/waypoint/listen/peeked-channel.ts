@@ -77,6 +77,8 @@ export class PeekedChannel implements ByteChannel, ByteReceiver {
   }
 
   destroy(): void {
+    this.#firstBytes = 0
+    this.#held.clear()
     this.#channel.destroy()
     // Without a start nothing is told: what is over before it was begun ends here.
     this.#begin()

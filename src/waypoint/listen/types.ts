@@ -21,10 +21,20 @@ export interface InnerConnection {
   readonly dialled?: SocketAddress | undefined
   /** The name that TLS inside of opaque bytes asks for, in lower case; undefined when it is no TLS or says none. */
   readonly sni?: string | undefined
+  /** Of opaque bytes: what `dialForSilent` opened and the server has spoken on, unstarted. Its owner closes it. */
+  readonly server?: ByteChannel | undefined
 }
+
+/** A connection of which nobody knows yet what is spoken. */
+export type UnreadConnection = Omit<InnerConnection, 'protocol' | 'channel' | 'sni' | 'server'>
 
 /** Whoever takes inner connections over, to their end. */
 export interface ConnectionOwner {
+  /**
+   * Opens the way to the server for a client of an undeclared port that says nothing, so that the server can speak first.
+   * Undefined when there is none for this client, or its policies say no: `serve` is asked then, and refuses by name.
+   */
+  dialForSilent?(connection: UnreadConnection): Promise<ByteChannel | undefined>
   /** Must not throw. What is returned is drained with the listener. */
   serve(connection: InnerConnection): Drainable
 }

@@ -104,7 +104,7 @@ function textLine(facts: ExchangeFacts): string {
   const endpoint = course.picked?.endpoint
   const details = reply?.details ?? (course.picked === undefined ? '-' : 'via_upstream')
   return (
-    `[${timeText(facts.startedMs)}] "${bare(request.method)} ${bare(request.target)} ${request.version}" ` +
+    `[${timeText(facts.startedMs)}] "${bare(request.method)} ${bare(facts.target)} ${request.version}" ` +
     `${status} ${flags} ${bare(details)} - "${quoted(reply?.cause?.message)}" ` +
     `${exchange.requestBytes} ${exchange.responseBytes} ${Math.round(facts.durationMs)} ${upstreamTime(facts) ?? '-'} ` +
     `"${quoted(request.fields.get('x-forwarded-for'))}" "${quoted(userAgent(facts))}" "${quoted(requestId(facts))}" ` +
@@ -121,7 +121,7 @@ function jsonLine(facts: ExchangeFacts): string {
   return `${JSON.stringify({
     start_time: timeText(facts.startedMs),
     method: cut(request.method),
-    path: cut(request.target),
+    path: cut(facts.target),
     protocol: request.version,
     response_code: facts.status,
     response_flags: facts.flags,

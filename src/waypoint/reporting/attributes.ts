@@ -8,7 +8,7 @@ type Attribute = (facts: ExchangeFacts) => Value
 /** Envoy's and Istio's attributes that expressions may name; docs/waypoint-telemetry.md lists them. */
 const ATTRIBUTES: ReadonlyMap<string, Attribute> = new Map<string, Attribute>([
   ['request.method', ({ exchange }) => exchange.request.method],
-  ['request.path', ({ exchange }) => exchange.request.target],
+  ['request.path', ({ target }) => target],
   ['request.url_path', pathOf],
   ['request.host', ({ exchange }) => exchange.request.authority],
   ['request.scheme', ({ exchange }) => exchange.request.scheme],

@@ -8,6 +8,8 @@ import type { RouteMatch } from '../route/index.ts'
 /** What is known of one exchange when it is over. */
 export interface ExchangeFacts {
   readonly exchange: Exchange
+  /** As the client asked: filters may have rewritten the request's own. */
+  readonly target: string
   /** Whose address the tunnel came from; undefined = nobody's in the mesh. */
   readonly source: Workload | undefined
   readonly service: Service | undefined
@@ -63,8 +65,7 @@ export function requestId({ exchange }: ExchangeFacts): string | undefined {
 }
 
 /** Without its query. */
-export function pathOf({ exchange }: ExchangeFacts): string {
-  const { target } = exchange.request
+export function pathOf({ target }: ExchangeFacts): string {
   const query = target.indexOf('?')
   return query < 0 ? target : target.slice(0, query)
 }

@@ -4,7 +4,16 @@ import type { ServiceTelemetry } from '#shared/l7'
 import type { Service, Workload } from '#shared/model'
 import type { ByteMeter } from '#shared/net'
 import type { LineOutput, Logger, Metrics } from '#shared/telemetry'
-import type { BodySink, BodySource, Exchange, Fields, LocalReply, ResponseHead } from '../codec/index.ts'
+import {
+  type BodySink,
+  type BodySource,
+  type Exchange,
+  type Fields,
+  grpcStatusOf,
+  isGrpc,
+  type LocalReply,
+  type ResponseHead,
+} from '../codec/index.ts'
 import { type Course, newCourse } from '../resilience/index.ts'
 import type { RouteMatch } from '../route/index.ts'
 import { AccessLines, type AccessLogFormat } from './access-lines.ts'
@@ -102,6 +111,8 @@ export class ExchangeReport {
   readonly #clock: Clock
   readonly #close: (facts: ExchangeFacts) => void
   readonly #startedMs: number
+  readonly #target: string
+  /** Undefined = it is not gRPC. */
   readonly #requests: MessageCounter | undefined
   readonly #responses: MessageCounter | undefined
   #head: ResponseHead | undefined
@@ -123,9 +134,10 @@ export class ExchangeReport {
     this.#clock = clock
     this.#close = close
     this.#startedMs = clock.nowMs() - (clock.monotonicMs() - exchange.receivedAtMs)
-    const isGrpc = exchange.request.fields.get('content-type')?.startsWith('application/grpc') ?? false
-    this.#requests = isGrpc ? new MessageCounter() : undefined
-    this.#responses = isGrpc ? new MessageCounter() : undefined
+    this.#target = exchange.request.target
+    if (!isGrpc(exchange.request)) return
+    this.#requests = new MessageCounter()
+    this.#responses = new MessageCounter()
   }
 
   /** The request's body, to be read in place of its own. */
@@ -142,7 +154,9 @@ export class ExchangeReport {
   /** An answer of our own, once it has been sent. */
   replied(reply: LocalReply): void {
     this.#reply = reply
-    this.#end(reply.flag === 'DC' ? 0 : reply.status, reply.grpcStatus, reply.flag)
+    // gRPC's answers of ours are trailers only.
+    const status = this.#requests === undefined ? reply.status : 200
+    this.#end(reply.flag === 'DC' ? 0 : status, grpcStatusOf(reply), reply.flag)
   }
 
   clientGone(): void {
@@ -151,7 +165,7 @@ export class ExchangeReport {
 
   #answered(head: ResponseHead, end: AnswerEnd): void {
     if (end.kind === 'complete') {
-      this.#end(head.status, grpcStatusOf(end.trailers) ?? grpcStatusOf(head.fields), '')
+      this.#end(head.status, statusIn(end.trailers) ?? statusIn(head.fields), '')
     } else {
       this.#end(head.status, undefined, cutFlag(this.#exchange, head, end))
     }
@@ -164,6 +178,7 @@ export class ExchangeReport {
     const { answeredAtMs, sentAtMs } = course
     this.#close({
       exchange: this.#exchange,
+      target: this.#target,
       source: this.#source,
       service: this.#service,
       route: this.route,
@@ -200,7 +215,7 @@ function flagsOf(flag: string, { retryStop }: Course): string {
   return flag === '' ? added : `${flag},${added}`
 }
 
-function grpcStatusOf(fields: Fields | undefined): number | undefined {
+function statusIn(fields: Fields | undefined): number | undefined {
   const text = fields?.get('grpc-status')
   return text !== undefined && /^\d{1,2}$/.test(text) ? Number(text) : undefined
 }

@@ -11,14 +11,16 @@ import type { Fields } from '../codec/index.ts'
  */
 export const ATTEMPT_HEADER = 'x-ambit-attempt'
 
-/** Applications that pass on W3C trace context, and not our header, carry this member of `tracestate`. */
-const TRACESTATE_KEY = 'ambit'
+/**
+ * Applications that know nothing of our field carry it all the same in what W3C has for such things: `baggage` goes on by
+ * itself, `tracestate` with a trace only.
+ */
+const BAGGAGE = { field: 'baggage', key: 'ambit-attempt', maxMembers: 64 } as const
+const TRACESTATE = { field: 'tracestate', key: 'ambit', maxMembers: 32 } as const
+type Carrier = typeof BAGGAGE | typeof TRACESTATE
 
 /** What a chain may make of one request beyond the first call. */
 const EXTRA_CALLS = 3
-
-/** RFC: more members than these are cut off at the end. */
-const MAX_TRACESTATE_MEMBERS = 32
 
 export interface AttemptCount {
   /** How often a request with this origin may have been worked on, this one included. */
@@ -31,33 +33,39 @@ const VALUE = /^([1-9]\d?)-(\d)$/
 
 /** What came with a request; undefined = nobody before us tries again. */
 export function readAttemptCount(fields: Fields): AttemptCount | undefined {
-  const header = fields.get(ATTEMPT_HEADER)
-  if (header !== undefined) return parse(header)
-  for (const line of fields.values('tracestate')) {
-    if (!line.includes(TRACESTATE_KEY)) continue
-    for (const member of line.split(',', MAX_TRACESTATE_MEMBERS)) {
-      const [key = '', value = ''] = member.trim().split('=', 2)
-      if (key === TRACESTATE_KEY) return parse(value)
+  const value = fields.get(ATTEMPT_HEADER) ?? carriedValue(fields, BAGGAGE) ?? carriedValue(fields, TRACESTATE)
+  return value === undefined ? undefined : parse(value)
+}
+
+/** Replaces what came. */
+export function writeAttemptCount(fields: Fields, { attempt, extra }: AttemptCount): void {
+  const value = `${Math.min(attempt, 99)}-${extra}`
+  fields.set(ATTEMPT_HEADER, value)
+  carry(fields, BAGGAGE, value)
+  if (fields.has('traceparent')) carry(fields, TRACESTATE, value)
+}
+
+function carriedValue(fields: Fields, { field, key, maxMembers }: Carrier): string | undefined {
+  for (const line of fields.values(field)) {
+    if (!line.includes(key)) continue
+    for (const member of line.split(',', maxMembers)) {
+      const [name = '', value = ''] = member.split('=', 2)
+      if (name.trim() === key) return value.split(';', 1)[0]?.trim()
     }
   }
   return undefined
 }
 
-/** Replaces what came; in `tracestate` only where there is a trace. */
-export function writeAttemptCount(fields: Fields, { attempt, extra }: AttemptCount): void {
-  const value = `${Math.min(attempt, 99)}-${extra}`
-  fields.set(ATTEMPT_HEADER, value)
-  if (!fields.has('traceparent')) return
-  const others: string[] = []
-  for (const line of fields.values('tracestate')) {
-    for (const member of line.split(',', MAX_TRACESTATE_MEMBERS)) {
+/** As the first member, which W3C gives to who changed the list last; beyond its bound others are cut off at the end. */
+function carry(fields: Fields, { field, key, maxMembers }: Carrier, value: string): void {
+  const members = [`${key}=${value}`]
+  for (const line of fields.values(field)) {
+    for (const member of line.split(',', maxMembers)) {
       const text = member.trim()
-      if (text !== '' && !text.startsWith(`${TRACESTATE_KEY}=`) && others.length < MAX_TRACESTATE_MEMBERS - 1) {
-        others.push(text)
-      }
+      if (text !== '' && !text.startsWith(`${key}=`) && members.length < maxMembers) members.push(text)
     }
   }
-  fields.set('tracestate', [`${TRACESTATE_KEY}=${value}`, ...others].join(','))
+  fields.set(field, members.join(','))
 }
 
 /** What a hop may do, and what it leaves to the hops behind it. */

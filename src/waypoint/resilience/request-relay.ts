@@ -1,6 +1,9 @@
 import type { MeshError } from '#shared/errors'
 import type { BodySink, Fields } from '../codec/index.ts'
 
+/** What a piece counts at least, so that one of many small pieces costs no more memory than one of few. */
+const MIN_CHARGE_BYTES = 256
+
 export interface RequestRelayEvents {
   /** The client has sent all of it. */
   onComplete(): void
@@ -73,7 +76,7 @@ export class RequestRelay implements BodySink {
 
   write(bytes: Uint8Array, start: number, end: number): boolean {
     const to = this.#taken < this.#kept.length ? undefined : this.#to
-    if (this.#isWhole && this.#keptBytes + end - start > this.#maxKeptBytes) this.#forget()
+    if (this.#isWhole && this.#keptBytes + chargeOf(end - start) > this.#maxKeptBytes) this.#forget()
     if (to === undefined || this.#isWhole) this.#keep(bytes, start, end)
     if (to === undefined) {
       this.#isPaused = true
@@ -110,8 +113,9 @@ export class RequestRelay implements BodySink {
   }
 
   #keep(bytes: Uint8Array, start: number, end: number): void {
-    this.#kept.push(bytes.slice(start, end))
-    this.#keptBytes += end - start
+    // A Buffer's own `slice` would not copy, and whoever wrote the bytes will use their place again.
+    this.#kept.push(Uint8Array.prototype.slice.call(bytes, start, end))
+    this.#keptBytes += chargeOf(end - start)
   }
 
   /** Keeps only what the present attempt has not taken yet. */
@@ -138,4 +142,8 @@ export class RequestRelay implements BodySink {
       this.onDrain?.()
     }
   }
+}
+
+function chargeOf(bytes: number): number {
+  return Math.max(bytes, MIN_CHARGE_BYTES)
 }

@@ -2,7 +2,7 @@ import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { RetryPolicy } from '#shared/l7'
 import type { Balancer, ClusterBackend, Endpoint, Picked, WorkloadBackend } from '../balance/index.ts'
-import type { LocalReply, ResponseHead, UpstreamExchange } from '../codec/index.ts'
+import { isGrpc, type LocalReply, type RequestHead, type ResponseHead, type UpstreamExchange } from '../codec/index.ts'
 import { AnswerBody } from './answer-body.ts'
 import { Attempt, type HeadEnd, outcomeOf } from './attempt.ts'
 import { type AttemptShare, readAttemptCount, shareOf, writeAttemptCount } from './attempt-count.ts'
@@ -55,8 +55,8 @@ export class RequestRun {
     this.#asked = asked
     this.#backend = backend
     this.#policy = asked.to.retry
-    this.#isGrpc = request.fields.get('content-type')?.startsWith('application/grpc') ?? false
-    this.#share = shareFor(this.#policy, asked, this.#isGrpc)
+    this.#isGrpc = isGrpc(request)
+    this.#share = shareFor(this.#policy, request, this.#isGrpc)
     const timeoutMs = timeoutOf(request, asked.to.timeoutMs, this.#isGrpc)
     this.#deadline = new Deadline(tools.clock, timeoutMs)
     this.#isRouteShorter = timeoutMs !== grpcTimeoutMs(request)
@@ -269,10 +269,12 @@ export class RequestRun {
   }
 }
 
-function shareFor(policy: RetryPolicy | undefined, { exchange }: Asked, isGrpc: boolean): AttemptShare {
-  const came = policy === undefined ? undefined : readAttemptCount(exchange.request.fields)
-  if (policy === undefined) return { repeats: 0, unsentRetries: 0, handedOn: undefined }
-  return shareOf(came, policy.attempts, repeatsWork(policy, isGrpc))
+const NO_RETRIES: AttemptShare = { repeats: 0, unsentRetries: 0, handedOn: undefined }
+
+/** Without a policy, what came goes on as it is. */
+function shareFor(policy: RetryPolicy | undefined, { fields }: RequestHead, isGrpc: boolean): AttemptShare {
+  if (policy === undefined) return NO_RETRIES
+  return shareOf(readAttemptCount(fields), policy.attempts, repeatsWork(policy, isGrpc))
 }
 
 function interruptedReply(error: MeshError): LocalReply {

@@ -91,7 +91,7 @@ function addPath(indexes: PathIndexes, kind: Exclude<PathMatch['kind'], 'regex'>
 }
 
 /** `/a/` holds for what `/a` holds for, and `/` for every path. */
-export function withoutSlashAtEnd(prefix: string): string {
+function withoutSlashAtEnd(prefix: string): string {
   return prefix.endsWith('/') ? prefix.slice(0, -1) : prefix
 }
 

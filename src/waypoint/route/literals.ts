@@ -13,8 +13,7 @@ const NONE: Literals = { beginning: '', inside: '' }
  * than too much: of anything that is not plainly literal nothing is said.
  */
 export function literalsOf(source: string): Literals {
-  // Quotes hide brackets, and flags change what letters mean.
-  if (/\\Q|\(\?(?!:|P<|<[A-Za-z_])/.test(source)) return NONE
+  if (LONG_ESCAPE.test(source) || FLAGS.test(source)) return NONE
   let beginning: string | undefined
   let inside = ''
   let run = ''
@@ -36,6 +35,10 @@ export function literalsOf(source: string): Literals {
   return { beginning: beginning ?? '', inside }
 }
 
+/** Of more than two characters, as `\x41`, `\p{Greek}` and `\Q…\E`: all but those that are known to have two. */
+const LONG_ESCAPE = /\\[^dDwWsSbBAzCafnrtv\W_]/
+/** They change what letters mean. Groups without them are `(…)`, `(?:…)`, `(?P<name>…)` and `(?<name>…)`. */
+const FLAGS = /\(\?(?!:|P<|<[A-Za-z_])/
 const QUANTIFIERS: ReadonlySet<string> = new Set(['*', '?', '{', '+'])
 const META = /[\\^$.|?*+()[\]{}]/
 const PUNCTUATION = /[!-/:-@[-`{-~]/

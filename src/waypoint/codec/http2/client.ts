@@ -169,7 +169,8 @@ class RequestStream implements H2StreamHandler {
     const head = this.#readHead(headers)
     if (head === undefined) return
     if (isEnd) {
-      this.#response.resolve({ head, body: new EmptySource(this.#request.method === 'HEAD' ? length : 0) })
+      const isOfAbsentBody = this.#request.method === 'HEAD' || head.status === 304
+      this.#response.resolve({ head, body: new EmptySource(isOfAbsentBody ? length : 0) })
       return
     }
     this.#source = new StreamSource(this.#stream, length, () => this.cancel())

@@ -13,15 +13,18 @@ export const INNER_LIMITS: Partial<H2Limits> = {
   maxFrameBytes: 64 * KIB,
   maxConcurrentStreams: 100,
   isExtendedConnectEnabled: true,
+  // The tunnel around it has its own.
+  pingIntervalMs: 0,
   // Whoever asks and does not read holds an endpoint's answer, too.
   stalledWindowTimeoutMs: 300_000,
 }
 
-/** The same towards endpoints; whether they are alive is known from the tunnel, so that no PING is due in each. */
+/** The same towards endpoints; whoever reaches one without a tunnel asks for PING where its policy says so. */
 export const ENDPOINT_LIMITS: Partial<H2Limits> = {
   streamWindowBytes: 256 * KIB,
   connectionWindowBytes: 4096 * KIB,
   maxFrameBytes: 64 * KIB,
+  pingIntervalMs: 0,
   stalledWindowTimeoutMs: 300_000,
 }
 

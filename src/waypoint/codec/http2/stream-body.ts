@@ -136,7 +136,11 @@ export class StreamSink implements BodySink {
   }
 
   write(bytes: Uint8Array, start: number, end: number): boolean {
-    if (this.#isOver) return true
+    if (this.#isOver) {
+      // A source that was attached behind the end of the stream, and could not be told before.
+      this.onUnwanted?.()
+      return true
+    }
     this.sentBytes += end - start
     const taken = this.#waiting.bytes === 0 ? this.#stream.write(bytes, start, end) : 0
     if (start + taken === end) return true

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
 import { type ChannelRequest, type ConnectRequest, createTunnelPool, type TunnelChannel } from '#shared/hbone'
-import type { ByteChannel, IpAddress } from '#shared/net'
+import { type ByteChannel, type IpAddress, tinySlabs } from '#shared/net'
 import { CollectingReceiver } from '../../../support/collecting-receiver.ts'
 import { MemoryCa } from '../../../support/memory-ca.ts'
 import { keyOf, listenChannels, TestDialer, until } from '../../../support/tunnel-ends.ts'
@@ -90,6 +90,45 @@ describe('a tunnel as a byte channel', () => {
     server.write(Buffer.from('late'), 0, 4)
     expect(server.isCongested).toBe(false)
   })
+
+  it('holds nothing of the pools once it is cut without having been started', async () => {
+    const { client, server } = await tunnel()
+    started(client.channel)
+    const before = tinySlabs.liveCount
+    client.channel.write(Buffer.from('never read'), 0, 10)
+    await until(() => tinySlabs.liveCount > before)
+    server.destroy()
+    expect(tinySlabs.liveCount).toBe(before)
+  })
+
+  it.each(['destroy', 'end'] as const)(
+    'says once that it is closed to who says %s while it is started',
+    async (how) => {
+      const { client, server } = await tunnel()
+      started(client.channel)
+      client.channel.write(Buffer.from('early'), 0, 5)
+      client.channel.end()
+      await until(() => tinySlabs.liveCount > 0)
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      const calls: string[] = []
+      const closed = Promise.withResolvers<void>()
+      server.start({
+        onBytes: () => {
+          calls.push('bytes')
+          server[how]()
+        },
+        onEnd: () => calls.push('end'),
+        onWritable: () => {},
+        onClosed: () => {
+          calls.push('closed')
+          closed.resolve()
+        },
+      })
+      await closed.promise
+      await new Promise<void>((resolve) => setImmediate(resolve))
+      expect(calls.filter((call) => call === 'closed')).toEqual(['closed'])
+    },
+  )
 
   it('is lost with its connection, and says so', async () => {
     const { client, server } = await tunnel()

@@ -10,6 +10,7 @@ import type { AppProtocol, Service } from '#shared/model'
 import { type ByteChannel, ChannelCopy, type IpAddress, socketChannel } from '#shared/net'
 import { connectHttp2, type Exchange, ListFields, serveHttp2 } from '../../../../src/waypoint/codec/index.ts'
 import {
+  type ConnectionOwner,
   IDENTIFY_TIMES,
   type InnerConnection,
   type Listener,
@@ -50,7 +51,8 @@ const view: Pick<WaypointView, 'destination'> = {
 }
 
 /** Keeps what is handed on; HTTP/2 is served, to be answered by `onExchange`. */
-class Owner {
+class Owner implements ConnectionOwner {
+  dialForSilent?: () => Promise<ByteChannel | undefined>
   readonly connections: InnerConnection[] = []
   readonly drained: InnerConnection[] = []
   onExchange: (exchange: Exchange) => void = (exchange) => {
@@ -280,6 +282,84 @@ describe('what is spoken', () => {
     expect(String((await once(socket, 'data'))[0])).toBe('220 ready\r\n')
     socket.write('HELO\r\n')
     await until(() => received.text === 'HELO\r\n')
+  })
+
+  describe('on an undeclared port, when the client waits', () => {
+    async function silent(): Promise<{
+      readonly owner: Owner
+      readonly client: Socket
+      readonly server: Socket
+      readonly listener: Listener
+    }> {
+      const accepted = Promise.withResolvers<Socket>()
+      const backend = createServer({ allowHalfOpen: true }, accepted.resolve)
+      backend.listen(0, LOOPBACK)
+      await once(backend, 'listening')
+      const { port } = backend.address() as { port: number }
+      const { owner, dial, listener } = await plain(undefined, { serverFirstMs: 1 })
+      owner.dialForSilent = async () => {
+        const socket = connect({ host: LOOPBACK, port, allowHalfOpen: true })
+        await once(socket, 'connect')
+        return socketChannel(socket)
+      }
+      const client = await dial()
+      const server = await accepted.promise
+      server.on('error', () => {})
+      opened.push({ close: () => void server.destroy() }, { close: () => void backend.close() })
+      return { owner, client, server, listener }
+    }
+
+    it('is opaque once the server speaks, whose bytes are there', async () => {
+      const { owner, client, server } = await silent()
+      expect(owner.connections).toEqual([])
+      server.write('220 ready')
+      await until(() => owner.connections.length === 1)
+      const [connection] = owner.connections as [InnerConnection]
+      expect(connection.protocol).toBe('tcp')
+      const copy = new ChannelCopy(connection.channel, connection.server as ByteChannel)
+      expect(String((await once(client, 'data'))[0])).toBe('220 ready')
+      client.end('QUIT')
+      expect(String((await once(server, 'data'))[0])).toBe('QUIT')
+      server.end()
+      expect((await copy.done).endedBy).toBe('end')
+    })
+
+    it('is HTTP once the client asks at last, and what was dialled is closed', async () => {
+      const { owner, client, server } = await silent()
+      server.resume()
+      const closed = closeOf(server)
+      client.write('GET / HTTP/1.1\r\n')
+      await until(() => owner.connections.length === 1)
+      expect(owner.connections[0]).toMatchObject({ protocol: 'http1', server: undefined })
+      await closed
+    })
+
+    it('goes on with the same server when the client speaks first after all', async () => {
+      const { owner, client } = await silent()
+      client.write('*1\r\n')
+      await until(() => owner.connections.length === 1)
+      expect(owner.connections[0]?.protocol).toBe('tcp')
+      owner.connections[0]?.server?.destroy()
+    })
+
+    it('ends with its server', async () => {
+      const { owner, server } = await silent()
+      server.end()
+      await until(() => owner.connections.length === 1)
+      expect(owner.connections[0]).toMatchObject({ protocol: 'tcp', server: expect.anything() })
+      owner.connections[0]?.server?.destroy()
+    })
+
+    it.each([
+      ['has none', async () => undefined],
+      ['cannot be reached', () => Promise.reject(new Error('refused'))],
+    ])('is opaque when it %s', async (_, dialForSilent) => {
+      const { owner, dial } = await plain(undefined, { serverFirstMs: 1 })
+      owner.dialForSilent = dialForSilent
+      await dial()
+      await until(() => owner.connections.length === 1)
+      expect(owner.connections[0]).toMatchObject({ protocol: 'tcp', server: undefined })
+    })
   })
 
   it('is opaque when a hello is never complete, and nothing of it is lost', async () => {

@@ -41,6 +41,18 @@ describe('bytes that wait', () => {
     )
   })
 
+  it('may be given up in the middle of being handed out', () => {
+    const backlog = new ByteBacklog()
+    backlog.push(new Uint8Array(200_000), 0, 200_000)
+    let calls = 0
+    const isEmpty = backlog.drain((_, start, end) => {
+      calls++
+      backlog.clear()
+      return end - start
+    })
+    expect([isEmpty, calls, backlog.bytes]).toEqual([true, 1, 0])
+  })
+
   it('hold no memory of the pools once they are gone', () => {
     const [small, tiny] = [smallSlabs.liveCount, tinySlabs.liveCount]
     const backlog = new ByteBacklog()

@@ -22,7 +22,8 @@ export interface FakeRequest {
   readonly lines?: readonly (readonly [string, string])[]
 }
 
-export function fakeExchange({ method = 'GET', target = '/items?id=1', lines = [] }: FakeRequest = {}): Exchange {
+export function fakeExchange(of: FakeRequest = {}): Exchange {
+  const { method = 'GET', target = '/items?id=1', lines = [] } = of
   const request: RequestHead = {
     version: 'HTTP/1.1',
     method,
@@ -68,6 +69,7 @@ export function facts(changes: Partial<ExchangeFacts> = {}): ExchangeFacts {
         ['x-request-id', 'id-1'],
       ],
     }),
+    target: changes.exchange?.request.target ?? '/items?id=1',
     source: client,
     service: cart,
     route: undefined,

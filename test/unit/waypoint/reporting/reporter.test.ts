@@ -66,6 +66,15 @@ describe('an exchange', () => {
     expect(rig.metrics.print()).toMatch(/istio_requests_total\{.*response_code="200".*\} 1/)
   })
 
+  it('is told of as the client asked, whatever a rule makes of its path', () => {
+    const rig = new Rig()
+    const exchange = fakeExchange({ target: '/old' })
+    const report = rig.reporter.begin(exchange)
+    exchange.request.target = '/new'
+    report.replied(REPLY)
+    expect(rig.records).toMatchObject([{ path: '/old' }])
+  })
+
   it('gets an id, unless it has one', () => {
     const rig = new Rig()
     const [without, having] = [fakeExchange(), fakeExchange({ lines: [['x-request-id', 'mine']] })]
@@ -131,8 +140,8 @@ describe('an exchange', () => {
 
   it('of gRPC has its messages counted, and its status from the trailers', () => {
     const rig = new Rig({ profile: 'full' })
-    const report = rig.reporter.begin(fakeExchange({ method: 'POST', lines: [['content-type', 'application/grpc']] }))
     const body = new FedBody(undefined)
+    const report = rig.reporter.begin(fakeExchange({ method: 'POST', lines: [['content-type', 'application/grpc']] }))
     report.requestBody(body).pipe(new SeenBody())
     const message = '\0\0\0\0\u0002hi'
     body.feed(message + message)
@@ -142,6 +151,14 @@ describe('an exchange', () => {
     const page = rig.metrics.print()
     expect(page).toMatch(/istio_request_messages_total\{.*grpc_response_status="5".*\} 2/)
     expect(page).toMatch(/istio_response_messages_total\{.*\} 1/)
+  })
+})
+
+describe('our own answer to gRPC', () => {
+  it('is trailers of a 200', () => {
+    const rig = new Rig({ profile: 'full' })
+    rig.reporter.begin(fakeExchange({ lines: [['content-type', 'application/grpc+proto']] })).replied(REPLY)
+    expect(rig.metrics.print()).toMatch(/response_code="200",grpc_response_status="14",response_flags="UH"/)
   })
 })
 

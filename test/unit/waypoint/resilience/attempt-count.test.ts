@@ -23,6 +23,8 @@ describe('the count', () => {
       { attempt: 1, extra: 1 },
     ],
     [[['tracestate', 'notambit=3-0']], undefined],
+    [[['baggage', 'user=1, ambit-attempt = 2-0;ttl=1 ,x=y']], { attempt: 2, extra: 0 }],
+    [[['baggage', 'not-ambit-attempt=2-0']], undefined],
     [[['x-ambit-attempt', '0-1']], undefined],
     [[['x-ambit-attempt', '1-10']], undefined],
     [[['x-ambit-attempt', 'x']], undefined],
@@ -36,6 +38,12 @@ describe('the count', () => {
     writeAttemptCount(fields, { attempt: 2, extra: 0 })
     expect(fields.values('tracestate')).toEqual(['ambit=2-0,a=1,b=2'])
     expect(fields.get('x-ambit-attempt')).toBe('2-0')
+  })
+
+  it('goes into baggage, whose other members stay as they were', () => {
+    const fields = new ListFields([['baggage', 'user=a%20b;x,ambit-attempt=1-1']])
+    writeAttemptCount(fields, { attempt: 1, extra: 0 })
+    expect(fields.values('baggage')).toEqual(['ambit-attempt=1-0,user=a%20b;x'])
   })
 
   it('keeps tracestate within 32 members, and writes none without a trace', () => {
@@ -55,14 +63,12 @@ describe('the count', () => {
         fc.integer({ min: 0, max: 3 }),
         fc.string(),
         (attempt, extra, state) => {
-          const fields = new ListFields([TRACE, ['tracestate', state]])
+          const fields = new ListFields([TRACE, ['tracestate', state], ['baggage', state]])
           writeAttemptCount(fields, { attempt, extra })
-          const header = readAttemptCount(fields)
-          fields.remove('x-ambit-attempt')
-          expect([header, readAttemptCount(fields)]).toEqual([
-            { attempt, extra },
-            { attempt, extra },
-          ])
+          for (const carrier of ['x-ambit-attempt', 'baggage', 'tracestate']) {
+            expect(readAttemptCount(fields), carrier).toEqual({ attempt, extra })
+            fields.remove(carrier)
+          }
           readAttemptCount(new ListFields([['x-ambit-attempt', state]]))
         },
       ),

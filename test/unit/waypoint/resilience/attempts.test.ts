@@ -352,6 +352,28 @@ describe('a body', () => {
     expect(asked.body.isUnwanted).toBe(true)
   })
 
+  it('is copied, since whoever read it uses the same memory again', async () => {
+    const rig = new Rig()
+    const asked = rig.ask({ method: 'POST', lengthBytes: undefined })
+    void rig.attempts.run(asked)
+    const bytes = Buffer.from('secret')
+    asked.body.sink?.write(bytes, 0, bytes.length)
+    bytes.fill('x')
+    rig.sent[0]?.answer(503)
+    await rig.advance(13)
+    expect(rig.sent[1]?.body.text).toBe('secret')
+  })
+
+  it('of many small pieces is kept only as long as they cost no more memory', async () => {
+    const rig = new Rig()
+    const asked = rig.ask({ method: 'POST', lengthBytes: undefined })
+    void rig.attempts.run(asked)
+    for (let i = 0; i < 1000; i++) asked.body.feed('x')
+    rig.sent[0]?.fail(RESET)
+    await rig.advance(13)
+    expect([asked.course.retryStop, rig.sent[0]?.body.text.length]).toEqual(['body', 1000])
+  })
+
   it('of which nothing has been sent yet may be as long as it likes', async () => {
     const rig = new Rig()
     rig.connectErrors.push(CONNECT_FAILED)

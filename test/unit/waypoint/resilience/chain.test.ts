@@ -67,6 +67,7 @@ describe('three hops with three tries each', () => {
   it.each([
     ['carry our field', (name: string) => name === 'x-ambit-attempt', 4],
     ['carry W3C trace context', (name: string) => name === 'traceparent' || name === 'tracestate', 4],
+    ['carry baggage', (name: string) => name === 'baggage', 4],
     ['carry nothing', () => false, 27],
   ])('make of one request, where services %s', async (_what, carries, calls) => {
     const chain = new Chain(THREE_TRIES, carries)

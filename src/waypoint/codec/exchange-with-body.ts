@@ -1,9 +1,9 @@
 import type { MeshError } from '#shared/errors'
-import type { BodySink, BodySource, Exchange, RequestHead, ResponseHead } from '../codec/index.ts'
 import type { InnerConnection } from '../listen/index.ts'
+import type { BodySink, BodySource, Exchange, RequestHead, ResponseHead } from './types.ts'
 
 /** The same exchange, of which somebody listens to the body. */
-export class MirroredExchange implements Exchange {
+export class ExchangeWithBody implements Exchange {
   readonly #exchange: Exchange
   readonly body: BodySource
 
