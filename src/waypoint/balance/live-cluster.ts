@@ -10,7 +10,7 @@ import { Outsiders } from './passthrough.ts'
 import { groupBy, placementOf } from './placement.ts'
 import { type EndpointRegister, Seat } from './seat.ts'
 import { SeatGroups } from './seat-groups.ts'
-import type { ActiveCluster, ClusterBackend, ClusterCounters, ClusterDump, PickFacts } from './types.ts'
+import type { ActiveCluster, ClusterBackend, ClusterCounters, ClusterDump, Endpoint, PickFacts } from './types.ts'
 
 export interface ClusterSurroundings {
   readonly view: WaypointView
@@ -30,7 +30,12 @@ interface Basis {
 }
 
 const NO_LABELS: Readonly<Record<string, string>> = {}
-/** How often a chosen endpoint that has failed this request before is put back for another. */
+/**
+ * An endpoint that could not be connected to is passed over for so long, if there is another: it has no requests under way, and
+ * so would draw all of them to itself.
+ */
+const UNREACHABLE_MS = 1_000
+/** How often a chosen endpoint that is not welcome is put back for another. */
 const TRIES_TO_AVOID = 5
 
 /** A cluster in use: its seats, as the mesh was when somebody last asked, and its counts. */
@@ -98,14 +103,19 @@ export class LiveCluster implements ActiveCluster {
     const everywhere = isRetry && usesRemoteLocalities
     const seat = this.#groups.pick(random, hash, everywhere)
     // What is kept together by a hash stays together.
-    if (seat === undefined || avoid.length === 0 || hash !== undefined) return seat
-    let another: Seat | undefined = seat
-    for (let tries = 1; tries < TRIES_TO_AVOID && another !== undefined; tries++) {
-      if (!avoid.includes(another.endpoint)) return another
-      another = this.#groups.pick(random, hash, everywhere)
+    if (seat === undefined || hash !== undefined || this.#isWelcome(seat, avoid)) return seat
+    for (let tries = 1; tries < TRIES_TO_AVOID; tries++) {
+      const another = this.#groups.pick(random, hash, everywhere)
+      if (another !== undefined && this.#isWelcome(another, avoid)) return another
     }
-    if (another !== undefined && !avoid.includes(another.endpoint)) return another
-    return this.#groups.anyBut(avoid, everywhere, seat.group) ?? seat
+    return this.#groups.find((other) => this.#isWelcome(other, avoid), everywhere, seat.group) ?? seat
+  }
+
+  /** Has not failed this request, and could be connected to a moment ago. */
+  #isWelcome({ endpoint }: Seat, avoid: readonly Endpoint[]): boolean {
+    if (avoid.includes(endpoint)) return false
+    const { unreachableAtMs } = endpoint
+    return unreachableAtMs === undefined || this.#around.clock.monotonicMs() - unreachableAtMs >= UNREACHABLE_MS
   }
 
   seatAt(ip: string): Seat | undefined {

@@ -3,7 +3,6 @@ import { DEFAULT_TRAFFIC_POLICY, type TrafficPolicy } from '#shared/l7'
 import { type Picker, pickerOf } from './pickers.ts'
 import type { Seat } from './seat.ts'
 import { spreadByShares, spreadOverRanks } from './spread.ts'
-import type { Endpoint } from './types.ts'
 import { warmthAt } from './warmup.ts'
 
 /** While endpoints warm up their weights are looked at again that often. */
@@ -60,10 +59,16 @@ export class SeatGroups {
     return (everywhere ? this.#all() : this.#drawn(random))?.picker.pick(random, hash)
   }
 
-  /** One that is none of these, of that group or of all. */
-  anyBut(avoid: readonly Endpoint[], everywhere: boolean, group: number): Seat | undefined {
+  /** One that will do, of that group or of all; from a random place on, so that not all turn to the same. */
+  find(willDo: (seat: Seat) => boolean, everywhere: boolean, group: number): Seat | undefined {
     const among = everywhere ? this.#all() : this.#groups[group]
-    return among?.usable.find(({ endpoint }) => !avoid.includes(endpoint))
+    const usable = among?.usable ?? []
+    const start = Math.floor(this.#clock.random() * usable.length)
+    for (let i = 0; i < usable.length; i++) {
+      const seat = usable[(start + i) % usable.length]
+      if (seat !== undefined && willDo(seat)) return seat
+    }
+    return undefined
   }
 
   #drawn(random: () => number): Group | undefined {

@@ -8,6 +8,7 @@ export class LiveEndpoint implements Endpoint {
   workload: Workload
   readonly address: ConnectTarget
   activeRequests = 0
+  unreachableAtMs: number | undefined
   /** Clusters and requests that keep it in the register. */
   holders = 0
 

@@ -17,6 +17,8 @@ export interface Endpoint {
   readonly address: ConnectTarget
   /** Requests under way, in every cluster that holds it. */
   readonly activeRequests: number
+  /** Monotonic, when it last could not be connected to; undefined = it could. Whoever dials says it. */
+  unreachableAtMs: number | undefined
 }
 
 /** What became of one attempt, as outlier detection and the pools count it. */

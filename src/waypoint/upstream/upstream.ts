@@ -1,3 +1,4 @@
+import { MeshError } from '#shared/errors'
 import { formatConnectTarget } from '#shared/hbone'
 import type { UpstreamTls } from '#shared/l7'
 import { type Cancellation, Canceller, type DrainOrder } from '#shared/lifecycle'
@@ -15,7 +16,7 @@ import {
 } from '../codec/index.ts'
 import { ByteConnection } from './byte-connection.ts'
 import { ClusterUses } from './cluster-use.ts'
-import { EndpointDialer, type EndpointDialerSettings } from './endpoint-dialer.ts'
+import { type DialOrder, EndpointDialer, type EndpointDialerSettings } from './endpoint-dialer.ts'
 import { type Dial, EndpointPool } from './endpoint-pool.ts'
 import { closing } from './given-up.ts'
 import { protocolFor } from './protocol.ts'
@@ -78,7 +79,7 @@ class MeshUpstream implements Upstream {
     const use = this.#uses.of(cluster)
     use.addConnection(policy.pool)
     try {
-      const channel = await this.#dialer.open({ endpoint, backend, policy, protocol: undefined }, cancellation)
+      const channel = await this.#reach({ endpoint, backend, policy, protocol: undefined }, cancellation)
       const connection = new ByteConnection(channel, policy.pool, this.#settings.clock, () => {
         use.connections--
         this.#byteConnections.delete(connection)
@@ -203,20 +204,29 @@ class MeshUpstream implements Upstream {
     }
   }
 
-  async #connect(
-    order: Parameters<EndpointDialer['open']>[0],
-    protocol: HttpProtocol,
-    cancellation: Cancellation,
-  ): Promise<HttpClientConnection> {
+  async #connect(order: DialOrder, protocol: HttpProtocol, cancellation: Cancellation): Promise<HttpClientConnection> {
     const { clock, deadlines, http1 } = this.#settings
     const { httpIdleTimeoutMs, http2Keepalive } = order.policy.pool
-    const channel = await this.#dialer.open(order, cancellation)
+    const channel = await this.#reach(order, cancellation)
     if (protocol === 'http1') return new Http1Client(channel, deadlines, { ...http1, idleTimeoutMs: httpIdleTimeoutMs })
     const limits = http2Keepalive && {
       pingIntervalMs: http2Keepalive.intervalMs,
       pingTimeoutMs: http2Keepalive.timeoutMs,
     }
     return connectHttp2(channel, { clock, ...(limits && { limits }) })
+  }
+
+  /** Balancing learns whether the endpoint could be reached. */
+  async #reach(order: DialOrder, cancellation: Cancellation): Promise<ByteChannel> {
+    try {
+      const channel = await this.#dialer.open(order, cancellation)
+      order.endpoint.unreachableAtMs = undefined
+      return channel
+    } catch (error) {
+      const isItsDoing = error instanceof MeshError && error.spec.side === 'upstream'
+      if (isItsDoing) order.endpoint.unreachableAtMs = this.#settings.clock.monotonicMs()
+      throw error
+    }
   }
 
   #drop(pools: EndpointPools, protocol: HttpProtocol, pool: EndpointPool): void {

@@ -10,12 +10,24 @@ import { afterAll, afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import { type ChannelRequest, createTunnelPool, formatConnectTarget } from '#shared/hbone'
-import { DEFAULT_TRAFFIC_POLICY, type TrafficPolicy, type UpstreamTls } from '#shared/l7'
+import {
+  DEFAULT_RETRY,
+  DEFAULT_TRAFFIC_POLICY,
+  type RetryPolicy,
+  type TrafficPolicy,
+  type UpstreamTls,
+} from '#shared/l7'
 import { Canceller } from '#shared/lifecycle'
 import type { Service, Workload } from '#shared/model'
 import type { WorkloadCertificate } from '#shared/pki'
-import { type ClusterBackend, createBalancer, type Picked } from '../../../../src/waypoint/balance/index.ts'
+import {
+  type Balancer,
+  type ClusterBackend,
+  createBalancer,
+  type Picked,
+} from '../../../../src/waypoint/balance/index.ts'
 import { DEFAULT_HTTP1, Deadlines, type Exchange, serveHttp2 } from '../../../../src/waypoint/codec/index.ts'
+import { Attempts, newCourse } from '../../../../src/waypoint/resilience/index.ts'
 import { createUpstream, type Upstream } from '../../../../src/waypoint/upstream/index.ts'
 import { ClusterView } from '../../../support/cluster-view.ts'
 import { CollectingReceiver } from '../../../support/collecting-receiver.ts'
@@ -23,6 +35,7 @@ import { BodyCollector } from '../../../support/http-exchange.ts'
 import { MemoryCa } from '../../../support/memory-ca.ts'
 import { gateway, service, type WorkloadInput, workload } from '../../../support/mesh-builder.ts'
 import { forwardTo, networkGateway } from '../../../support/network-gateway.ts'
+import { OUTLIERS } from '../../../support/outlier-policies.ts'
 import { innerConnection } from '../../../support/relay.ts'
 import { LOOPBACK, listen, listenChannels, type TestAcceptor, until } from '../../../support/tunnel-ends.ts'
 import { exchangeOf } from '../../../support/waypoint-exchange.ts'
@@ -63,6 +76,7 @@ function pod(name: string, input: Partial<WorkloadInput> = {}): Workload {
 interface Scene {
   readonly view: ClusterView
   readonly upstream: Upstream
+  readonly balancer: Balancer
   pick(): Picked
   /** The status and body of an answer to a GET. */
   get(target?: string): Promise<string>
@@ -118,7 +132,7 @@ function scene(
       throw error
     }
   }
-  return { view, upstream, pick, get }
+  return { view, upstream, balancer, pick, get }
 }
 
 function answer(exchange: Exchange, text: string): void {
@@ -347,6 +361,79 @@ describe('an endpoint that goes', () => {
     expect(await get('/tunnel')).toBe('200 /tunnel')
     view.tell([{ ...inMesh, protocol: 'TCP' }])
     expect(await get()).toBe('200 plain')
+  })
+})
+
+describe('with attempts in front', () => {
+  /** As a client sees it, with that retry policy. */
+  function asker({ balancer, upstream }: Scene, retry: RetryPolicy): () => Promise<string> {
+    const attempts = new Attempts({
+      clock,
+      balancer,
+      sendOnce: (to, request, lengthBytes, cancellation) => upstream.send(to, request, lengthBytes, cancellation),
+      maxKeptBytes: 65_536,
+    })
+    const none = { set: [], add: [], remove: [] }
+    return async () => {
+      const exchange = { ...exchangeOf(), body: { lengthBytes: 0, pipe: () => {}, discard: () => {} } }
+      const answered = await attempts.run({
+        exchange,
+        to: {
+          ...{ kind: 'match', rule: undefined, name: 'default', path: undefined, retry, timeoutMs: undefined },
+          forward: {
+            action: { rewrite: undefined, authority: '', persistence: undefined },
+            backend: { to: backend, weight: 1, requestHeaders: none, responseHeaders: none, authority: '' },
+          },
+        },
+        dialled: undefined,
+        cancellation: new Canceller(),
+        course: newCourse(),
+      })
+      if (answered.kind === 'reply') return `${answered.status} ${answered.details}`
+      const collector = new BodyCollector()
+      answered.response.body.pipe(collector)
+      await collector.whole
+      return String(answered.response.head.status)
+    }
+  }
+
+  it('a killed endpoint costs no client anything, neither what was under way nor what comes before it is known', async () => {
+    const endpoints = await Promise.all(Array.from({ length: 3 }, () => tunnelled()))
+    const pods = endpoints.map((_, i) => pod(`w${i}`, { addresses: [`10.0.0.${i + 1}`] }))
+    const made = scene(pods, {}, endpoints)
+    const ask = asker(made, { ...DEFAULT_RETRY, on: ['5xx', 'reset', 'connect-failure', 'refused-stream'] })
+    const outcomes: Promise<string>[] = []
+    for (let i = 0; i < 500; i++) {
+      outcomes.push(ask())
+      if (i === 200) void endpoints[0]!.close()
+      if (i === 400) made.view.tell([], [pods[0]!.uid])
+      if (i % 5 === 0) await new Promise((resolve) => setImmediate(resolve))
+    }
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['200']))
+    expect(endpoints[0]!.requests).toHaveLength(1)
+    expect(made.balancer.dump()[0]).toMatchObject({ activeRequests: 0, activeRetries: 0 })
+  })
+
+  it('an endpoint that always fails is ejected, and asked again after its time', async () => {
+    const seen = [0, 0]
+    const failing = await tunnelled((exchange) => {
+      seen[0]!++
+      exchange.respond({ version: 'HTTP/2', status: 500, fields: exchange.request.fields.copy() }, 0).end(undefined)
+    })
+    const working = await tunnelled((exchange) => {
+      seen[1]!++
+      answer(exchange, 'done')
+    })
+    const pods = [pod('bad'), pod('good', { addresses: ['10.0.0.2'] })]
+    const outliers = { ...OUTLIERS, intervalMs: 20, baseEjectionMs: 100 }
+    const made = scene(pods, { outliers, balancing: { kind: 'round-robin' } }, [failing, working])
+    const ask = asker(made, { ...DEFAULT_RETRY, on: ['reset'] })
+    for (let i = 0; i < 20; i++) await ask()
+    expect(seen).toEqual([5, 15])
+    expect(made.balancer.dump()[0]?.endpoints.map(({ isEjected }) => isEjected)).toEqual([true, false])
+    await until(() => made.balancer.dump()[0]?.endpoints.every(({ isEjected }) => !isEjected) === true)
+    await Promise.all([ask(), ask()])
+    expect(seen[0]).toBe(6)
   })
 })
 

@@ -212,6 +212,23 @@ describe('retries', () => {
   })
 })
 
+describe('an endpoint that cannot be connected to', () => {
+  it('is passed over for a second, and then asked again', async () => {
+    const { balancer, clock } = balanced([a, b, c], { balancing: { kind: 'random' } })
+    const gone = picked(balancer.pick(backend, facts)).endpoint
+    gone.unreachableAtMs = clock.monotonicMs()
+    expect(shares(balancer)[gone.workload.name]).toBeUndefined()
+    await clock.advance(1_000)
+    expect(shares(balancer, backend, 50)[gone.workload.name]).toBeGreaterThan(0)
+  })
+
+  it('is asked all the same when there is no other', () => {
+    const { balancer, clock } = balanced([a])
+    picked(balancer.pick(backend, facts)).endpoint.unreachableAtMs = clock.monotonicMs()
+    expect(shares(balancer)).toEqual({ a: 1 })
+  })
+})
+
 describe('bounds', () => {
   const pool = DEFAULT_TRAFFIC_POLICY.pool
 

@@ -55,6 +55,7 @@ export function fakePick(): Picked {
     workload: server,
     address: { kind: 'address', ...socket('10.0.0.2:8080') },
     activeRequests: 0,
+    unreachableAtMs: undefined,
   }
   const { cluster } = new FakeBalancer()
   return { cluster: { ...cluster, backend: BACKEND }, endpoint, setCookie: undefined, done: () => {} }
