@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -46,7 +46,7 @@ spec:
       - name: echo
         image: ambit/echo
         env: [${variables}, { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }]
-        readinessProbe: { httpGet: { port: 8080, path: / }, periodSeconds: 1 }`
+        readinessProbe: { tcpSocket: { port: 8080 }, periodSeconds: 1 }`
 }
 
 export function echoService(name: string, ports = '{ name: http, port: 8080 }'): string {
@@ -67,11 +67,10 @@ spec:
 }
 
 /** A namespace in the mesh with a waypoint of its own, and a client pod `web` with an account of its own. */
-const COMMON = `apiVersion: v1
+const NAMESPACE = `apiVersion: v1
 kind: Namespace
-metadata: { name: shop, labels: { istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint } }
----
-apiVersion: gateway.networking.k8s.io/v1
+metadata: { name: shop, labels: { istio.io/dataplane-mode: ambient, istio.io/use-waypoint: waypoint } }`
+const COMMON = `apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: { name: waypoint, namespace: shop, labels: { istio.io/waypoint-for: service } }
 spec: { gatewayClassName: istio-waypoint, listeners: [{ name: mesh, port: 15008, protocol: HBONE }] }
@@ -92,7 +91,11 @@ export class WaypointMesh {
 
   /** Resolves when the waypoint is programmed and every pod is ready. */
   async up(manifests: readonly string[], args: readonly string[] = []): Promise<void> {
-    await this.#ok(['up', '--detach', ...args])
+    // Without a folder there would be the demo.
+    const folder = join(this.#dir, 'yaml')
+    mkdirSync(folder)
+    writeFileSync(join(folder, 'namespace.yaml'), NAMESPACE)
+    await this.#ok(['up', '--detach', '-f', folder, ...args])
     await this.#ok(['apply', '-f', '-'], [COMMON, ...manifests].join('\n---\n'))
     await this.#ok(['kubectl', 'wait', '-n', 'shop', 'gateway/waypoint', '--for=condition=Programmed', '--timeout=60s'])
   }
