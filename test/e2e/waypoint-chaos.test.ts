@@ -43,15 +43,14 @@ describe.runIf(requirePrivileges())('clients of a waypoint', () => {
   })
 
   it.each(['orders', 'waypoint'])('see no error while deployment %s is restarted pod by pod', async (deployment) => {
-    const before = await podsOf(
-      deployment === 'orders' ? 'app=orders' : 'gateway.networking.k8s.io/gateway-name=waypoint',
-    )
+    const label = deployment === 'orders' ? 'app=orders' : 'gateway.networking.k8s.io/gateway-name=waypoint'
+    const before = await podsOf(label)
     const load = mesh.ask({ ...LOAD, count: 10_000 })
     await rollout(deployment)
-    const after = await podsOf(
-      deployment === 'orders' ? 'app=orders' : 'gateway.networking.k8s.io/gateway-name=waypoint',
-    )
-    expect(after.filter((name) => before.includes(name))).toEqual([])
+    // Those of before see their connections out.
+    await expect
+      .poll(async () => (await podsOf(label)).filter((name) => before.includes(name)), { timeout: 40_000 })
+      .toEqual([])
     expect(countBy(await load, ({ status, error }) => status ?? error)).toEqual({ 200: 10_000 })
   })
 

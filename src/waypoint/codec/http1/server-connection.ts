@@ -35,6 +35,8 @@ export function serveHttp1(inner: InnerConnection, settings: Http1ServerSettings
 const MAX_PIPELINED_BYTES = 64 * 1024
 /** What a client that is told to go may still send before it is cut. */
 const LINGER_MS = 1_000
+/** How long a connection that is drained waits for one more request. */
+const LAST_REQUEST_MS = 5_000
 
 const EMPTY = Buffer.alloc(0)
 
@@ -67,11 +69,16 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
     connection.channel.start(this)
   }
 
-  /** The answer that is under way is the last one; an idle connection ends at once. */
+  /**
+   * The answer that is under way is the last one, or the next: a request may be on its way on an idle connection, which
+   * waits a little for it.
+   */
   async drain({ mode, deadlineMs }: DrainOrder): Promise<void> {
     if (mode === 'immediate') return this.close()
     this.#isDraining = true
-    if (this.#exchange === undefined && this.#heads.isEmpty) this.#close()
+    if (this.#exchange === undefined && this.#heads.isEmpty) {
+      this.deadlineMs = this.#options.deadlines.after(Math.min(LAST_REQUEST_MS, deadlineMs))
+    }
     const timer = this.#options.clock.setTimer(deadlineMs, () => this.destroy())
     await this.#ended.promise
     timer.cancel()
