@@ -124,6 +124,7 @@ export async function makeProxy(config: WaypointConfig, parts: ProgramParts): Pr
         clock,
         view: state,
         owner: proxying,
+        isPortShared: config.workerCount > 1,
         certificate,
         revocation: revocations?.for('destination'),
         onRefused: ({ peer, source, target, reason }) =>

@@ -6,7 +6,7 @@ import type { LineOutput, Log, Metrics } from '#shared/telemetry'
 import { Authenticator, documentFetcher } from './authn/index.ts'
 import { Authorizer } from './authz/index.ts'
 import { type Balancer, createBalancer } from './balance/index.ts'
-import { serveBytes } from './byte-connections.ts'
+import { dialForSilent, serveBytes } from './byte-connections.ts'
 import { DEFAULT_HTTP1, Deadlines, serveHttp1, serveHttp2 } from './codec/index.ts'
 import type { WaypointConfig } from './config.ts'
 import { type ExchangeParts, serveExchange } from './exchange-stages.ts'
@@ -109,9 +109,11 @@ export function makeProxying(parts: ProxyingParts): Proxying {
   }
   const refused = log.logger('codec')
   const onExchange = (exchange: Parameters<typeof serveExchange>[0]): void => serveExchange(exchange, exchanges)
+  const bytes = { clock, view, authorizer, router, balancer, upstream, reporter }
   return {
     balancer,
     upstream,
+    dialForSilent: (unread) => dialForSilent(unread, bytes),
     serve(connection: InnerConnection): Drainable {
       switch (connection.protocol) {
         case 'http1':
@@ -127,7 +129,7 @@ export function makeProxying(parts: ProxyingParts): Proxying {
         case 'http2':
           return serveHttp2(connection, { clock, onExchange })
         case 'tcp':
-          return serveBytes(connection, { clock, view, authorizer, router, balancer, upstream, reporter })
+          return serveBytes(connection, bytes)
       }
     },
     async drain(order: DrainOrder) {

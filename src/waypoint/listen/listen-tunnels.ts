@@ -28,6 +28,8 @@ export interface TunnelListenerSettings {
   readonly certificate: () => Promise<WorkloadCertificate>
   readonly times?: IdentifyTimes
   readonly revocation?: Revocation | undefined
+  /** Other processes of this waypoint listen on the port, too. */
+  readonly isPortShared?: boolean
   /** Tunnel connections at once; more are closed as they come. */
   readonly maxConnections?: number
   /** Told of connections and requests that come to nothing. */
@@ -49,8 +51,11 @@ const MAX_CONNECTIONS = 16_384
 /** Serves HBONE: each CONNECT to a service, or a workload, of this waypoint is one inner connection. */
 export async function listenTunnels(at: SocketAddress, settings: TunnelListenerSettings): Promise<Listener> {
   const tunnels = new Tunnels(settings)
-  const port = await OpenPort.open(at, settings.maxConnections ?? MAX_CONNECTIONS, (socket, source) =>
-    tunnels.accept(socket, source, port.address),
+  const port = await OpenPort.open(
+    at,
+    settings.maxConnections ?? MAX_CONNECTIONS,
+    (socket, source) => tunnels.accept(socket, source, port.address),
+    settings.isPortShared,
   )
   return {
     address: port.address,

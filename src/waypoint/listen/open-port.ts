@@ -15,11 +15,15 @@ export class OpenPort {
     this.address = address
   }
 
-  /** @param at port 0 = any that is free */
+  /**
+   * @param at port 0 = any that is free
+   * @param isShared other processes listen on it, too: the kernel spreads connections over them
+   */
   static async open(
     at: SocketAddress,
     maxConnections: number,
     accept: (socket: Socket, source: SocketAddress) => void,
+    isShared = false,
   ): Promise<OpenPort> {
     const sockets = new Set<Socket>()
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true }, (socket) => {
@@ -35,7 +39,7 @@ export class OpenPort {
       socket.on('error', () => socket.destroy())
       accept(socket, { ip, port })
     })
-    server.listen(at.port, at.ip)
+    server.listen({ port: at.port, host: at.ip, reusePort: isShared })
     await once(server, 'listening')
     return new OpenPort(server, sockets, { ip: at.ip, port: (server.address() as AddressInfo).port })
   }
