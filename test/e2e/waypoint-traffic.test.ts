@@ -34,6 +34,9 @@ const MANIFESTS = [
   echoDeployment({ name: 'orders-good', app: 'orders', version: 'good', replicas: 2 }),
   echoDeployment({ name: 'orders-bad', app: 'orders', version: 'bad', env: { STATUS: '503' } }),
   echoService('orders'),
+  echoDeployment({ name: 'stock-a', app: 'stock', version: 'zone-a', node: 'node-a' }),
+  echoDeployment({ name: 'stock-b', app: 'stock', version: 'zone-b', node: 'node-b' }),
+  echoService('stock'),
   SHADOW,
   echoService('shadow'),
 ]
@@ -190,6 +193,25 @@ spec:
     await expect
       .poll(async () => countBy(await mesh.ask({ ...ORDERS, count: 30 }), ({ status }) => status), { timeout: 15_000 })
       .toEqual({ 200: 30 })
+  })
+
+  it('spreads it over places as it is told to', async () => {
+    for (const zone of ['a', 'b']) {
+      await mesh.kubectl('label', 'node', `node-${zone}`, 'topology.kubernetes.io/region=north', '--overwrite')
+      await mesh.kubectl('label', 'node', `node-${zone}`, `topology.kubernetes.io/zone=${zone}`, '--overwrite')
+    }
+    await mesh.apply(`${NETWORKING}
+kind: DestinationRule
+metadata: { name: stock }
+spec:
+  host: stock
+  trafficPolicy:
+    loadBalancer:
+      localityLbSetting: { distribute: [{ from: "north/*", to: { "north/a/*": 70, "north/b/*": 30 } }] }
+    outlierDetection: { consecutive5xxErrors: 5 }`)
+    const answers = await mesh.ask({ url: 'http://stock:8080/', count: COUNT, parallel: 8 })
+    const zones = countBy(answers, ({ body }) => body?.version)
+    expect(isShare(zones['zone-a'] ?? 0, COUNT, 0.7), JSON.stringify(zones)).toBe(true)
   })
 
   it('changes, redirects and answers requests as HTTPRoutes say', async () => {

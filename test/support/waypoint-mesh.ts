@@ -26,9 +26,11 @@ export interface EchoApp {
   readonly version?: string
   readonly replicas?: number
   readonly env?: Readonly<Record<string, string>>
+  /** On that node; default anywhere. */
+  readonly node?: string
 }
 
-export function echoDeployment({ name, app = name, version = 'v1', replicas = 1, env = {} }: EchoApp): string {
+export function echoDeployment({ name, app = name, version = 'v1', replicas = 1, env = {}, node }: EchoApp): string {
   const labels = `{ app: ${app}, version: ${version} }`
   const variables = Object.entries({ VERSION: version, ...env })
     .map(([key, value]) => `{ name: ${key}, value: "${value}" }`)
@@ -42,7 +44,7 @@ spec:
   template:
     metadata: { labels: ${labels} }
     spec:
-      containers:
+${node === undefined ? '' : `      nodeName: ${node}\n`}      containers:
       - name: echo
         image: ambit/echo
         env: [${variables}, { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }]
