@@ -97,6 +97,34 @@ const condition = union<RequestCondition>({
   'service-account': anyOf(account),
 })
 
+/** As `oneOf(['allow', 'deny', 'audit'])` writes it. */
+const AUDIT = 3
+
+/**
+ * What to go by while nothing better is known of a policy that cannot be read: it lets nobody in, as far as its targets can
+ * be read, else nobody at all. What only tells, or cannot be told to be a policy, stands for nothing.
+ */
+export function strictestRequestPolicy(message: Readonly<Record<string, unknown>>): RequestPolicy | undefined {
+  const { namespace, name, action, dryRun, targets } = message
+  if (typeof namespace !== 'string' || typeof name !== 'string' || action === AUDIT || dryRun === true) return undefined
+  return {
+    namespace,
+    name,
+    targets: readOr(() => list(target, 1).read(targets, ''), [{ kind: 'waypoint' }]),
+    action: 'deny',
+    dryRun: false,
+    rules: [{ from: [], to: [], when: [] }],
+  }
+}
+
+function readOr<T>(read: () => T, otherwise: T): T {
+  try {
+    return read()
+  } catch {
+    return otherwise
+  }
+}
+
 export const requestPolicyShape: WireShape<RequestPolicy> = struct<RequestPolicy>({
   namespace: word,
   name: word,

@@ -9,7 +9,13 @@ import type {
 } from '#shared/l7'
 import type { ResourceType } from './types.ts'
 import { clusterShape, workloadLabelsShape } from './waypoint-cluster-shapes.ts'
-import { rateLimitShape, requestPolicyShape, telemetryShape, tokenPolicyShape } from './waypoint-policy-shapes.ts'
+import {
+  rateLimitShape,
+  requestPolicyShape,
+  strictestRequestPolicy,
+  telemetryShape,
+  tokenPolicyShape,
+} from './waypoint-policy-shapes.ts'
 import { routesShape } from './waypoint-route-shapes.ts'
 import { type WaypointSchema, waypointSchema } from './waypoint-schema.ts'
 import type { WireShape } from './wire-shape.ts'
@@ -27,7 +33,16 @@ function waypointType<T extends object>(message: keyof WaypointSchema, shape: Wi
 export const routesType: ResourceType<Routes> = waypointType('Routes', routesShape)
 export const clusterType: ResourceType<Cluster> = waypointType('Cluster', clusterShape)
 export const workloadLabelsType: ResourceType<WorkloadLabels> = waypointType('WorkloadLabels', workloadLabelsShape)
-export const requestPolicyType: ResourceType<RequestPolicy> = waypointType('RequestPolicy', requestPolicyShape)
+export const requestPolicyType: ResourceType<RequestPolicy> = {
+  ...waypointType('RequestPolicy', requestPolicyShape),
+  standIn(bytes) {
+    try {
+      return strictestRequestPolicy(waypointSchema().RequestPolicy.decode(bytes) as Record<string, unknown>)
+    } catch {
+      return undefined // no policy at all
+    }
+  },
+}
 export const tokenPolicyType: ResourceType<TokenPolicy> = waypointType('TokenPolicy', tokenPolicyShape)
 export const rateLimitType: ResourceType<RateLimit> = waypointType('RateLimit', rateLimitShape)
 export const telemetryType: ResourceType<ServiceTelemetry> = waypointType('ServiceTelemetry', telemetryShape)

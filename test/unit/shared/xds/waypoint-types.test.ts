@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MeshError } from '#shared/errors'
-import { DEFAULT_RETRY, DEFAULT_TRAFFIC_POLICY } from '#shared/l7'
+import { DEFAULT_RETRY, DEFAULT_TRAFFIC_POLICY, type RequestPolicy } from '#shared/l7'
 import {
   clusterType,
   rateLimitType,
@@ -167,5 +167,41 @@ describe('what a waypoint is told', () => {
     const rest = { cors: undefined, fault: undefined, mirrors: [], timeoutMs: undefined, retry: DEFAULT_RETRY }
     const routes = { namespace: 'n', hostname: 'h', port: 80, http: [{ ...rule, ...rest }], tcp: undefined }
     expect(routesType.encode(routes).length).toBeLessThan(48)
+  })
+})
+
+describe('a policy that cannot be read', () => {
+  const encode = (policy: RequestPolicy): Uint8Array => requestPolicyType.encode(policy)
+  const policy: RequestPolicy = {
+    namespace: 'shop',
+    name: 'only-web',
+    targets: [{ kind: 'service', namespace: 'shop', hostname: 'cart.shop.svc.cluster.local' }],
+    action: 'allow',
+    dryRun: false,
+    rules: [],
+  }
+  const all = [{ from: [], to: [], when: [] }]
+
+  it('stands for one that lets nobody in at its targets', () => {
+    expect(requestPolicyType.standIn?.(encode(policy))).toEqual({ ...policy, action: 'deny', rules: all })
+  })
+
+  it('stands for one that lets nobody in at all when its targets cannot be read either', () => {
+    const broken = { ...policy, targets: [{ kind: 'service', namespace: '', hostname: '' }] } as RequestPolicy
+    expect(requestPolicyType.standIn?.(encode(broken))).toMatchObject({
+      targets: [{ kind: 'waypoint' }],
+      action: 'deny',
+    })
+  })
+
+  it.each([
+    { what: 'one that only tells', given: { ...policy, action: 'audit' } as RequestPolicy },
+    { what: 'a dry run', given: { ...policy, dryRun: true } },
+  ])('stands for nothing when it is $what', ({ given }) => {
+    expect(requestPolicyType.standIn?.(encode(given))).toBeUndefined()
+  })
+
+  it('stands for nothing when it is no message', () => {
+    expect(requestPolicyType.standIn?.(Buffer.from([0xff, 0xff, 0xff]))).toBeUndefined()
   })
 })
