@@ -97,6 +97,7 @@ export async function makeProxy(config: WaypointConfig, parts: ProgramParts): Pr
     log,
     metrics,
     view: state,
+    onPoliciesChanged: (listener) => state.onPoliciesChanged(listener),
     config,
     lines: new LineWriter(STDOUT, clock),
     self: () => state.mesh.workloadByIp(config.network, instanceIp),

@@ -19,11 +19,26 @@ export interface ByteParts {
   readonly reporter: Reporter
 }
 
-/** Carries a connection whose bytes nobody reads, by name of TLS and weight, once policies of connections let it. */
-export function serveBytes(connection: InnerConnection, parts: ByteParts): Drainable {
-  const work = new ByteConnection(connection, parts)
-  void work.run()
-  return work
+/** Connections whose bytes nobody reads: by name of TLS and weight, as long as policies of connections let them. */
+export class ByteConnections {
+  readonly #parts: ByteParts
+  readonly #open = new Set<ByteConnection>()
+
+  constructor(parts: ByteParts) {
+    this.#parts = parts
+  }
+
+  serve(connection: InnerConnection): Drainable {
+    const work = new ByteConnection(connection, this.#parts)
+    this.#open.add(work)
+    void work.run().finally(() => this.#open.delete(work))
+    return work
+  }
+
+  /** What policies would not let in any more is cut. */
+  policiesChanged(): void {
+    for (const work of [...this.#open]) work.askAgain()
+  }
 }
 
 /**
@@ -59,6 +74,10 @@ class ByteConnection implements Drainable {
   constructor(connection: InnerConnection, parts: ByteParts) {
     this.#connection = connection
     this.#parts = parts
+  }
+
+  askAgain(): void {
+    if (this.#parts.authorizer.authorizeConnection(this.#connection) !== undefined) this.#cut()
   }
 
   /** It goes on to its end, or is cut at the deadline: nobody knows where one could stop. */

@@ -6,7 +6,7 @@ import type { LineOutput, Log, Metrics } from '#shared/telemetry'
 import { Authenticator, documentFetcher } from './authn/index.ts'
 import { Authorizer } from './authz/index.ts'
 import { type Balancer, createBalancer } from './balance/index.ts'
-import { dialForSilent, serveBytes } from './byte-connections.ts'
+import { ByteConnections, dialForSilent } from './byte-connections.ts'
 import { DEFAULT_HTTP1, Deadlines, serveHttp1, serveHttp2 } from './codec/index.ts'
 import type { WaypointConfig } from './config.ts'
 import { type ExchangeParts, serveExchange } from './exchange-stages.ts'
@@ -25,6 +25,8 @@ export interface ProxyingParts {
   readonly log: Log
   readonly metrics: Metrics
   readonly view: WaypointView
+  /** Undefined = they never do. */
+  readonly onPoliciesChanged?: (listener: () => void) => void
   readonly config: WaypointConfig
   /** Where access lines go. */
   readonly lines: LineOutput
@@ -110,6 +112,8 @@ export function makeProxying(parts: ProxyingParts): Proxying {
   const refused = log.logger('codec')
   const onExchange = (exchange: Parameters<typeof serveExchange>[0]): void => serveExchange(exchange, exchanges)
   const bytes = { clock, view, authorizer, router, balancer, upstream, reporter }
+  const byteConnections = new ByteConnections(bytes)
+  parts.onPoliciesChanged?.(() => byteConnections.policiesChanged())
   return {
     balancer,
     upstream,
@@ -129,7 +133,7 @@ export function makeProxying(parts: ProxyingParts): Proxying {
         case 'http2':
           return serveHttp2(connection, { clock, onExchange })
         case 'tcp':
-          return serveBytes(connection, bytes)
+          return byteConnections.serve(connection)
       }
     },
     async drain(order: DrainOrder) {

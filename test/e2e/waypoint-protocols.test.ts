@@ -1,52 +1,31 @@
 /** Everything that is not a plain HTTP/1 request, through a waypoint: gRPC, WebSocket, events, bulk, bytes of any protocol. */
 import { resolve } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { requirePrivileges } from '../support/privileges.ts'
 import { echoDeployment, echoService, podOf, WaypointMesh } from '../support/waypoint-mesh.ts'
 
 const PROGRAMS = resolve(import.meta.dirname, 'programs')
+const BULK = resolve(PROGRAMS, 'bulk.ts')
 const MIB = 1_048_576
 
 /** Greets before it is asked, as SMTP, FTP or MySQL do, then says the bytes back. */
 const GREETER = `require('net').createServer((s) => { s.write('220 welcome\\n'); s.pipe(s); s.on('error', () => {}) }).listen(2525, '::')`
-/** Takes any body and says its length; gives as many bytes as its path says; tells events one by one. */
-const BULK = `http.createServer((q, r) => {
-  if (q.url === '/events') {
-    r.writeHead(200, { 'content-type': 'text/event-stream' })
-    let n = 0
-    const timer = setInterval(() => { r.write('data: ' + n + '\\n\\n'); if (++n === 5) { clearInterval(timer); r.end() } }, 200)
-    return
-  }
-  let got = 0
-  q.on('data', (b) => { got += b.length })
-  q.on('end', () => {
-    let left = Number(q.url.slice(1))
-    if (left === 0) return r.end(String(got))
-    const piece = Buffer.alloc(65536)
-    const more = () => { while (left > 0) { const n = Math.min(left, piece.length); left -= n; if (!r.write(n === piece.length ? piece : piece.subarray(0, n))) return r.once('drain', more) } r.end() }
-    more()
-  })
-}).listen(8080, '::')`
-/** Downloads, or uploads, and prints what came and how long it took. */
-const TRANSFER = `const [url, upload] = process.argv.slice(1)
-const q = http.request(url, { method: upload > 0 ? 'POST' : 'GET' }, (r) => { let got = 0, text = ''
-  r.on('data', (b) => { got += b.length; if (got < 100) text += b }); r.on('end', () => console.log(JSON.stringify({ status: r.statusCode, got, text }))) })
-q.on('error', (e) => console.log(JSON.stringify({ error: e.code })))
-let left = Number(upload)
-const piece = Buffer.alloc(65536)
-const more = () => { while (left > 0) { left -= piece.length; if (!q.write(piece)) return q.once('drain', more) } q.end() }
-more()`
-const EVENTS = `http.get('http://bulk:8080/events', (r) => { const at = []; r.on('data', () => at.push(Date.now())); r.on('end', () => console.log(JSON.stringify(at.map((t) => t - at[0])))) })`
 const HELLO = `const s = require('net').connect(2525, 'greeter'); const since = Date.now(); let text = ''
 s.on('data', (b) => { text += b; if (text === '220 welcome\\n') s.write('hello'); if (text.endsWith('hello')) s.end() })
 s.on('close', () => console.log(JSON.stringify({ text, ms: Date.now() - since })))`
+
+/** Stays connected until it is cut, or 20 s have gone. */
+const HELD = `const s = require('net').connect(2525, 'greeter'); let text = ''
+const end = (end) => { console.log(JSON.stringify({ text, end })); process.exit() }
+s.on('data', (b) => { text += b }); s.on('error', () => {}); s.on('close', () => end('cut')); setTimeout(() => end('late'), 20000)`
 
 const MANIFESTS = [
   podOf('grpc', ['node', resolve(PROGRAMS, 'grpc.ts'), 'serve', '9000'], 9000),
   echoService('grpc', '{ name: grpc, port: 9000 }'),
   podOf('chat', ['node', resolve(PROGRAMS, 'web-socket.ts'), 'serve', '8080'], 8080),
   echoService('chat'),
-  podOf('bulk', ['node', '-e', BULK], 8080),
+  podOf('bulk', ['node', BULK, 'serve', '8080'], 8080),
   echoService('bulk'),
   podOf('greeter', ['node', '-e', GREETER], 2525),
   echoService('greeter', '{ name: unnamed, port: 2525 }'),
@@ -92,7 +71,7 @@ describe.runIf(requirePrivileges())('protocols through a waypoint', () => {
   })
 
   it('passes events on one by one', async () => {
-    const afterMs = (await run('node', '-e', EVENTS)) as number[]
+    const afterMs = (await run('node', BULK, 'events', 'http://bulk:8080/events')) as number[]
     expect(afterMs).toHaveLength(5)
     expect(afterMs[4]).toBeGreaterThan(600)
   })
@@ -102,7 +81,7 @@ describe.runIf(requirePrivileges())('protocols through a waypoint', () => {
     { way: 'down', url: `http://bulk:8080/${256 * MIB}`, bytes: 0, wanted: { status: 200, got: 256 * MIB } },
   ])('carries 256 MiB $way without keeping them', async ({ url, bytes, wanted }) => {
     const before = await mesh.waypointMemoryMib()
-    expect(await run('node', '-e', TRANSFER, url, String(bytes))).toMatchObject(wanted)
+    expect(await run('node', BULK, 'transfer', url, String(bytes))).toMatchObject(wanted)
     expect((await mesh.waypointMemoryMib()) - before).toBeLessThan(64)
   })
 
@@ -110,5 +89,22 @@ describe.runIf(requirePrivileges())('protocols through a waypoint', () => {
     const hello = (await run('node', '-e', HELLO)) as { text: string; ms: number }
     expect(hello.text).toBe('220 welcome\nhello')
     expect(hello.ms).toBeLessThan(3_000)
+  })
+
+  it('cuts connections of bytes that a new policy does not let in, and takes no new ones', async () => {
+    const held = run('node', '-e', HELD)
+    // The server has greeted it.
+    await setTimeout(2_000)
+    await mesh.apply(`apiVersion: security.istio.io/v1
+kind: AuthorizationPolicy
+metadata: { name: greeter }
+spec:
+  targetRefs: [{ kind: Service, group: "", name: greeter }]
+  action: DENY
+  rules: [{ from: [{ source: { principals: [cluster.local/ns/shop/sa/web] } }] }]`)
+    expect(await held).toMatchObject({ text: '220 welcome\n', end: 'cut' })
+    expect(await run('node', '-e', HELD)).toMatchObject({ text: '', end: 'cut' })
+    await mesh.delete('authorizationpolicies', '--all')
+    expect(await run('node', '-e', HELLO)).toMatchObject({ text: '220 welcome\nhello' })
   })
 })

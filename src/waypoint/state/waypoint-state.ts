@@ -57,6 +57,7 @@ export class WaypointState implements WaypointView {
   readonly #tokenPolicies = new TargetedRecords<TokenPolicy>()
   readonly #rateLimits = new TargetedRecords<RateLimit>()
   readonly #endpointListeners = new Set<() => void>()
+  readonly #policyListeners = new Set<() => void>()
 
   constructor({ clock, waypoint, network }: WaypointOptions) {
     this.network = network
@@ -68,13 +69,13 @@ export class WaypointState implements WaypointView {
   subscriptions(): readonly Subscription<never>[] {
     const feeds = [
       addressFeed({ applyAddresses: (update) => this.#applyAddresses(update) }, addressType, 'wildcard'),
-      this.#feed(workloadLabelsType, this.#labels, true),
-      this.#feed(clusterType, this.#clusters, true),
-      this.#feed(requestPolicyType, this.#requestPolicies, false),
-      this.#feed(tokenPolicyType, this.#tokenPolicies, false),
-      this.#feed(rateLimitType, this.#rateLimits, false),
-      this.#feed(telemetryType, this.#telemetry, false),
-      this.#feed(routesType, this.#routes, false),
+      this.#feed(workloadLabelsType, this.#labels, this.#endpointListeners),
+      this.#feed(clusterType, this.#clusters, this.#endpointListeners),
+      this.#feed(requestPolicyType, this.#requestPolicies, this.#policyListeners),
+      this.#feed(tokenPolicyType, this.#tokenPolicies),
+      this.#feed(rateLimitType, this.#rateLimits),
+      this.#feed(telemetryType, this.#telemetry),
+      this.#feed(routesType, this.#routes),
     ]
     // Each applies what its own type decodes; the client pairs the two and needs to know neither.
     return feeds as readonly Subscription<unknown>[] as readonly Subscription<never>[]
@@ -138,6 +139,12 @@ export class WaypointState implements WaypointView {
     return () => void this.#endpointListeners.delete(listener)
   }
 
+  /** Called after each applied update that changed a policy of requests. */
+  onPoliciesChanged(listener: () => void): () => void {
+    this.#policyListeners.add(listener)
+    return () => void this.#policyListeners.delete(listener)
+  }
+
   #applyAddresses(update: ResourceUpdate<MeshAddress>): readonly Rejection[] {
     const rejections = this.#mesh.applyAddresses(update)
     for (const name of update.removed) {
@@ -147,14 +154,18 @@ export class WaypointState implements WaypointView {
     return rejections
   }
 
-  #feed<T>(type: ResourceType<T>, records: Records<T>, changesEndpoints: boolean): Subscription<T> {
+  #feed<T>(
+    type: ResourceType<T>,
+    records: Records<T>,
+    listeners: ReadonlySet<() => void> = new Set(),
+  ): Subscription<T> {
     return {
       type,
       mode: 'wildcard',
       apply: (update) => {
         const before = records.revision
         records.apply(update)
-        if (changesEndpoints && records.revision !== before) this.#tellEndpoints()
+        if (records.revision !== before) for (const tell of [...listeners]) tell()
         return []
       },
     }
