@@ -5,6 +5,7 @@ import { reasonOf } from '#shared/errors'
 import { type KindReader, meshKinds, type ObjectProblem, type ObjectSource } from '#shared/k8s'
 import type { KubeClient } from '#shared/kube-client'
 import { type Closer, type DrainOrder, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
+import type { ProgramParts } from '#shared/program'
 import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
 import {
   type CallFacts,
@@ -37,12 +38,7 @@ import { type WaypointConfiguration, wireWaypointConfiguration } from './routes/
 import { servingNames } from './serving-names.ts'
 import { collectObjects, openObjects, RootConfigMaps } from './sources/index.ts'
 
-export interface IstiodParts {
-  readonly clock: Clock
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly control: MainControl
-}
+export type IstiodParts = ProgramParts
 
 /** What is derived from the objects: for tunnels, and for waypoints. */
 interface Derived {
@@ -299,6 +295,7 @@ class IstiodProgram implements Istiod {
       types: [...meshTypes(this.#graph, mesh), ...waypointTypes(this.#graph, told)],
       graph: this.#graph,
       journal: this.#journal,
+      workloads: mesh.workloads,
       streamsPerSecond: config.streamsPerSecond,
       debounce: { quietMs: config.debounceQuietMs, longestMs: config.debounceLongestMs },
       authenticate: (call) => this.#principalOf(call, authenticator),

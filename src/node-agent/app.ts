@@ -11,9 +11,10 @@ import {
 } from '#shared/admin'
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
-import { type Closer, type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
+import { type Closer, Readiness, type RunningProgram } from '#shared/lifecycle'
+import type { ProgramParts } from '#shared/program'
 import { missingPrivileges, privilegeAdvice, raiseFileLimit } from '#shared/sys'
-import { type Log, type Logger, type Metrics, registerProcessMetrics } from '#shared/telemetry'
+import { type Logger, registerProcessMetrics } from '#shared/telemetry'
 import { type NetnsSource, type NodeAgentConfig, netnsSourceOf, originOf } from './config.ts'
 import { Handover } from './handover/index.ts'
 import { PodMarks } from './marks/index.ts'
@@ -24,12 +25,7 @@ import { openObjects, PodWatch } from './pods/index.ts'
 const READINESS_TASK = 'pods of this node'
 
 /** What comes from outside. */
-export interface NodeAgentContext {
-  readonly clock: Clock
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly control: MainControl
-}
+export type NodeAgentContext = ProgramParts
 
 /**
  * Builds the node agent and starts it.

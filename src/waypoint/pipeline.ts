@@ -22,10 +22,12 @@ export interface Stages {
   /** Places for limits by rate come here. */
   match(exchange: Exchange, who: Principal): Staged<RouteMatch>
   /** CORS, faults, redirects, rewrites, header changes, mirrors: in the order that `filters/apply.ts` gives. */
-  shape(exchange: Exchange, to: RouteMatch): Promise<LocalReply | undefined> | LocalReply | undefined
+  shape(exchange: Exchange, to: RouteMatch): Promise<Staged<Exchange>> | Staged<Exchange>
+  /** Of what `shape` gives: the exchange itself, or one whose body mirrors listen to. */
   attempt(exchange: Exchange, to: RouteMatch): Promise<Staged<Answered>>
-  /** Header changes of the rule and CORS on what goes to the client, local replies among it. */
-  finish(exchange: Exchange, to: RouteMatch | undefined, response: UpstreamResponse | LocalReply): void
+  /** Header changes of the rule, CORS and cookies on what goes to the client; `amend` for replies of our own. */
+  finish(exchange: Exchange, to: RouteMatch, answered: Answered): void
+  amend(exchange: Exchange, to: RouteMatch, reply: LocalReply): LocalReply
   send(exchange: Exchange, response: UpstreamResponse): BodySink
   reply(exchange: Exchange, reply: LocalReply): void
 }
@@ -37,9 +39,12 @@ export interface Stages {
 export async function serve(exchange: Exchange, stages: Stages): Promise<void> {
   let to: RouteMatch | undefined
   const answer = await decide()
-  stages.finish(exchange, to, answer.kind === 'reply' ? answer : answer.response)
-  if (answer.kind === 'reply') stages.reply(exchange, answer)
-  else answer.response.body.pipe(stages.send(exchange, answer.response))
+  if (answer.kind === 'reply') {
+    stages.reply(exchange, to === undefined ? answer : stages.amend(exchange, to, answer))
+    return
+  }
+  if (to !== undefined) stages.finish(exchange, to, answer)
+  answer.response.body.pipe(stages.send(exchange, answer.response))
 
   async function decide(): Promise<Staged<Answered>> {
     const odd = stages.normalise(exchange) // before anything compares a path
@@ -52,6 +57,6 @@ export async function serve(exchange: Exchange, stages: Stages): Promise<void> {
     if (matched.kind === 'reply') return matched
     to = matched
     const shaped = await stages.shape(exchange, matched) // before attempts: a fault is not tried again
-    return shaped ?? stages.attempt(exchange, matched)
+    return 'kind' in shaped ? shaped : stages.attempt(shaped, matched)
   }
 }

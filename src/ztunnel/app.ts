@@ -1,11 +1,11 @@
-import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
-import { CertificateManager, fetchFrom } from '#shared/identity'
-import { type MainControl, Readiness, type RunningProgram } from '#shared/lifecycle'
+import { CertificateManager, fetchFrom, followRoots } from '#shared/identity'
+import { Readiness, type RunningProgram } from '#shared/lifecycle'
 import { applyLocalConfig, MeshState } from '#shared/mesh-state'
 import { verifyReadTakeover } from '#shared/net'
+import type { ProgramParts } from '#shared/program'
 import { missingPrivileges, privilegeAdvice, raiseFileLimit } from '#shared/sys'
-import { type Log, type Metrics, registerProcessMetrics } from '#shared/telemetry'
+import { registerProcessMetrics } from '#shared/telemetry'
 import { CaClient } from '#shared/xds'
 import { configDump } from './admin/index.ts'
 import { openAdminServers } from './admin-servers.ts'
@@ -13,7 +13,6 @@ import { linkToAgent } from './agent-link.ts'
 import type { ZtunnelConfig } from './config.ts'
 import { caEndpoint, tlsProfile } from './control-plane.ts'
 import { makeDataPlane } from './data-plane.ts'
-import { followRoots } from './follow-roots.ts'
 import { keepHeapTrimmed } from './memory.ts'
 import { openMeshSource, readLocalConfig } from './mesh-source.ts'
 import { registerBuild, registerRuntime } from './metrics.ts'
@@ -22,12 +21,7 @@ import { shownConfig } from './shown-config.ts'
 import { Succession } from './succession/index.ts'
 import { versionFacts } from './version.ts'
 
-export interface ZtunnelParts {
-  readonly clock: Clock
-  readonly log: Log
-  readonly metrics: Metrics
-  readonly control: MainControl
-}
+export type ZtunnelParts = ProgramParts
 
 /** Rights, descriptors, and how sockets are read: the same for a tunnel of one process and for each of several. */
 export async function prepareProcess({ log, metrics }: ZtunnelParts): Promise<void> {

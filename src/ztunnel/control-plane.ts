@@ -37,7 +37,7 @@ export function tlsProfile({ isTls12Enabled, compliancePolicy }: ZtunnelConfig):
 
 /** What the control plane sees of this node (hbone-and-ztunnel a.2); the domain is `cluster.local`, as Istio has it. */
 export function nodeIdentity(config: ZtunnelConfig): { readonly id: string; readonly metadata: JsonObject } {
-  const { instanceIp, podName, podNamespace, nodeName, nodeMetadata, nodeMetadataJson, proxyConfig } = config
+  const { instanceIp, podName, podNamespace, nodeName, nodeMetadata, nodeMetadataJson, proxyConfig, clusterId } = config
   const fromProxy = Object.entries(proxyConfig.proxyMetadata).map(([key, value]) => [
     key.replace(/^ISTIO_META_/, ''),
     value,
@@ -46,6 +46,7 @@ export function nodeIdentity(config: ZtunnelConfig): { readonly id: string; read
     NAME: podName,
     NAMESPACE: podNamespace,
     INSTANCE_IPS: instanceIp,
+    CLUSTER_ID: clusterId,
     ...(nodeName === undefined ? {} : { NODE_NAME: nodeName }),
     ...Object.fromEntries(fromProxy),
     ...nodeMetadata,

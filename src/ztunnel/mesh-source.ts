@@ -4,10 +4,16 @@ import { MeshError } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
 import { addressFeed, authorizationFeed, type MeshState, OnDemand, parseLocalConfig } from '#shared/mesh-state'
 import type { Log, Metrics } from '#shared/telemetry'
-import { type AdsClient, addressType, authorizationType, type Subscription, startAdsClient } from '#shared/xds'
+import {
+  type AdsClient,
+  addressType,
+  adsClientMetrics,
+  authorizationType,
+  type Subscription,
+  startAdsClient,
+} from '#shared/xds'
 import type { ZtunnelConfig } from './config.ts'
 import { nodeIdentity, xdsEndpoint } from './control-plane.ts'
-import { xdsObserver } from './metrics.ts'
 
 /** Where the mesh's description comes from, and who is asked for the rest of it. */
 export interface MeshSource extends Closer {
@@ -51,7 +57,7 @@ function startControlPlane(
     ] as readonly Subscription<unknown>[] as readonly Subscription<never>[],
     clock,
     log: log.logger('xds'),
-    observer: xdsObserver(metrics, clock),
+    observer: adsClientMetrics(metrics, clock),
   })
 }
 

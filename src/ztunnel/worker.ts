@@ -1,5 +1,6 @@
 import { Readiness, type RunningProgram } from '#shared/lifecycle'
 import { MeshState } from '#shared/mesh-state'
+import type { ParentChannel } from '#shared/workers'
 import { connectZds } from '#shared/zds'
 import { prepareProcess, type ZtunnelParts } from './app.ts'
 import type { ZtunnelConfig } from './config.ts'
@@ -10,19 +11,11 @@ import { registerRuntime } from './metrics.ts'
 import { successorAt, takeEstatesAt } from './succession/index.ts'
 import { heirPathOf, type ToSupervisor, type ToWorker, WorkerLink } from './workers/index.ts'
 
-/** The channel to the process that started this one. */
-export interface WorkerProcessChannel {
-  send(message: ToSupervisor): void
-  onMessage(take: (message: ToWorker) => void): void
-  /** The supervisor is gone. */
-  onEnd(ended: () => void): void
-}
-
 /** One of several processes that carry the pods of a node: pods, mesh and certificates come from its supervisor. */
 export async function startWorker(
   config: ZtunnelConfig,
   zdsPath: string,
-  channel: WorkerProcessChannel,
+  channel: ParentChannel<ToWorker, ToSupervisor>,
   parts: ZtunnelParts,
 ): Promise<RunningProgram> {
   const { clock, log, metrics, control } = parts

@@ -1,13 +1,16 @@
 /** The manifests of a cluster's installation against the code that they run. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
 import { type ConfigSpec, settingRows } from '#shared/config'
 import { configMapKind, type KindReader, meshKinds } from '#shared/k8s'
 import { istiodSettings, readIstiodConfig } from '../../src/istiod-lite/config.ts'
 import { MADE_KINDS } from '../../src/istiod-lite/deployments/sources.ts'
 import { ROOT_CONFIG_MAP } from '../../src/istiod-lite/sources/root-config-maps.ts'
-import { ztunnelCommand } from '../../src/local/programs/program-specs.ts'
+import { builtInImages, imageCatalog } from '../../src/local/images/index.ts'
+import { istiodCommand, nodeAgentCommand, ztunnelCommand } from '../../src/local/programs/program-specs.ts'
 import { nodeAgentSettings, readNodeAgentConfig } from '../../src/node-agent/config.ts'
 import { missingCapabilities } from '../../src/shared/sys/privileges.ts'
 import { readZtunnelConfig, ztunnelSettings } from '../../src/ztunnel/config.ts'
@@ -231,12 +234,37 @@ describe('images', () => {
     expect(dockerfile).toContain(`COPY --from=build /ambit/dist/${program} dist/${program}\n`)
   })
 
-  it('of the tunnel gives Node the flags that it has on one machine, and a larger heap', () => {
-    const place = { tools: { nsenter: '' }, distDir: '', stateDir: '', extraEnv: [], isIpv6Enabled: true }
-    const node = { netnsPath: '', runDir: '', controlPlane: '', pod: {} }
-    const isOther = (flag: string): boolean => flag.startsWith('--') && !/^--(net=|max-old-space-size=|$)/.test(flag)
-    // Only its arguments are looked at, which need nothing of the place.
-    const { args } = ztunnelCommand(place as never, node as never)
-    expect(imageCommands().get('ztunnel')?.filter(isOther)).toEqual(args.filter(isOther))
+  it('of waypoints is a target that starts its program as on one machine, and of the tag of the others', () => {
+    const distDir = mkdtempSync(join(tmpdir(), 'ambit-dist-'))
+    mkdirSync(join(distDir, 'waypoint'))
+    writeFileSync(join(distDir, 'waypoint/main.js'), '')
+    const known = imageCatalog(builtInImages({ node: 'node', distDir, samplesDir: '' })).find(
+      istiodConfig.waypointImage,
+    )
+    rmSync(distDir, { recursive: true })
+    const command = imageCommands().get('waypoint')
+    expect(command?.at(-1)).toBe('/ambit/dist/waypoint/main.js')
+    const [last] = known.kind === 'known' ? known.image.command.slice(-1) : []
+    expect(last).toBe(join(distDir, 'waypoint/main.js'))
+    expect(known).toMatchObject({ image: { command: [...(command ?? []).slice(0, -1), last] } })
+    const { images } = parse(readFileSync(join(DAEMONSET_FOLDER, 'kustomization.yaml'), 'utf8'))
+    const tags = new Set(images.map(({ newTag }: { newTag: string }) => newTag))
+    expect([...tags]).toEqual([istiodConfig.waypointImage.split(':')[1]])
   })
+
+  it.each([
+    ['istiod', istiodCommand],
+    ['node-agent', nodeAgentCommand],
+    ['ztunnel', ztunnelCommand],
+  ] as const)(
+    'of %s gives Node the flags that it has on one machine, a tunnel with a larger heap',
+    (name, commandOn) => {
+      const place = { tools: { nsenter: '' }, distDir: '', stateDir: '', extraEnv: [], isIpv6Enabled: true }
+      const where = { addresses: [], netnsPath: '', runDir: '', controlPlane: '', pod: {} }
+      const isOther = (flag: string): boolean => flag.startsWith('--') && !/^--(net=|max-old-space-size=|$)/.test(flag)
+      // Only its arguments are looked at, which need nothing of the place.
+      const { args } = commandOn(place as never, where as never)
+      expect(imageCommands().get(WORKLOADS[name])?.filter(isOther)).toEqual(args.filter(isOther))
+    },
+  )
 })

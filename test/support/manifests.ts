@@ -35,7 +35,6 @@ export interface Volume {
   readonly name: string
   readonly hostPath?: { readonly path: string; readonly type: string }
   readonly configMap?: { readonly name: string }
-  readonly persistentVolumeClaim?: { readonly claimName: string }
   readonly projected?: {
     readonly sources: readonly {
       readonly serviceAccountToken: {
@@ -119,4 +118,35 @@ export function imageCommands(): ReadonlyMap<string, readonly string[]> {
     if (entry !== undefined) commands.set(target, JSON.parse(entry) as string[])
   }
   return commands
+}
+
+/** One thing that a role lets its holder do. */
+export interface Grant {
+  readonly verb: string
+  readonly group: string
+  readonly resource: string
+  /** Undefined: whatever its name is. */
+  readonly name: string | undefined
+}
+
+interface PolicyRule {
+  readonly apiGroups: readonly string[]
+  readonly resources: readonly string[]
+  readonly resourceNames?: readonly string[]
+  readonly verbs: readonly string[]
+}
+
+/** Rules of a role, taken apart. */
+export function grantsOf(rules: readonly PolicyRule[]): readonly Grant[] {
+  return rules.flatMap(({ apiGroups, resources, resourceNames, verbs }) =>
+    apiGroups.flatMap((group) =>
+      resources.flatMap((resource) =>
+        verbs.flatMap((verb) => (resourceNames ?? [undefined]).map((name): Grant => ({ verb, group, resource, name }))),
+      ),
+    ),
+  )
+}
+
+export function grantText({ verb, group, resource, name }: Grant): string {
+  return `${verb} ${resource}${group === '' ? '' : `.${group}`}${name === undefined ? '' : ` ${name}`}`
 }

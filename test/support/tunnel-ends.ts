@@ -2,9 +2,11 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { type Clock, systemClock } from '#shared/clock'
 import {
   acceptTunnels,
+  type ChannelRequest,
   HandshakeGate,
   type PoolKey,
   type TunnelDialer,
+  type TunnelListener,
   type TunnelRequest,
   type TunnelServerConnection,
   type TunnelServerSettings,
@@ -57,25 +59,35 @@ export interface TestAcceptor extends TestListener {
 }
 
 /** A tunnel server of ours on a real socket. */
-export async function listenTunnels(
+export function listenTunnels(
   certificate: WorkloadCertificate,
   onTunnel: (request: TunnelRequest) => void,
   settings: Partial<TunnelServerSettings> = {},
+): Promise<TestAcceptor> {
+  return accept(certificate, { onTunnel }, settings)
+}
+
+/** The same for whoever speaks a protocol inside tunnels. */
+export function listenChannels(
+  certificate: WorkloadCertificate,
+  onChannel: (request: ChannelRequest) => void,
+  settings: Partial<TunnelServerSettings> = {},
+): Promise<TestAcceptor> {
+  return accept(certificate, { onChannel }, settings)
+}
+
+async function accept(
+  certificate: WorkloadCertificate,
+  handler: TunnelListener,
+  settings: Partial<TunnelServerSettings>,
 ): Promise<TestAcceptor> {
   const tunnels: TunnelServerConnection[] = []
   const failures: unknown[] = []
   const gate = new HandshakeGate()
   const listener = await listen((socket) => {
     const source = { ip: socket.remoteAddress as IpAddress, port: socket.remotePort ?? 0 }
-    acceptTunnels(socket, {
-      clock: systemClock,
-      gate,
-      certificate,
-      source,
-      acceptedOn: address,
-      onTunnel,
-      ...settings,
-    }).then(
+    const ours = { clock: systemClock, gate, certificate, source, acceptedOn: address }
+    acceptTunnels(socket, { ...ours, ...handler, ...settings }).then(
       (tunnel) => tunnels.push(tunnel),
       (error: unknown) => failures.push(error),
     )

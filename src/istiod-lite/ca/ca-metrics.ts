@@ -11,14 +11,21 @@ export interface CaMetrics {
 }
 
 export function registerCaMetrics(metrics: Metrics): CaMetrics {
-  const asked = metrics.counter('citadel_server_csr_count', 'Certificate requests')
-  const refused = metrics.counter(
-    'citadel_server_authentication_failure_count',
-    'Requests of callers that are not known or not entitled',
-  )
-  const unreadable = metrics.counter('citadel_server_csr_parsing_err_count', 'Requests that could not be read')
-  const failed = metrics.counters('citadel_server_csr_sign_err_count', 'Requests that could not be signed', ['error'])
-  const issued = metrics.counter('citadel_server_success_cert_issuance_count', 'Certificates issued')
+  const asked = metrics.plainCounters('citadel_server_csr_count', 'Certificate requests', []).with()
+  const refused = metrics
+    .plainCounters(
+      'citadel_server_authentication_failure_count',
+      'Requests of callers that are not known or not entitled',
+      [],
+    )
+    .with()
+  const unreadable = metrics
+    .plainCounters('citadel_server_csr_parsing_err_count', 'Requests that could not be read', [])
+    .with()
+  const failed = metrics.plainCounters('citadel_server_csr_sign_err_count', 'Requests that could not be signed', [
+    'error',
+  ])
+  const issued = metrics.plainCounters('citadel_server_success_cert_issuance_count', 'Certificates issued', []).with()
   return {
     asked: () => void asked.value++,
     refused: () => void refused.value++,

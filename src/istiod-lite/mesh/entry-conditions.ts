@@ -97,6 +97,19 @@ export function meshConfigCondition({ spec }: MeshConfig, settings: MeshSettings
     ...(rootNamespace === undefined || rootNamespace === settings.rootNamespace
       ? []
       : [`rootNamespace ${rootNamespace} has no effect: AMBIT_ROOT_NAMESPACE says ${settings.rootNamespace}`]),
-    ...(unread.length === 0 ? [] : [`not read: ${unread.join(', ')}`]),
+    ...unread.flatMap((key) => (Object.hasOwn(UNREAD, key) ? [`${key} is not read: ${UNREAD[key]}`] : [])),
+    ...notRead(unread.filter((key) => !Object.hasOwn(UNREAD, key))),
   ])
+}
+
+/** Settings that change what becomes of requests; what holds in their place. */
+const UNREAD: Readonly<Record<string, string>> = {
+  defaultHttpRetryPolicy: 'a route without retries has the built-in policy; write retries into the route',
+  defaultTrafficPolicy: 'Istio does not apply it to services of a waypoint either; write a DestinationRule',
+  extensionProviders: 'there are no external authorizers, and what a CUSTOM policy matches is denied',
+  pathNormalization: 'it cannot be chosen how paths are normalised before policies and routes see them',
+}
+
+function notRead(keys: readonly string[]): readonly string[] {
+  return keys.length === 0 ? [] : [`not read: ${keys.join(', ')}`]
 }

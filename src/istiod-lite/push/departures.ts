@@ -26,6 +26,13 @@ export class Departures {
     this.#left.delete(nodeId)
   }
 
+  /** Who ran in that pod does not come back. @returns whether somebody was missed */
+  podGone(namespace: string, name: string): boolean {
+    const gone = [...this.#left.keys()].filter((nodeId) => nodeId.split('~')[2] === `${name}.${namespace}`)
+    for (const nodeId of gone) this.#left.delete(nodeId)
+    return gone.length > 0
+  }
+
   /** Node ids of those that did not have that push when they left. */
   without(push: number): readonly string[] {
     const sinceMs = this.#clock.monotonicMs() - GRACE_MS

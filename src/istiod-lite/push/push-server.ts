@@ -1,5 +1,6 @@
 import type { Clock } from '#shared/clock'
 import type { Closer } from '#shared/lifecycle'
+import type { Workload } from '#shared/model'
 import type { Logger, Metrics } from '#shared/telemetry'
 import {
   AdsServer,
@@ -9,7 +10,7 @@ import {
   type PushMark,
   type RpcHandler,
 } from '#shared/xds'
-import type { Graph } from '../collections/index.ts'
+import type { Collection, Graph } from '../collections/index.ts'
 import { ClientLog, type SyncState, syncState, type TypeProgress } from './client-log.ts'
 import { type Changes, Debounce, type DebounceSettings } from './debounce.ts'
 import { Departures } from './departures.ts'
@@ -26,6 +27,8 @@ export interface PushSettings {
   readonly types: readonly PushType[]
   readonly graph: Graph
   readonly journal: RevisionJournal
+  /** Proxies run in pods that are among them. */
+  readonly workloads: Collection<Workload>
   readonly debounce: DebounceSettings
   /** How many new clients are let in a second. */
   readonly streamsPerSecond: number
@@ -93,7 +96,7 @@ export class PushServer implements Closer {
       observer: this.#observe(counted, logger),
     })
     this.#debounce = new Debounce(clock, settings.debounce, (changes, sinceMs) => this.#push(changes, sinceMs, counted))
-    this.#ends = types.map((type) => this.#follow(type))
+    this.#ends = [...types.map((type) => this.#follow(type)), this.#followPods(settings.workloads)]
     // Part of what each client is sent when it comes.
     this.#journal.settled(0)
   }
@@ -209,6 +212,17 @@ export class PushServer implements Closer {
     counted.pushed(mark, changes)
     for (const [typeUrl, names] of changes) this.#ads.push(typeUrl, names, mark)
     this.#moved()
+  }
+
+  #followPods(workloads: Collection<Workload>): () => void {
+    return workloads.subscribe((changes) => {
+      const deleted = changes.filter(({ type }) => type === 'deleted')
+      const missed = deleted.filter(({ key }) => {
+        const [, , kind, namespace = '', name = ''] = key.split('/')
+        return kind === 'Pod' && this.#departures.podGone(namespace, name)
+      })
+      if (missed.length > 0) this.#moved()
+    })
   }
 
   #moved(): void {

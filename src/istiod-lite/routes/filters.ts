@@ -44,12 +44,12 @@ export function applyFilters(
     const path = `${place.path}[${i}]`
     switch (filter.type) {
       case 'RequestHeaderModifier': {
-        const { changes, authority } = readHeaders(filter.changes)
+        const { changes, authority } = readHeaders(filter.changes, path, find)
         applied = { ...applied, requestHeaders: changes, authority: applied.authority || authority }
         break
       }
       case 'ResponseHeaderModifier':
-        applied = { ...applied, responseHeaders: readHeaders(filter.changes).changes }
+        applied = { ...applied, responseHeaders: readHeaders(filter.changes, path, find).changes }
         break
       case 'RequestRedirect':
         applied = { ...applied, redirect: redirectOf(filter, place.port) }

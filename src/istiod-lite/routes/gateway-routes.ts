@@ -17,6 +17,7 @@ import {
   type HttpRule,
   type NamedMatch,
   type PathMatch,
+  type PathRewrite,
   type RetryPolicy,
   type SessionPersistence,
   type TextMatch,
@@ -110,6 +111,8 @@ function rankedRules(
     timeoutMs: rule.timeouts.requestMs || undefined,
     retry: retryOf(rule),
   }
+  // What replaces a prefix has to know that it was one of whole segments.
+  const needsPrefix = pathOf(body.action)?.kind === 'matched'
   return matches.flatMap((ranked, j): RankedRule[] =>
     ranked === undefined
       ? []
@@ -118,13 +121,18 @@ function rankedRules(
             rule: {
               ...body,
               origin: matches.length > 1 ? `${origin}.matches[${j}]` : origin,
-              matches: isEverything(ranked.match) ? [] : [ranked.match],
+              matches: isEverything(ranked.match) && !needsPrefix ? [] : [ranked.match],
             },
             rank: ranked.rank,
             route,
           },
         ],
   )
+}
+
+function pathOf(action: HttpAction): PathRewrite | undefined {
+  if (action.kind === 'respond') return undefined
+  return action.kind === 'redirect' ? action.path : action.rewrite
 }
 
 function forward(
@@ -136,6 +144,12 @@ function forward(
   find: Find,
 ): HttpAction {
   const from = { kind: route.kind, namespace: route.metadata.namespace }
+  if (rule.sessionPersistence !== undefined)
+    find({
+      path: `${path}.sessionPersistence`,
+      reason: 'UnsupportedValue',
+      message: 'sessions are not kept: each request is balanced by itself',
+    })
   const backends = rule.backendRefs.flatMap((ref, i): WeightedBackend[] => {
     const at = `${path}.backendRefs[${i}]`
     // Looked at even if it gets nothing now, so that its problems are told before it does.
@@ -176,15 +190,16 @@ const NO_REWRITE = { rewrite: undefined, authority: '', persistence: undefined }
 function backendHeaders(ref: BackendRef, path: string, find: Find): Omit<WeightedBackend, 'to' | 'weight'> | undefined {
   let read: Omit<WeightedBackend, 'to' | 'weight'> = PLAIN
   for (const [i, filter] of ref.filters.entries()) {
+    const at = `${path}.filters[${i}]`
     if (filter.type === 'RequestHeaderModifier') {
-      const { changes, authority } = readHeaders(filter.changes)
+      const { changes, authority } = readHeaders(filter.changes, at, find)
       read = { ...read, requestHeaders: changes, authority }
     } else if (filter.type === 'ResponseHeaderModifier')
-      read = { ...read, responseHeaders: readHeaders(filter.changes).changes }
+      read = { ...read, responseHeaders: readHeaders(filter.changes, at, find).changes }
     else {
       const name = filter.type === 'Unsupported' ? filter.name : filter.type
       find({
-        path: `${path}.filters[${i}]`,
+        path: at,
         reason: 'UnsupportedValue',
         message: `${name} is not supported for a backend`,
       })

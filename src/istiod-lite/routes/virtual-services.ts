@@ -99,14 +99,14 @@ function ruleOf(
   const { route, owner, path } = placed
   const action = actionOf(placed, port, facts, find)
   if (action === undefined) return undefined
-  const headers = istioHeaders(route.headers?.request)
+  const headers = istioHeaders(route.headers?.request, `${path}.headers.request`, find)
   return {
     origin: `VirtualService ${owner.metadata.namespace}/${owner.metadata.name} ${path}`,
     name: route.name,
     matches,
     action,
     requestHeaders: headers.changes,
-    responseHeaders: istioHeaders(route.headers?.response).changes,
+    responseHeaders: istioHeaders(route.headers?.response, `${path}.headers.response`, find).changes,
     cors: route.corsPolicy && corsOf(route.corsPolicy, `${path}.corsPolicy`, find),
     fault: route.fault && faultOf(route.fault, `${path}.fault`, find),
     mirrors: route.mirrors.flatMap((mirror, i): Mirror[] => {
@@ -135,7 +135,7 @@ function actionOf(placed: PlacedRoute, port: number, facts: VirtualServiceFacts,
     kind: 'forward',
     backends: backends.length === 1 ? backends.map((backend) => ({ ...backend, authority: '' })) : backends,
     rewrite: rewrite && rewriteOf(rewrite, `${path}.rewrite`, find),
-    authority: rewrite?.authority || istioHeaders(route.headers?.request).authority || own,
+    authority: rewrite?.authority || istioHeaders(route.headers?.request, '', untold).authority || own,
     persistence: undefined,
   }
 }
@@ -151,13 +151,14 @@ function backendsOf(
   const backends = route.route.flatMap(({ destination, weight, headers }, i): WeightedBackend[] => {
     const to = istioBackend(destination, from, `${path}.route[${i}].destination`, facts, find)
     if (weight === 0 && !isSingle) return []
-    const request = istioHeaders(headers?.request)
+    const at = `${path}.route[${i}]`
+    const request = istioHeaders(headers?.request, `${at}.headers.request`, find)
     return [
       {
         to,
         weight: isSingle ? 100 : weight,
         requestHeaders: request.changes,
-        responseHeaders: istioHeaders(headers?.response).changes,
+        responseHeaders: istioHeaders(headers?.response, `${at}.headers.response`, find).changes,
         authority: request.authority,
       },
     ]
@@ -170,6 +171,9 @@ function unweighted(path: string, find: Find): WeightedBackend {
   const to: Backend = { kind: 'failed', statusCode: 503, reason: 'no destination has a weight' }
   return { to, weight: 1, requestHeaders: NO_CHANGES, responseHeaders: NO_CHANGES, authority: '' }
 }
+
+/** Told with the rule's header changes. */
+const untold: Find = () => {}
 
 const REDIRECT_CODES: ReadonlySet<number> = new Set([301, 302, 303, 307, 308])
 const PREFIX = '%PREFIX()%'

@@ -24,15 +24,16 @@ import { refusedServiceHook } from '../services/index.ts'
 import { openStore, type Store, type StoreDamage, storeDefaults } from '../store/index.ts'
 import { AccountTokens } from './account-tokens.ts'
 import { makeApiService } from './api-service.ts'
+import { makeIstiodService } from './istiod-service.ts'
 import {
   MESH_NAMESPACE,
-  type MeshAccount,
   makeMeshAccounts,
   makeProgramPod,
   type ProgramPod,
   removeProgramPods,
   showTunnelSet,
 } from './mesh-accounts.ts'
+import type { MeshAccount } from './mesh-rights.ts'
 
 export interface ClusterApiSettings {
   readonly clock: Clock
@@ -166,6 +167,7 @@ async function showPrograms(access: ObjectAccess, nodes: Nodes): Promise<readonl
     Promise.all(show('ztunnel')),
     Promise.all(show('node-agent')),
     makeProgramPod(access, 'istiod-lite', 'istiod-lite', istiod),
+    makeIstiodService(access),
     showTunnelSet(access, places.length),
   ])
   return tunnels

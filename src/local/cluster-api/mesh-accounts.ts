@@ -2,12 +2,10 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Clock, Timer } from '#shared/clock'
 import { MeshError } from '#shared/errors'
 import type { ApiObject, ObjectAccess, ObjectRef } from '../apiserver/index.ts'
+import { type MeshAccount, type MeshRights, meshRights, type Rule } from './mesh-rights.ts'
 
 /** Where the mesh's programs are at home. */
 export const MESH_NAMESPACE = 'istio-system'
-
-/** Programs of the mesh that have an account of their own. */
-export type MeshAccount = 'istiod-lite' | 'node-agent' | 'ztunnel'
 
 /** The pod that a program shows as: to users and their tools and, a tunnel's, to the CA, which wants to see who runs where. */
 export interface ProgramPod {
@@ -21,95 +19,6 @@ export interface ProgramPod {
 /** How long a namespace of an earlier life may take to go. */
 const GOING_MS = 10_000
 const RBAC = 'rbac.authorization.k8s.io'
-const READ = ['get', 'list', 'watch']
-/** Of what is made for waypoints. */
-const KEEP = [...READ, 'create', 'patch', 'delete']
-
-interface Rule {
-  readonly apiGroups: readonly string[]
-  readonly resources: readonly string[]
-  readonly resourceNames?: readonly string[]
-  readonly verbs: readonly string[]
-}
-
-/** As few as the programs can do with. */
-const RULES: Readonly<Record<MeshAccount, readonly Rule[]>> = {
-  'istiod-lite': [
-    { apiGroups: [''], resources: ['namespaces', 'nodes', 'pods'], verbs: READ },
-    { apiGroups: [''], resources: ['services', 'serviceaccounts'], verbs: KEEP },
-    { apiGroups: ['apps'], resources: ['deployments'], verbs: KEEP },
-    { apiGroups: ['autoscaling'], resources: ['horizontalpodautoscalers'], verbs: KEEP },
-    { apiGroups: ['policy'], resources: ['poddisruptionbudgets'], verbs: KEEP },
-    {
-      apiGroups: ['gateway.networking.k8s.io'],
-      resources: ['referencegrants', 'httproutes', 'grpcroutes', 'tcproutes', 'tlsroutes'],
-      verbs: READ,
-    },
-    { apiGroups: ['gateway.networking.k8s.io'], resources: ['gateways'], verbs: [...READ, 'patch'] },
-    { apiGroups: ['gateway.networking.k8s.io'], resources: ['gatewayclasses'], verbs: [...READ, 'create'] },
-    {
-      apiGroups: ['gateway.networking.k8s.io'],
-      resources: [
-        'gateways/status',
-        'gatewayclasses/status',
-        'httproutes/status',
-        'grpcroutes/status',
-        'tcproutes/status',
-        'tlsroutes/status',
-      ],
-      verbs: ['patch'],
-    },
-    { apiGroups: ['discovery.k8s.io'], resources: ['endpointslices'], verbs: READ },
-    {
-      apiGroups: ['security.istio.io', 'networking.istio.io', 'telemetry.istio.io'],
-      resources: ['*'],
-      verbs: READ,
-    },
-    { apiGroups: ['ambit.dev'], resources: ['ratelimits'], verbs: READ },
-    { apiGroups: ['ambit.dev'], resources: ['ratelimits/status'], verbs: ['patch'] },
-    { apiGroups: ['telemetry.istio.io'], resources: ['telemetries/status'], verbs: ['patch'] },
-    { apiGroups: [''], resources: ['configmaps'], verbs: [...READ, 'create', 'patch'] },
-    { apiGroups: [''], resources: ['configmaps'], resourceNames: ['istio-ca-crl'], verbs: ['delete'] },
-    { apiGroups: ['authentication.k8s.io'], resources: ['tokenreviews'], verbs: ['create'] },
-    { apiGroups: ['coordination.k8s.io'], resources: ['leases'], verbs: ['get', 'create', 'patch'] },
-    { apiGroups: [''], resources: ['services/status'], verbs: ['patch'] },
-    {
-      apiGroups: ['security.istio.io'],
-      resources: ['authorizationpolicies/status', 'peerauthentications/status', 'requestauthentications/status'],
-      verbs: ['patch'],
-    },
-    {
-      apiGroups: ['networking.istio.io'],
-      resources: [
-        'serviceentries/status',
-        'workloadentries/status',
-        'virtualservices/status',
-        'destinationrules/status',
-      ],
-      verbs: ['patch'],
-    },
-    { apiGroups: [''], resources: ['events'], verbs: ['get', 'create', 'patch'] },
-    {
-      apiGroups: ['admissionregistration.k8s.io'],
-      resources: ['validatingwebhookconfigurations'],
-      verbs: ['create', 'patch', 'delete'],
-    },
-  ],
-  'node-agent': [
-    { apiGroups: [''], resources: ['namespaces', 'pods'], verbs: READ },
-    { apiGroups: [''], resources: ['pods/status'], verbs: ['patch'] },
-  ],
-  ztunnel: [],
-}
-
-/** In the namespace of the mesh only: the CA's own Secret, and the one that a user plugs in. */
-const OWN_RULES: Partial<Record<MeshAccount, readonly Rule[]>> = {
-  'istiod-lite': [
-    { apiGroups: [''], resources: ['secrets'], resourceNames: ['istio-ca-secret'], verbs: ['get', 'patch'] },
-    { apiGroups: [''], resources: ['secrets'], resourceNames: ['cacerts'], verbs: ['get'] },
-    { apiGroups: [''], resources: ['secrets'], verbs: ['create'] },
-  ],
-}
 
 /**
  * Namespace, accounts and rights of the mesh's programs. What is there stays, but rights that an earlier program wrote there
@@ -125,11 +34,9 @@ export async function makeMeshAccounts(access: ObjectAccess, clock: Clock): Prom
     kind: 'Namespace',
     metadata: { name: MESH_NAMESPACE },
   })
-  const names = Object.keys(RULES) as MeshAccount[]
-  const objects = names.flatMap((name) => [
-    ...accountObjects(name, RULES[name]),
-    ...roleObjects(name, OWN_RULES[name] ?? []),
-  ])
+  const objects = (Object.entries(meshRights) as [MeshAccount, MeshRights][]).flatMap(
+    ([name, { everywhere, atHome }]) => [...accountObjects(name, everywhere), ...roleObjects(name, atHome)],
+  )
   await Promise.all(objects.map(({ group, resource, object }) => makeIfMissing(access, group, resource, object)))
   await Promise.all(objects.map((made) => updateRules(access, made)))
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { MeshError } from '#shared/errors'
+import { SYSTEM_PATH } from '#shared/machine'
 
 /** Characters of a tool's complaint that an error carries. */
 const MAX_COMPLAINT = 2_000
@@ -14,7 +15,7 @@ export function runTool(file: string, args: readonly string[], input = ''): Prom
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      env: { PATH: SYSTEM_PATH },
       timeout: TIMEOUT_MS,
       killSignal: 'SIGKILL',
     })

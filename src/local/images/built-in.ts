@@ -24,9 +24,12 @@ export function builtInImages({ node, distDir, samplesDir }: BuiltInPlaces): rea
   ]
 }
 
-/** Looked at each time: a program may be built while the mesh runs. */
+/**
+ * Looked at each time: a program may be built while the mesh runs. Without source maps: with them each stack of an error
+ * costs milliseconds, and strangers' requests can cause errors.
+ */
 function program(name: string, node: string, file: string): ImageEntry {
-  const found = runs([node, '--enable-source-maps', file], '/')
+  const found = runs([node, file], '/')
   const reason = `this installation has no such program (${file} does not exist)`
   return { name, tag: '*', find: () => (existsSync(file) ? found : { kind: 'unavailable', reason }) }
 }

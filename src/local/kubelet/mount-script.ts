@@ -1,3 +1,5 @@
+import { SYSTEM_PATH } from '#shared/machine'
+
 /** Where a sandbox shows the pod's volumes to the script; below the pod's own /run. */
 export const VOLUMES_IN_SANDBOX: string = '/run/ambit/volumes'
 
@@ -13,7 +15,7 @@ export const VOLUMES_IN_SANDBOX: string = '/run/ambit/volumes'
  * with the container's last process.
  */
 export const MOUNT_SCRIPT: string = `
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PATH=${SYSTEM_PATH}
 volumes=$1 root=$2 left=$3
 shift 3
 newline='
@@ -126,7 +128,7 @@ exec "$@"`
  * when the process is gone, of which that one tells, or after 5 s.
  */
 export const IN_PLACE_SCRIPT: string = `
-PATH=/usr/sbin:/usr/bin:/sbin:/bin
+PATH=${SYSTEM_PATH}
 tries=500
 while [ "$tries" -gt 0 ]; do
   if [ "$(readlink "/proc/$1/ns/mnt")" != "$(readlink /proc/self/ns/mnt)" ] &&

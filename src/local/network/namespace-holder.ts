@@ -2,6 +2,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { MeshError } from '#shared/errors'
 import type { Closer } from '#shared/lifecycle'
+import { SYSTEM_PATH } from '#shared/machine'
 
 /**
  * A process that does nothing but keep namespaces alive, like Kubernetes' pause container. It ends with its standard
@@ -39,7 +40,7 @@ export async function holdNamespaces(
     {
       stdio: 'pipe',
       detached: true,
-      env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      env: { PATH: SYSTEM_PATH },
     },
   )
   child.stdin.on('error', () => {})

@@ -4,6 +4,7 @@ import { destinationRules } from './destination-rules.ts'
 import { enrolment } from './enrolment.ts'
 import { gateways } from './gateways.ts'
 import { annotationsOf, MeshObjects } from './mesh-objects.ts'
+import { notHonoured } from './not-honoured.ts'
 import { policies } from './policies.ts'
 import { retries } from './retries.ts'
 import { serviceEntries } from './service-entries.ts'
@@ -25,6 +26,7 @@ const FAMILIES = [
   services,
   serviceEntries,
   deprecations,
+  notHonoured,
   statusConditions,
 ] as const
 

@@ -284,6 +284,18 @@ export const CHECKS = {
     summary: 'The timeout of a route is over before its first try may be.',
     advice: 'Make timeout at least perTryTimeout times the number of tries.',
   },
+  AMB0801: {
+    name: 'FieldNotHonoured',
+    severity: 'Warning',
+    summary: 'A field that Istio honours and this mesh does not: the object works as if it were not there.',
+    advice: 'Take it out, or do without what it says.',
+  },
+  AMB0802: {
+    name: 'KindNotServed',
+    severity: 'Warning',
+    summary: 'An object of a kind that this mesh does not serve: it does nothing.',
+    advice: 'Do what the message says instead.',
+  },
 } as const
 CHECKS satisfies Readonly<Record<string, CheckInfo>>
 

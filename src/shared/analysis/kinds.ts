@@ -22,6 +22,13 @@ export const ANALYSED_KINDS: readonly string[] = [
   'TCPRoute.gateway.networking.k8s.io',
   'TLSRoute.gateway.networking.k8s.io',
   'ReferenceGrant.gateway.networking.k8s.io',
+  'RateLimit.ambit.dev',
+  // Not served: only to be told so.
+  'WorkloadGroup.networking.istio.io',
+  'EnvoyFilter.networking.istio.io',
+  'WasmPlugin.extensions.istio.io',
+  'ProxyConfig.networking.istio.io',
+  'BackendTLSPolicy.gateway.networking.k8s.io',
 ]
 
 /** Those of no namespace. */

@@ -47,8 +47,11 @@ export const codes = {
   UPSTREAM_RESET: { side: 'upstream', retry: 'never', status: 503, flag: 'UC' },
   UPSTREAM_PROTOCOL: { side: 'upstream', retry: 'never', status: 502, flag: 'UPE' },
   UPSTREAM_TIMEOUT: { side: 'upstream', retry: 'never', status: 504, flag: 'UT' },
+  MIRROR_GIVEN_UP: { side: 'local', retry: 'never', status: 500, flag: '-' },
   REQUEST_MALFORMED: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },
   REQUEST_TIMEOUT: { side: 'downstream', retry: 'never', status: 408, flag: 'DT' },
+  TOKEN_INVALID: { side: 'downstream', retry: 'never', status: 401, flag: '-' },
+  TOKEN_KEYS_UNAVAILABLE: { side: 'local', retry: 'never', status: 401, flag: '-' },
   CLIENT_GONE: { side: 'downstream', retry: 'never', status: 499, flag: 'DC' },
 
   HTTP2_PROTOCOL_ERROR: { side: 'downstream', retry: 'never', status: 400, flag: 'DPE' },

@@ -9,7 +9,7 @@ import type { HandshakeGate } from './handshake-gate.ts'
 import { unrevokedChain } from './tls-client.ts'
 import { secureServer, type VerifiedClient } from './tls-server.ts'
 import { receiveTunnel } from './tunnel-request.ts'
-import type { Revocation, TunnelRequest } from './types.ts'
+import type { Revocation, TunnelListener } from './types.ts'
 
 export interface TunnelServerSettings {
   readonly clock: Clock
@@ -26,8 +26,6 @@ export interface TunnelServerSettings {
   readonly revocation?: Revocation | undefined
   /** TLS, ms; the default is 10 s. */
   readonly handshakeTimeoutMs?: number
-  /** Called for each well-formed CONNECT; answers by `accept` or `refuse`, at any time, once. It must not throw. */
-  readonly onTunnel: (request: TunnelRequest) => void
   /** Told why a request was answered with 400: no CONNECT, or no target. */
   readonly onMalformed?: (reason: string) => void
 }
@@ -47,14 +45,17 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
  *
  * @throws MeshError `CLIENT_HANDSHAKE_FAILED`, `CLIENT_UNVERIFIED`, `PEER_REVOKED`; the socket is closed then
  */
-export async function acceptTunnels(socket: Socket, settings: TunnelServerSettings): Promise<TunnelServerConnection> {
+export async function acceptTunnels(
+  socket: Socket,
+  settings: TunnelServerSettings & TunnelListener,
+): Promise<TunnelServerConnection> {
   const { clock, certificate, source, acceptedOn, revocation, limits = {} } = settings
   const { socket: secured, peer } = await handshake(socket, settings)
   const chain = revocation && unrevokedChain(secured, certificate, revocation)
   const origin = { peer, source, acceptedOn }
   const connection = acceptH2(
     secured,
-    (stream, headers) => receiveTunnel(stream, headers, origin, settings.onTunnel, settings.onMalformed),
+    (stream, headers) => receiveTunnel(stream, headers, origin, settings, settings.onMalformed),
     {
       limits,
       clock,

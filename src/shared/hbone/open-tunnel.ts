@@ -1,29 +1,12 @@
 import type { Clock } from '#shared/clock'
 import { MeshError } from '#shared/errors'
-import {
-  type H2ClientConnection,
-  H2ErrorCode,
-  type H2Stream,
-  type H2StreamHandler,
-  type HeaderList,
-} from '#shared/http2'
+import { type H2ClientConnection, H2ErrorCode, type H2Stream, type HeaderList } from '#shared/http2'
 import type { Cancellation } from '#shared/lifecycle'
 import { headerValue } from './connect-headers.ts'
 import { formatConnectTarget } from './connect-target.ts'
 import { describeRefusal } from './refuse.ts'
+import type { TunnelEnd } from './tunnel-end.ts'
 import type { ConnectRequest } from './types.ts'
-
-/** What a client does with a tunnel's bytes, told of the answer first. */
-export interface TunnelEnd extends H2StreamHandler {
-  /** Before anything can come on the stream. */
-  attach(stream: H2Stream): void
-  /** The final answer's header. */
-  onAnswer: ((headers: HeaderList, isEnd: boolean) => void) | undefined
-  /** The stream has gone before anybody took it over. */
-  onLost: ((code: number, reason: string) => void) | undefined
-  /** RST_STREAM CANCEL. */
-  abort(): void
-}
 
 /** A CONNECT that was answered with 200. */
 export interface OpenedTunnel {

@@ -4,7 +4,8 @@ import type { H2ClientConnection } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { PeerChain, WorkloadCertificate } from '#shared/pki'
-import { type OpenedTunnel, openTunnel, type TunnelEnd } from './open-tunnel.ts'
+import { type OpenedTunnel, openTunnel } from './open-tunnel.ts'
+import type { TunnelEnd } from './tunnel-end.ts'
 import type { ConnectRequest, Revocation } from './types.ts'
 
 /** A connection waits for its last stream however long that takes: as long as a timer can be set. */

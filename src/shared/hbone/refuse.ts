@@ -1,7 +1,7 @@
 import type { MeshError } from '#shared/errors'
 
-/** What a tunnel's server answers besides 200 (hbone-and-ztunnel d.4). */
-export type RefusalStatus = 400 | 401 | 503
+/** What a tunnel's server answers besides 200 (hbone-and-ztunnel d.4); 404 is a waypoint's, for what it does not serve. */
+export type RefusalStatus = 400 | 401 | 404 | 503
 
 /** How an error is told to the peer of a tunnel: its own mistake, its lack of rights, or anything else. */
 export function refusalStatus(error: MeshError): RefusalStatus {

@@ -2,7 +2,7 @@ import { Duplex } from 'node:stream'
 import { MeshError } from '#shared/errors'
 import { H2ErrorCode, type H2Stream, type HeaderList } from '#shared/http2'
 import type { Slab } from '#shared/net'
-import type { TunnelEnd } from './open-tunnel.ts'
+import type { TunnelEnd } from './tunnel-end.ts'
 
 type Done = (error?: Error | null) => void
 

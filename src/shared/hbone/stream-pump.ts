@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { MeshError } from '#shared/errors'
-import { FRAME_HEADER_BYTES, H2ErrorCode, type H2Stream, type H2StreamHandler, type HeaderList } from '#shared/http2'
+import { FRAME_HEADER_BYTES, H2ErrorCode, type H2Stream, type HeaderList } from '#shared/http2'
 import {
   BULK_READ_BYTES,
   type ByteMeter,
@@ -15,6 +15,7 @@ import {
   smallSlabs,
   type TakenListener,
 } from '#shared/net'
+import type { OwnedTunnelEnd } from './tunnel-end.ts'
 import type { StreamPump } from './types.ts'
 
 type Outcome = Pick<CopyResult, 'endedBy' | 'error'>
@@ -27,7 +28,7 @@ type Outcome = Pick<CopyResult, 'endedBy' | 'error'>
  * or CANCEL is taken as an end (reference/hbone-and-ztunnel d.4), any other loss resets the socket, so that a cut
  * transfer does not look whole.
  */
-export class H2StreamPump implements H2StreamHandler, StreamPump, ReadConsumer, TakenListener {
+export class H2StreamPump implements OwnedTunnelEnd, StreamPump, ReadConsumer, TakenListener {
   readonly meter: ByteMeter = { sentBytes: 0, receivedBytes: 0 }
   /** Client: the final answer's header. */
   onAnswer: ((headers: HeaderList, isEnd: boolean) => void) | undefined

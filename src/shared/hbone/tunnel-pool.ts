@@ -5,18 +5,22 @@ import { connectH2, type H2Limits } from '#shared/http2'
 import type { Cancellation, DrainOrder } from '#shared/lifecycle'
 import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import { openInner } from './inner-tunnel.ts'
-import { givenUp, type OpenedTunnel, StreamRefused, type TunnelEnd } from './open-tunnel.ts'
+import { givenUp, type OpenedTunnel, StreamRefused } from './open-tunnel.ts'
 import { PoolKeyTexts } from './pool-key.ts'
 import { PooledConnection, poolUnavailable } from './pooled-connection.ts'
+import { StreamChannel } from './stream-channel.ts'
 import { StreamDuplex } from './stream-duplex.ts'
 import { H2StreamPump } from './stream-pump.ts'
 import { secureClient } from './tls-client.ts'
+import type { OwnedTunnelEnd, TunnelEnd } from './tunnel-end.ts'
 import type {
   ConnectRequest,
   InnerTunnel,
   PoolKey,
   Revocation,
+  TunnelChannel,
   TunnelDialer,
+  TunnelFacts,
   TunnelPool,
   TunnelStream,
 } from './types.ts'
@@ -78,6 +82,10 @@ interface OpenedOnPool<E extends TunnelEnd> extends OpenedTunnel {
   readonly certificate: WorkloadCertificate
 }
 
+function facts({ stream, responseHeaders, connection }: OpenedOnPool<TunnelEnd>): TunnelFacts {
+  return { stream, responseHeaders, peer: connection.peer, chains: known(connection.chain) }
+}
+
 function isLoss(error: unknown): boolean {
   return error instanceof MeshError && error.code === 'TUNNEL_LOST'
 }
@@ -87,6 +95,7 @@ function known(...chains: readonly (PeerChain | undefined)[]): readonly PeerChai
 }
 
 const makePump = (): H2StreamPump => new H2StreamPump('opener')
+const makeChannel = (): StreamChannel => new StreamChannel()
 const makeDuplex = (): StreamDuplex => new StreamDuplex()
 
 export function createTunnelPool(settings: Partial<TunnelPoolSettings> = {}): TunnelPool {
@@ -118,8 +127,17 @@ class SharedTunnelPool implements TunnelPool {
     cancellation?: Cancellation,
   ): Promise<TunnelStream> {
     const opened = await this.#request(key, dialer, request, makePump, cancellation)
-    const { stream, responseHeaders, end: pump, connection } = opened
-    return { stream, responseHeaders, pump, peer: connection.peer, chains: known(connection.chain) }
+    return { ...facts(opened), pump: opened.end }
+  }
+
+  async connectChannel(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    cancellation?: Cancellation,
+  ): Promise<TunnelChannel> {
+    const opened = await this.#request(key, dialer, request, makeChannel, cancellation)
+    return { ...facts(opened), channel: opened.end }
   }
 
   async connectThrough(
@@ -129,8 +147,31 @@ class SharedTunnelPool implements TunnelPool {
     inner: InnerTunnel,
     cancellation?: Cancellation,
   ): Promise<TunnelStream> {
+    const pump = makePump()
+    return { ...(await this.#requestThrough(key, dialer, request, inner, pump, cancellation)), pump }
+  }
+
+  async connectChannelThrough(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    inner: InnerTunnel,
+    cancellation?: Cancellation,
+  ): Promise<TunnelChannel> {
+    const channel = makeChannel()
+    return { ...(await this.#requestThrough(key, dialer, request, inner, channel, cancellation)), channel }
+  }
+
+  async #requestThrough(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    inner: InnerTunnel,
+    end: OwnedTunnelEnd,
+    cancellation: Cancellation | undefined,
+  ): Promise<TunnelFacts> {
     const outer = await this.#request(key, dialer, request, makeDuplex, cancellation)
-    const { chain, ...opened } = await openInner(outer.end, outer.certificate, inner, this.#settings, cancellation)
+    const { chain, ...opened } = await openInner(outer.end, outer.certificate, inner, end, this.#settings, cancellation)
     return { ...opened, chains: known(outer.connection.chain, chain) }
   }
 

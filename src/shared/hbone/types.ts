@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { H2Stream, HeaderList } from '#shared/http2'
 import type { Cancellation, Closer, Drainable } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
-import type { ByteMeter, CopyResult, IpAddress, OnRead, SocketAddress } from '#shared/net'
+import type { ByteChannel, ByteMeter, CopyResult, IpAddress, OnRead, SocketAddress } from '#shared/net'
 import type { PeerChain, WorkloadCertificate } from '#shared/pki'
 import type { RefusalStatus } from './refuse.ts'
 
@@ -56,14 +56,22 @@ export interface InnerTunnel {
 }
 
 /** A CONNECT that was answered with 200. */
-export interface TunnelStream {
+export interface TunnelFacts {
   readonly stream: H2Stream
   readonly responseHeaders: HeaderList
   readonly peer: SpiffeId
   /** Of every peer on the way, the gateway of a double tunnel first; empty when nobody asks about revocation. */
   readonly chains: readonly PeerChain[]
+}
+
+export interface TunnelStream extends TunnelFacts {
   /** Keeps what the peer sends until it is bound to a socket. Whoever does not bind it aborts it. */
   readonly pump: StreamPump
+}
+
+export interface TunnelChannel extends TunnelFacts {
+  /** Keeps what the peer sends until it is started. Whoever does not start it destroys it. */
+  readonly channel: ByteChannel
 }
 
 export interface TunnelPool extends Drainable, Closer {
@@ -97,6 +105,21 @@ export interface TunnelPool extends Drainable, Closer {
     inner: InnerTunnel,
     cancellation?: Cancellation,
   ): Promise<TunnelStream>
+  /** As `connect`, for whoever speaks another protocol inside the tunnel. */
+  connectChannel(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    cancellation?: Cancellation,
+  ): Promise<TunnelChannel>
+  /** As `connectThrough`, for whoever speaks another protocol inside the tunnel. */
+  connectChannelThrough(
+    key: PoolKey,
+    dialer: TunnelDialer,
+    request: ConnectRequest,
+    inner: InnerTunnel,
+    cancellation?: Cancellation,
+  ): Promise<TunnelChannel>
   /** Pooled connections, for dumps and metrics. */
   readonly connectionCount: number
 }
@@ -105,7 +128,7 @@ export interface TunnelPool extends Drainable, Closer {
  * One accepted CONNECT, before it is answered. It is answered exactly once, by `accept` or `refuse`. It is cancelled when
  * the peer goes away or resets the stream while we are deciding.
  */
-export interface TunnelRequest extends Cancellation {
+export interface IncomingConnect extends Cancellation {
   readonly peer: SpiffeId
   /** TCP peer of the tunnel connection. */
   readonly source: SocketAddress
@@ -113,13 +136,28 @@ export interface TunnelRequest extends Cancellation {
   readonly acceptedOn: SocketAddress
   readonly target: ConnectTarget
   readonly headers: HeaderList
+  /** END_STREAM with this status, no body. */
+  refuse(status: RefusalStatus): void
+}
+
+/** A CONNECT whose bytes go to a socket. */
+export interface TunnelRequest extends IncomingConnect {
   /** Of the pump that `accept` gives: for the socket that is dialled before the answer. */
   readonly onread: OnRead
   /** 200 with these headers; then the pump carries bytes. */
   accept(headers?: HeaderList): StreamPump
-  /** END_STREAM with this status, no body. */
-  refuse(status: RefusalStatus): void
 }
+
+/** A CONNECT in which we speak another protocol. */
+export interface ChannelRequest extends IncomingConnect {
+  /** 200 with these headers; what the peer has sent already waits in the channel. */
+  acceptChannel(headers?: HeaderList): ByteChannel
+}
+
+/** Called for each well-formed CONNECT; answers by accepting or `refuse`, at any time, once. It must not throw. */
+export type TunnelListener =
+  | { readonly onTunnel: (request: TunnelRequest) => void }
+  | { readonly onChannel: (request: ChannelRequest) => void }
 
 /**
  * Carries bytes between one HTTP/2 stream and one TCP socket, both ways, with half-close and back-pressure:

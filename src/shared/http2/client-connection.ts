@@ -1,18 +1,18 @@
-import type { Socket } from 'node:net'
 import { MeshError } from '#shared/errors'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { MAX_STREAM_ID } from './frames.ts'
 import { connectionError } from './h2-error.ts'
 import type { RequestFacts } from './header-rules.ts'
 import { Stream } from './stream.ts'
+import type { Transport } from './transport.ts'
 import { type H2ClientConnection, H2ErrorCode, type H2Stream, type H2StreamHandler, type HeaderList } from './types.ts'
 
 /** The end that asks. */
 export class ClientConnection extends Connection implements H2ClientConnection {
   #nextStreamId = 1
 
-  constructor(socket: Socket, options: ConnectionOptions) {
-    super(socket, 'client', options)
+  constructor(transport: Transport, options: ConnectionOptions) {
+    super(transport, 'client', options)
   }
 
   override get isUsable(): boolean {

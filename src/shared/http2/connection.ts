@@ -1,8 +1,7 @@
-import type { Socket } from 'node:net'
 import type { Clock, Timer } from '#shared/clock'
 import { reasonOf } from '#shared/errors'
 import type { DrainOrder } from '#shared/lifecycle'
-import { type ByteMeter, takeOverReads } from '#shared/net'
+import type { ByteMeter } from '#shared/net'
 import { BlockedStreams } from './blocked-streams.ts'
 import { ClosedStreams, type ResetBy } from './closed-streams.ts'
 import { FrameWriter } from './frame-writer.ts'
@@ -16,6 +15,7 @@ import { SendQueue } from './send-queue.ts'
 import { announcedSettings, type Role, Setting, type SettingPair } from './settings.ts'
 import type { Stream } from './stream.ts'
 import { StreamTable } from './stream-table.ts'
+import type { Transport, TransportOwner } from './transport.ts'
 import { type H2Connection, H2ErrorCode, type H2Limits, type HeaderList } from './types.ts'
 import { ReceiveWindow, SendWindow } from './windows.ts'
 
@@ -30,7 +30,7 @@ const KEEPALIVE_PING: Buffer = Buffer.from('keepaliv')
 
 /**
  * `open` → `draining` (GOAWAY sent or received: running streams go on) → `closing` (all streams gone, last bytes
- * leave) → `closed` (socket gone). `abort` and errors go to `closing` at once.
+ * leave) → `closed` (transport gone). `abort` and errors go to `closing` at once.
  */
 type Phase = 'open' | 'draining' | 'closing' | 'closed'
 
@@ -39,8 +39,8 @@ export interface ConnectionOptions {
   readonly clock: Clock
 }
 
-/** What both ends share: the socket, windows, settings, streams and the way to the end. */
-export abstract class Connection implements H2Connection {
+/** What both ends share: the transport, windows, settings, streams and the way to the end. */
+export abstract class Connection implements H2Connection, TransportOwner {
   readonly role: Role
   readonly limits: H2Limits
   readonly clock: Clock
@@ -53,6 +53,8 @@ export abstract class Connection implements H2Connection {
   readonly receiveWindow: ReceiveWindow
   readonly meter: ByteMeter = { sentBytes: 0, receivedBytes: 0 }
   onClosed: ((reason: string) => void) | undefined
+  onPeerChanged: (() => void) | undefined
+  isExtendedConnectTaken = false
 
   peerInitialWindowBytes: number = DEFAULT_WINDOW_BYTES
   peerMaxConcurrentStreams: number = Number.POSITIVE_INFINITY
@@ -61,7 +63,7 @@ export abstract class Connection implements H2Connection {
   /** Highest id of a stream that the peer has opened. */
   lastPeerStreamId = 0
 
-  readonly #socket: Socket
+  readonly #transport: Transport
   readonly #intake: Intake
   readonly #keepalive: Keepalive
   readonly #blocked: BlockedStreams = new BlockedStreams(this)
@@ -73,11 +75,11 @@ export abstract class Connection implements H2Connection {
   #settingsAckTimer: Timer | undefined
   #lingerTimer: Timer | undefined
 
-  constructor(socket: Socket, role: Role, { limits, clock }: ConnectionOptions) {
+  constructor(transport: Transport, role: Role, { limits, clock }: ConnectionOptions) {
     this.role = role
     this.limits = limits
     this.clock = clock
-    this.#socket = socket
+    this.#transport = transport
     this.guards = new Guards(limits, clock)
     this.receiveWindow = new ReceiveWindow(Math.max(limits.connectionWindowBytes, DEFAULT_WINDOW_BYTES))
     this.receiveWindowBytes = Math.max(limits.streamWindowBytes, DEFAULT_WINDOW_BYTES)
@@ -85,7 +87,7 @@ export abstract class Connection implements H2Connection {
       (bytes, onWritten) => {
         if (role === 'client') this.meter.sentBytes += bytes.length
         else this.meter.receivedBytes += bytes.length
-        socket.write(bytes, onWritten)
+        transport.write(bytes, onWritten)
       },
       () => this.#onWriteProgress(),
     )
@@ -114,14 +116,7 @@ export abstract class Connection implements H2Connection {
       this.abort(H2ErrorCode.SETTINGS_TIMEOUT, 'SETTINGS not acknowledged in time'),
     )
     this.#keepalive.start()
-    this.#socket.on('error', (error) => this.#setCloseReason(error.message))
-    this.#socket.on('end', () => this.#socket.end())
-    this.#socket.on('close', () => this.#onSocketClosed())
-    // What the socket holds already, or its end, is told when the caller has the connection in hand.
-    process.nextTick(() => {
-      if (this.#socket.destroyed) this.#onSocketClosed()
-      else takeOverReads(this.#socket, this.#intake.onread)
-    })
+    this.#transport.start(this.#intake.buffer, this)
   }
 
   get streamCount(): number {
@@ -221,9 +216,11 @@ export abstract class Connection implements H2Connection {
       else if (id === Setting.MAX_CONCURRENT_STREAMS) this.peerMaxConcurrentStreams = value
       else if (id === Setting.MAX_FRAME_SIZE) this.writer.maxFrameBytes = value
       else if (id === Setting.INITIAL_WINDOW_SIZE) this.#changePeerWindow(value)
+      else if (id === Setting.ENABLE_CONNECT_PROTOCOL) this.isExtendedConnectTaken = value === 1
     }
     this.writer.settingsAck()
     this.wake()
+    this.onPeerChanged?.()
   }
 
   onSettingsAck(): void {
@@ -251,6 +248,7 @@ export abstract class Connection implements H2Connection {
       stream.handler?.onReset(H2ErrorCode.REFUSED_STREAM, 'not processed before GOAWAY')
     }
     if (this.#phase === 'open') this.#phase = 'draining'
+    this.onPeerChanged?.()
     this.closeWhenEmpty()
   }
 
@@ -303,7 +301,7 @@ export abstract class Connection implements H2Connection {
 
   /** The deadline of a drain: what has not left by now never will. */
   cut(): void {
-    if (this.isClosing) this.#socket.destroy()
+    if (this.isClosing) this.#transport.destroy()
     else this.abort(H2ErrorCode.NO_ERROR, 'drain deadline')
   }
 
@@ -321,22 +319,26 @@ export abstract class Connection implements H2Connection {
     this.#destroyIn(flushMs)
     this.queue.kick()
     if (this.queue.isIdle) this.#halfClose()
-    // Bytes that nobody reads would turn our close into a reset that can overtake the GOAWAY.
-    this.#socket.resume()
+    this.#transport.readOn()
   }
 
   #halfClose(): void {
-    this.#socket.end()
+    this.#transport.end()
     this.#destroyIn(LINGER_MS)
   }
 
   #destroyIn(delayMs: number): void {
     this.#lingerTimer?.cancel()
-    this.#lingerTimer = this.clock.setTimer(delayMs, () => this.#socket.destroy())
+    this.#lingerTimer = this.clock.setTimer(delayMs, () => this.#transport.destroy())
   }
 
-  #onSocketClosed(): void {
+  onTransportEnd(): void {
+    this.#transport.end()
+  }
+
+  onTransportClosed(why: string | undefined): void {
     if (this.#phase === 'closed') return
+    if (why !== undefined) this.#setCloseReason(why)
     this.#phase = 'closed'
     this.#intake.close()
     this.queue.close()

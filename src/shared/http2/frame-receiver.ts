@@ -138,9 +138,10 @@ export class FrameReceiver implements FrameSink {
     if (!stream.isReceiving) return
     if (stream.bytesToCome !== undefined) {
       stream.bytesToCome -= payloadBytes
-      if (stream.bytesToCome < 0 || (isEnd && stream.bytesToCome > 0))
+      if (stream.bytesToCome < 0 || (isEnd && stream.bytesToCome > 0)) {
         this.#connection.resetForFault(stream.id, PROTOCOL_ERROR, 'body differs from content-length')
-      return
+        return
+      }
     }
     if (!isEnd) return
     stream.move('endReceived')

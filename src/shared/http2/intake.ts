@@ -1,5 +1,5 @@
 import type { Timer } from '#shared/clock'
-import type { OnRead, Slab } from '#shared/net'
+import type { Slab } from '#shared/net'
 import type { Connection } from './connection.ts'
 import { FrameReceiver } from './frame-receiver.ts'
 import { connectionError } from './h2-error.ts'
@@ -9,38 +9,35 @@ import { H2ErrorCode } from './types.ts'
 /** Queued beyond the bound for DATA: control frames of a peer that does not read. */
 const MAX_UNREAD_ANSWERS_BYTES = 1024 * 1024
 
-/** The way in: from the socket's reads to frames. Whatever goes wrong on it ends the connection, never the process. */
+/** The way in: from the transport's reads to frames. Whatever goes wrong on it ends the connection, never the process. */
 export class Intake {
   readonly #connection: Connection
   readonly #receiver: FrameReceiver
-  readonly #buffer: ReceiveBuffer
+  /** Where the transport puts what it reads. */
+  readonly buffer: ReceiveBuffer
   #isRunDeliveryPlanned = false
   #headerBlockTimer: Timer | undefined
 
   constructor(connection: Connection) {
     this.#connection = connection
     this.#receiver = new FrameReceiver(connection)
-    this.#buffer = new ReceiveBuffer(
+    this.buffer = new ReceiveBuffer(
       (slab, start, end, isOwn) => this.#receive(slab, start, end, isOwn),
       () => this.#deliverRun(),
     )
   }
 
-  get onread(): OnRead {
-    return this.#buffer.onread
-  }
-
   /** What still comes is thrown away. */
   stop(): void {
     this.#receiver.stop()
-    this.#buffer.stop()
+    this.buffer.stop()
     this.#headerBlockTimer?.cancel()
   }
 
-  /** The socket is closed. */
+  /** The transport is closed. */
   close(): void {
     this.stop()
-    this.#buffer.close()
+    this.buffer.close()
   }
 
   #receive(slab: Slab, start: number, end: number, isOwn: boolean): void {

@@ -1,4 +1,4 @@
-import { hotSlabs, type OnRead, quietReadBuffer, type Slab, smallSlabs } from '#shared/net'
+import { copyBytes, hotSlabs, type OnRead, quietReadBuffer, type Slab, smallSlabs } from '#shared/net'
 
 /** TLS hands over at most one record at a time: less room than this is not worth a read. */
 const RECORD_BYTES = 16 * 1024
@@ -54,6 +54,13 @@ export class ReceiveBuffer {
     }
   }
 
+  /** Hands on a copy of `bytes[start, end)`, which somebody else has read. */
+  push(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end && !this.#isStopped; at += quietReadBuffer.length) {
+      this.#feedCopy(bytes, at, Math.min(end, at + quietReadBuffer.length))
+    }
+  }
+
   /** What still comes is thrown away. */
   stop(): void {
     this.#isStopped = true
@@ -101,13 +108,18 @@ export class ReceiveBuffer {
       this.#feed(this.#own, start, start + bytes, true)
       return
     }
-    const slab = sharedRoom(bytes)
+    this.#feedCopy(quietReadBuffer, 0, bytes)
+  }
+
+  #feedCopy(source: Uint8Array, from: number, to: number): void {
+    const slab = sharedRoom(to - from)
     const start = sharedPosition
-    quietReadBuffer.copy(slab.buffer, start, 0, bytes)
-    sharedPosition += bytes
+    const end = start + to - from
+    copyBytes(source, from, to, slab.buffer, start)
+    sharedPosition = end
     slab.retain()
     try {
-      this.#feed(slab, start, start + bytes, false)
+      this.#feed(slab, start, end, false)
     } finally {
       slab.release()
     }

@@ -1,16 +1,16 @@
-import type { Socket } from 'node:net'
 import { Connection, type ConnectionOptions } from './connection.ts'
 import { connectionError, streamError } from './h2-error.ts'
 import { checkRequest } from './header-rules.ts'
 import { Stream } from './stream.ts'
+import type { Transport } from './transport.ts'
 import { H2ErrorCode, type H2RequestListener, type HeaderList } from './types.ts'
 
 /** The end that answers. */
 export class ServerConnection extends Connection {
   readonly #listener: H2RequestListener
 
-  constructor(socket: Socket, listener: H2RequestListener, options: ConnectionOptions) {
-    super(socket, 'server', options)
+  constructor(transport: Transport, listener: H2RequestListener, options: ConnectionOptions) {
+    super(transport, 'server', options)
     this.#listener = listener
   }
 

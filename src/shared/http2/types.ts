@@ -89,12 +89,15 @@ export interface H2Connection extends Drainable, Closer {
   readonly meter: Readonly<ByteMeter>
   /** Called once, when the connection is gone; `reason` is for a log line. */
   onClosed: ((reason: string) => void) | undefined
-  /** GOAWAY(NO_ERROR), then closes when the last stream ends or the deadline comes. See `Drainable`. */
   /** GOAWAY with `code`, then cuts at once; every open stream gets `onReset`. */
   abort(code: H2ErrorCode, reason: string): void
 }
 
 export interface H2ClientConnection extends H2Connection {
+  /** The peer has said that it takes CONNECT with `:protocol` (RFC 8441). */
+  readonly isExtendedConnectTaken: boolean
+  /** The peer has changed its settings or said GOAWAY: other numbers of streams may run. */
+  onPeerChanged: (() => void) | undefined
   /**
    * Opens a stream. Throws MeshError `TUNNEL_LOST` (retry `unsent` is safe: nothing was sent) when not usable.
    */

@@ -6,4 +6,5 @@ export {
   identityOf,
 } from './ca-client.ts'
 export { CertificateManager, type CertificateManagerSettings, type IdentityStatus } from './certificate-manager.ts'
+export { followRoots } from './follow-roots.ts'
 export { RootWatch, type RootWatchOptions } from './root-watch.ts'

@@ -72,8 +72,8 @@ export interface RespondAction {
 }
 
 /**
- * `full` replaces the path, `matched` what the path's match covers (a prefix, or all of it; without a match the first
- * slash), `regex` the part that matches by a substitution in which `\1` is a group. The query stays.
+ * `full` replaces the path, `matched` what the path's match covers (whole segments by whole segments, a prefix, or all of it;
+ * without a match the first slash), `regex` every part that matches by a substitution in which `\1` is a group. The query stays.
  */
 export type PathRewrite =
   | { readonly kind: 'full'; readonly value: string }

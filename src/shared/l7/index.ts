@@ -1,6 +1,7 @@
 export type * from './backends.ts'
 export type * from './cluster.ts'
 export { DEFAULT_TRAFFIC_POLICY } from './cluster.ts'
+export { headerProblem } from './header-names.ts'
 export type * from './http-routes.ts'
 export type * from './policies.ts'
 export { NETWORK_FACTS, TEXT_FACTS } from './policies.ts'

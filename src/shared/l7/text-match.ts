@@ -12,7 +12,10 @@ export type TextMatch =
  */
 export type PathMatch = { readonly kind: 'exact' | 'prefix' | 'segments' | 'regex'; readonly value: string }
 
-/** A header, query parameter or cookie by its name; names of headers are in lower case. */
+/**
+ * A header, query parameter or cookie by its name; names of headers are in lower case. Here `presence` holds for whatever is
+ * there, also when it is empty.
+ */
 export interface NamedMatch {
   readonly name: string
   readonly match: TextMatch

@@ -1,1 +1,9 @@
-export { findProgram, foldersOf, type Program, packageOf, programs, withSystemFolders } from './programs.ts'
+export {
+  findProgram,
+  foldersOf,
+  type Program,
+  packageOf,
+  programs,
+  SYSTEM_PATH,
+  withSystemFolders,
+} from './programs.ts'

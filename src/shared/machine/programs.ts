@@ -21,6 +21,9 @@ export const programs: readonly Program[] = Object.keys(packageOf) as Program[]
 /** Where administrators' programs are even when an ordinary user's PATH leaves them out. */
 const SYSTEM_FOLDERS = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
+/** PATH of tools that are given nothing else of an environment: without what this machine's users have put beside them. */
+export const SYSTEM_PATH: string = SYSTEM_FOLDERS.filter((folder) => !folder.startsWith('/usr/local/')).join(':')
+
 /** Folders of a PATH; parts of it that are not absolute do not count. */
 export function foldersOf(path: string): readonly string[] {
   return path.split(':').filter((folder) => folder.startsWith('/'))

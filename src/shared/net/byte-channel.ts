@@ -16,7 +16,10 @@ export interface ByteChannel {
   consumed(bytes: number): void
   /** This side has said everything; what was written goes out before it. */
   end(): void
-  /** Cuts both ways at once: RST_STREAM, or a closed socket. `onClosed` follows, without an error. */
+  /**
+   * Cuts both ways at once, so that the other side cannot take what it has for whole: RST_STREAM, or a reset of TCP.
+   * `onClosed` follows, without an error.
+   */
   destroy(): void
   readonly isClosed: boolean
 }

@@ -8,8 +8,10 @@ export {
   takeOverReads,
   verifyReadTakeover,
 } from './adopt-socket.ts'
+export { ByteBacklog } from './byte-backlog.ts'
 export type { ByteChannel, ByteReceiver } from './byte-channel.ts'
 export { type Cidr, cidrContains, cidrContainsBytes, cidrFromBytes, formatCidr, parseCidr } from './cidr.ts'
+export { ChannelCopy } from './copy-channels.ts'
 export {
   formatSocketAddress,
   type IpAddress,
@@ -33,8 +35,9 @@ export {
   readProxyHeader,
 } from './proxy-header.ts'
 export { resetSocket } from './reset-socket.ts'
-export type { ByteMeter, CopyResult, OnRead, Slab } from './slab.ts'
+export { type ByteMeter, type CopyResult, copyBytes, type OnRead, type Slab } from './slab.ts'
 export { hotSlabs, quietReadBuffer, SlabPool, type SlabPoolSettings, smallSlabs, tinySlabs } from './slab-pool.ts'
 export { SlabWriter, type TakenListener } from './slab-writer.ts'
+export { socketChannel } from './socket-channel.ts'
 export { SocketPipe } from './socket-pipe.ts'
 export { BULK_READ_BYTES, type ReadConsumer, SocketReader } from './socket-reader.ts'

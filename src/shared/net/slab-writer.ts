@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { PieceQueue } from './piece-queue.ts'
-import type { Slab } from './slab.ts'
+import { copyBytes, type Slab } from './slab.ts'
 import { smallSlabs, tinySlabs } from './slab-pool.ts'
 
 /**
@@ -144,10 +144,4 @@ export class SlabWriter {
     this.#tail?.release()
     this.#tail = undefined
   }
-}
-
-/** Between Buffers without making a view, which would be a small request's garbage. */
-function copyBytes(source: Uint8Array, start: number, end: number, target: Buffer, at: number): void {
-  if (Buffer.isBuffer(source)) source.copy(target, at, start, end)
-  else target.set(source.subarray(start, end), at)
 }

@@ -10,6 +10,12 @@ export interface Slab {
   release(): void
 }
 
+/** Between Buffers without making a view, which would be a small request's garbage. */
+export function copyBytes(source: Uint8Array, start: number, end: number, target: Buffer, at: number): void {
+  if (Buffer.isBuffer(source)) source.copy(target, at, start, end)
+  else target.set(source.subarray(start, end), at)
+}
+
 /**
  * Node's `onread` option of net.Socket: `buffer` is asked before each read, `callback` told of `bytes` read into it;
  * returning false stops reading until `socket.resume()` or `read(0)`.

@@ -100,7 +100,8 @@ function anyDestination(networks: readonly Cidr[], subject: Subject): boolean {
   return networks.length > 0 && anyNetwork(networks, subject.destinationIp, subject.destinationBytes)
 }
 
-function anyNetwork(networks: readonly Cidr[], ip: IpAddress, bytes: Uint8Array): boolean {
+/** @param bytes those of `ip` */
+export function anyNetwork(networks: readonly Cidr[], ip: IpAddress, bytes: Uint8Array): boolean {
   if (networks.length <= SHORT) return firstNetwork(networks, bytes)
   const { exact, others } = lookupOf(networks, singleAddress)
   return exact.has(ip) || firstNetwork(others, bytes)

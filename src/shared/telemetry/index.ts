@@ -15,9 +15,12 @@ export {
   type Family,
   type Gauge,
   type Histogram,
+  labelText,
   METRICS_CONTENT_TYPE,
   Metrics,
   UNKNOWN,
 } from './metrics.ts'
+export { ObjectNumbers } from './object-numbers.ts'
+export { type DeclaredParty, known, PARTY_LABELS, type Party, partyValues, placeOf } from './party-labels.ts'
 export { registerProcessMetrics } from './process-metrics.ts'
 export type { ConnectionFlag, LogFields, Logger, LogLevel, Reporter } from './types.ts'

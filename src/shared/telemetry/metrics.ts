@@ -15,6 +15,8 @@ export interface Histogram {
 /** One family whose series are told apart by label values, in the order of the family's label names. */
 export interface Family<T> {
   with(...labels: readonly string[]): T
+  /** The series of a whole text of labels (`labelText`), for labels that are not the family's own. */
+  labelled(text: string): T
   /** Series so far; bounded by `MAX_SERIES`. */
   readonly size: number
 }
@@ -33,6 +35,7 @@ export const UNKNOWN = 'unknown'
 /** Series of one family; more share one series whose labels all read `overflow`, and are counted. */
 const MAX_SERIES = 20_000
 const OVERFLOW = 'overflow'
+const OVERFLOW_TEXT = `reporter="${OVERFLOW}"`
 
 export const METRICS_CONTENT_TYPE = 'application/openmetrics-text;charset=utf-8;version=1.0.0'
 
@@ -148,7 +151,7 @@ class LabelSets {
     if (values.length !== this.#names.length) {
       throw new Error(`${values.length} label values for ${this.#names.join(', ')}`)
     }
-    const text = this.#names.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`).join(',')
+    const text = labelText(this.#names, values)
     const made = { key, text }
     if (this.#sets.size < MAX_SERIES) this.#sets.set(key, made)
     return made
@@ -183,6 +186,18 @@ class SeriesMap<T> implements Family<T> {
     const labels = this.#labelSets.of(key, values)
     const series = this.#make()
     this.#series.set(labels.key, { labels, series })
+    return series
+  }
+
+  labelled(text: string): T {
+    const found = this.#series.get(text)
+    if (found !== undefined) return found.series
+    if (this.#series.size >= MAX_SERIES && text !== OVERFLOW_TEXT) {
+      this.#overflowed()
+      return this.labelled(OVERFLOW_TEXT)
+    }
+    const series = this.#make()
+    this.#series.set(text, { labels: { key: text, text }, series })
     return series
   }
 
@@ -226,6 +241,11 @@ class Buckets implements Histogram {
 /** OpenMetrics wants a float where a float is meant: `1.0`, not `1`. */
 function float(value: number): string {
   return Number.isInteger(value) ? value.toFixed(1) : String(value)
+}
+
+/** What stands between the braces of a series. */
+export function labelText(names: readonly string[], values: readonly string[]): string {
+  return names.map((name, i) => `${name}="${escapeLabel(values[i] ?? '')}"`).join(',')
 }
 
 function escapeLabel(value: string): string {

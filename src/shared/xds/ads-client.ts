@@ -33,6 +33,8 @@ export interface AdsClientObserver {
 /** Longest text of a rejection that is sent; a response may hold thousands of bad resources. */
 const MAX_NACK_CHARACTERS = 16 * 1024
 const MAX_IGNORED_TOLD = 100
+/** Between shorter waits the same failure is told once. */
+const TOLD_WAIT_MS = 1_000
 
 /** Starts a client that stays connected until it is closed. */
 export function startAdsClient(settings: AdsClientSettings): AdsClient {
@@ -94,6 +96,7 @@ class DeltaAdsClient implements AdsClient {
     const { clock, observer, log } = this.#settings
     const { signal } = this.#stop
     const delay = new ReconnectDelay(clock)
+    let told = ''
     while (!signal.aborted) {
       const end = await this.#hold()
       if (signal.aborted) return
@@ -102,7 +105,11 @@ class DeltaAdsClient implements AdsClient {
       observer?.connectionEnded?.(reason)
       const detail = end.kind === 'not-opened' ? end.reason : describeStatus(end.status)
       if (reason === 'Reconnect' || reason === 'Complete') log.debug('control plane ended the stream', { detail })
-      else log.warn('no stream to the control plane', { error: detail, retry_in_ms: Math.round(waitMs) })
+      else {
+        const level = detail === told && waitMs < TOLD_WAIT_MS ? 'debug' : 'warn'
+        log[level]('no stream to the control plane', { error: detail, retry_in_ms: Math.round(waitMs) })
+        told = detail
+      }
       await sleep(clock, waitMs, signal).catch(() => {})
     }
   }

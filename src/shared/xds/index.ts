@@ -1,4 +1,5 @@
 export { type AdsClientObserver, type AdsClientSettings, startAdsClient } from './ads-client.ts'
+export { adsClientMetrics } from './ads-client-metrics.ts'
 export { AdsServer, type AdsServerSettings, type Authenticator, type ClientStatus } from './ads-server.ts'
 export type { AdsServerObserver, ConnectedClient, ResourceSource, SentResponse } from './ads-stream.ts'
 export { CaClient, type SigningRequest } from './ca-client.ts'

@@ -1,4 +1,5 @@
 import type { SpiffeId } from '#shared/model'
+import type { TokenFacts } from '#shared/policy'
 
 /** Who asks. */
 export interface Principal {
@@ -8,15 +9,7 @@ export interface Principal {
   readonly token: VerifiedToken | undefined
 }
 
-export interface VerifiedToken {
+export interface VerifiedToken extends TokenFacts {
   /** `iss/sub`. */
   readonly principal: string
-  readonly issuer: string
-  readonly subject: string
-  readonly audiences: readonly string[]
-  /** `azp`. */
-  readonly presenter: string | undefined
-  readonly claims: Readonly<Record<string, unknown>>
-  /** Claims to read as lists with spaces between. */
-  readonly spacedClaims: readonly string[]
 }

@@ -1,1 +1,2 @@
+export { type BalancerSettings, createBalancer } from './balancer.ts'
 export type * from './types.ts'

@@ -1,4 +1,5 @@
 import type { MeshError } from '#shared/errors'
+import type { Closer, Drainable } from '#shared/lifecycle'
 import type { InnerConnection } from '../listen/index.ts'
 
 /**
@@ -86,6 +87,12 @@ export interface Exchange {
   /** Octets on the client's side, for metrics: of both bodies. */
   readonly requestBytes: number
   readonly responseBytes: number
+}
+
+/** A client's connection whose requests are read, of either protocol. */
+export interface ServedConnection extends Drainable, Closer {
+  /** Exchanges under way. */
+  readonly activeCount: number
 }
 
 /** A request under way to one endpoint. */

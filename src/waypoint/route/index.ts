@@ -1,1 +1,7 @@
+export { Expression, LONGEST_TEXT } from './expression.ts'
+export { TOO_LONG_TO_MATCH } from './match-http.ts'
+export { octets } from './octets.ts'
+export { Router, type RouterView } from './router.ts'
+export { pathOf } from './subject.ts'
+export { compileText, type Reader, type TextMatcher, textHolds } from './text-matcher.ts'
 export type * from './types.ts'

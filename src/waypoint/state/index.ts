@@ -1,1 +1,3 @@
+export type { WaypointName } from './binding.ts'
 export type * from './types.ts'
+export { type WaypointOptions, WaypointState } from './waypoint-state.ts'

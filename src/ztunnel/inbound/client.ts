@@ -3,8 +3,8 @@ import type { HeaderList } from '#shared/http2'
 import type { MeshView } from '#shared/mesh-state'
 import type { SpiffeId, Workload } from '#shared/model'
 import type { SocketAddress } from '#shared/net'
-import type { AccessParty } from '#shared/telemetry'
-import { type DeclaredParty, partyOf } from '../reporting/index.ts'
+import type { AccessParty, DeclaredParty } from '#shared/telemetry'
+import { partyOf } from '../reporting/index.ts'
 
 /** The opener of a tunnelled connection: as the mesh knows it, or as it says itself. */
 export interface TunnelClient {

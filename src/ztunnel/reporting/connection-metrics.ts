@@ -1,9 +1,21 @@
 import { Roster, type Seated } from '#shared/lifecycle'
 import type { Service, SpiffeId, Workload } from '#shared/model'
 import type { ByteMeter } from '#shared/net'
-import type { ConnectionFlag, Counter, Family, Gauge, Metrics, Reporter } from '#shared/telemetry'
-import { UNKNOWN } from '#shared/telemetry'
-import { known, PARTY_LABELS, type Party, partyValues, placeOf } from './labels.ts'
+import {
+  type ConnectionFlag,
+  type Counter,
+  type Family,
+  type Gauge,
+  known,
+  type Metrics,
+  ObjectNumbers,
+  PARTY_LABELS,
+  type Party,
+  partyValues,
+  placeOf,
+  type Reporter,
+  UNKNOWN,
+} from '#shared/telemetry'
 import { RareMetrics } from './rare-metrics.ts'
 
 /** Labels of the connection metrics, in the order in which Istio prints them (hbone-and-ztunnel h.2). */
@@ -151,27 +163,12 @@ export class ConnectionMetrics {
     return this.#used.map((at) => all[at] ?? UNKNOWN)
   }
 
-  /** Workloads and services are replaced when they change, so that their numbers say as much as all their labels. */
   #keyOf(labels: ConnectionLabels): string {
     const { reporter, source, sourcePrincipal, destination, destinationPrincipal, service, isMutualTls } = labels
     if (source !== undefined && !('uid' in source)) return labelValues(labels).join('\0')
     const numbers = this.#numbers
     const parties = `${numbers.of(source)} ${sourcePrincipal} ${numbers.of(destination)} ${destinationPrincipal}`
     return `${reporter} ${parties} ${numbers.of(service)} ${isMutualTls}`
-  }
-}
-
-/** Tells objects apart by a number each; 0 is no object. */
-class ObjectNumbers {
-  readonly #numbers = new WeakMap<object, number>()
-  #last = 0
-
-  of(object: object | undefined): number {
-    if (object === undefined) return 0
-    const known = this.#numbers.get(object)
-    if (known !== undefined) return known
-    this.#numbers.set(object, ++this.#last)
-    return this.#last
   }
 }
 

@@ -1,6 +1,5 @@
 import type { Workload } from '#shared/model'
-import type { Counter, Family, Histogram, Metrics } from '#shared/telemetry'
-import { known } from './labels.ts'
+import { type Counter, type Family, type Histogram, known, type Metrics } from '#shared/telemetry'
 
 /** A question that a pod asked. */
 export interface DnsQuery {

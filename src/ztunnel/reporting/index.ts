@@ -9,6 +9,5 @@ export {
 export { copyOutcome } from './copy-outcome.ts'
 export { DnsMetrics, type DnsQuery } from './dns-metrics.ts'
 export { type EarlyCause, earlyCause } from './early-cause.ts'
-export type { DeclaredParty } from './labels.ts'
 export { partyOf } from './party.ts'
 export { CrlMetrics } from './rare-metrics.ts'

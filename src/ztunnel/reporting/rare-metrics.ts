@@ -1,7 +1,6 @@
 import { type Workload, workloadIdentity } from '#shared/model'
-import type { Counter, Family, Metrics, Reporter } from '#shared/telemetry'
+import { type Counter, type Family, type Metrics, PARTY_LABELS, partyValues, type Reporter } from '#shared/telemetry'
 import type { EarlyCause } from './early-cause.ts'
-import { PARTY_LABELS, partyValues } from './labels.ts'
 
 /** Counters of what happens to some connections only (hbone-and-ztunnel h.2). */
 export class RareMetrics {

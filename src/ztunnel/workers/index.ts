@@ -1,5 +1,4 @@
 export { heirPathOf, toWorkers } from './estate-routes.ts'
-export { mergeMetrics } from './merge-metrics.ts'
 export type * from './messages.ts'
 export { PodShards, type PodShardsOptions, type Shard } from './pod-shards.ts'
 export { type SupervisorChannel, WorkerLink, type WorkerLinkOptions } from './worker-link.ts'

@@ -7,12 +7,11 @@ import type { IdentityMaterial } from '#shared/identity'
 import type { Closer, Readiness } from '#shared/lifecycle'
 import type { SpiffeId } from '#shared/model'
 import type { Logger } from '#shared/telemetry'
+import { countersOf, mergeMetrics, WorkerProcess } from '#shared/workers'
 import { serveZds, type ZdsServer } from '#shared/zds'
 import { heirPathOf } from './estate-routes.ts'
-import { countersOf, mergeMetrics } from './merge-metrics.ts'
 import type { Outcome, ToSupervisor, ToWorker, WorkerReport } from './messages.ts'
 import type { Shard } from './pod-shards.ts'
-import { WorkerProcess } from './worker-process.ts'
 
 export interface WorkerPoolOptions {
   readonly count: number
@@ -37,7 +36,7 @@ export interface WorkerPoolOptions {
 class Worker implements Shard {
   readonly zds: ZdsServer
   readonly heirPath: string
-  readonly process: WorkerProcess
+  readonly process: WorkerProcess<ToWorker, Exclude<ToSupervisor, { kind: 'report' }>, WorkerReport>
   /** Identities whose key it has, and so gets anew when they are renewed. */
   readonly identities = new Set<SpiffeId>()
   /** Its counters when they were last seen, of this process and of those before it. */
@@ -149,7 +148,7 @@ export class WorkerPool implements Closer {
 
   /** Resolves when all have ended. @param heirPath where the tunnel that takes this one's place takes connections */
   async drain(heirPath: string | undefined): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.process.drain(heirPath)))
+    await Promise.all(this.#workers.map((worker) => worker.process.drain({ kind: 'drain', heirPath })))
   }
 
   async close(): Promise<void> {

@@ -117,6 +117,17 @@ describe('8.1: a server', () => {
     expect(await peer.isAlive()).toBe(true)
   })
 
+  it.each([
+    ['in one frame', [data(1, 'abc', END_STREAM)]],
+    ['in two frames, the last of them empty', [data(1, 'abc'), data(1, '', END_STREAM)]],
+    ['with trailers behind it', [data(1, 'abc'), headers(1, [['x-sum', '7']], END_STREAM)]],
+  ])('ends a request whose body is as long as content-length says, %s', async (_title, frames) => {
+    const { peer, events } = await talk(serverUnderTest())
+    peer.send(headers(1, [...post, ['content-length', '3']]), ...frames)
+    await peer.isAlive()
+    expect(events.at(-1)).toContain('end')
+  })
+
   it('resets a request that ends with its header though content-length announces a body', async () => {
     const { peer, events } = await talk(serverUnderTest())
     peer.send(headers(1, [...post, ['content-length', '2']], END_STREAM))

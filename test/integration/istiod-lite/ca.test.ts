@@ -55,7 +55,7 @@ describe('a node proxy', () => {
       subject: '',
       ca: false,
     })
-    expect(place.metrics[0]?.print()).toContain('citadel_server_success_cert_issuance_count_total 1')
+    expect(place.metrics[0]?.print()).toContain('citadel_server_success_cert_issuance_count 1')
   })
 
   it('gets it as soon as the pod is there, also before it runs, and no longer than it is', async () => {

@@ -38,6 +38,8 @@ const policy = (name: string, action = 'ALLOW', labels = {}): string =>
     spec: { action, rules: [{ from: [{ source: { namespaces: ['bad'] } }] }] },
   })
 
+const POLICY_Q = '/apis/security.istio.io/v1/namespaces/shop/authorizationpolicies/q'
+
 describe('ambit apply --wait and wait-for-sync', () => {
   let api: TestApi
   let kube: KubeClient
@@ -108,6 +110,24 @@ describe('ambit apply --wait and wait-for-sync', () => {
     expect(await run('apply -f - --wait --timeout 5s', policy('q', 'ALLOW', { team: 'x' }))).toMatchObject({ code: 0 })
     const map = JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'm', namespace: 'shop' } })
     expect(await run('apply -f - --wait --timeout 5s', map)).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  it('do not wait for a proxy that left once its pod is gone', async () => {
+    const pods = '/api/v1/namespaces/istio-system/pods'
+    await create(pods, { metadata: { name: 'leaving' }, spec: { containers: [{ name: 'c', image: 'i' }] } })
+    await kube.merge(`${pods}/leaving/status`, { status: { phase: 'Running', podIP: '10.0.0.9' } })
+    const leaving = await place.script(istiod)
+    leaving.send({ typeUrl: POLICIES, node: { id: 'z~10.0.0.9~leaving.istio-system~x' } })
+    leaving.send({ typeUrl: POLICIES, responseNonce: (await leaving.next()).nonce })
+    leaving.close()
+    await expect.poll(() => syncz(istiod)).toEqual([])
+    const early = await run('apply -f - --wait --timeout 300ms', policy('p'))
+    expect(early).toMatchObject({ code: 1, stderr: expect.stringContaining('leaving.istio-system') })
+    const waiting = start('apply -f - --wait --timeout 15s', policy('q'))
+    await expect.poll(async () => (await kube.get(POLICY_Q)).code).toBe(200)
+    await kube.delete(`${pods}/leaving?gracePeriodSeconds=0`)
+    // Before the time is over for which it would be missed.
+    expect(await waiting.ended).toMatchObject({ code: 0 })
   })
 
   it('come back for a proxy only when it has answered, and name one that refuses', async () => {

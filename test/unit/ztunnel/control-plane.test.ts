@@ -28,6 +28,13 @@ describe('what the control plane sees of a node', () => {
     })
   })
 
+  it.each([
+    ['as it is set', { CLUSTER_ID: 'c2' }, 'c2'],
+    ['by its default', {}, 'Kubernetes'],
+  ])('names its cluster %s, for whoever lists proxies', (_how, env, clusterId) => {
+    expect(nodeIdentity(readZtunnelConfig(env, [])).metadata).toMatchObject({ CLUSTER_ID: clusterId })
+  })
+
   it('refuses metadata that is no JSON, by name', () => {
     const config = readZtunnelConfig({ ISTIO_METAJSON_B: '{' }, [])
     expect(() => nodeIdentity(config)).toThrow('ISTIO_METAJSON_B is no JSON')

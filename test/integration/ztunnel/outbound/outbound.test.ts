@@ -3,9 +3,9 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Revocation } from '#shared/hbone'
 import type { SpiffeId } from '#shared/model'
 import { readRevocationLists, type WorkloadCertificate } from '#shared/pki'
+import { RevocationWatch } from '#shared/revocation'
 import { currentNetns, type Netns } from '#shared/sys'
 import { Metrics } from '#shared/telemetry'
-import { RevocationWatch } from '../../../../src/ztunnel/revocation/index.ts'
 import { MemoryCa } from '../../../support/memory-ca.ts'
 import {
   addressUpdate,

@@ -1,45 +1,21 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type KubeObject, objectKey } from '#shared/k8s'
+import type { KubeObject } from '#shared/k8s'
 import { DerivedMesh } from '../../../support/derived-mesh.ts'
 import { meshSettings } from '../../../support/mesh-objects.ts'
 import { head, objectsOf, objectTexts, SECURITY } from '../../../support/object-texts.ts'
+import { arrive, type Way, waysOf } from '../../../support/object-ways.ts'
 
 const states = fc.array(fc.array(objectTexts, { maxLength: 14 }), { minLength: 1, maxLength: 5 })
 
-/** A way to a state: changes on the way, when they settle, and in which order the last ones come. */
-const ways = fc.record({
-  detours: fc.array(fc.tuple(objectTexts, fc.constantFrom('put', 'delete', 'put and settle'))),
-  order: fc.infiniteStream(fc.nat()),
-  settles: fc.infiniteStream(fc.boolean()),
-})
-type Way = typeof ways extends fc.Arbitrary<infer W> ? W : never
+const ways = waysOf(objectTexts)
 
-/** Brings a mesh to exactly these objects, by its own way. */
-const arrive = (objects: readonly KubeObject[], way: Way): DerivedMesh => {
+/** A mesh that came to these objects by its own way. */
+const arrived = (objects: readonly KubeObject[], way: Way): DerivedMesh => {
   const derived = new DerivedMesh()
-  const { table, graph } = derived
-  const seen = new Map<string, KubeObject>()
-  for (const [text, action] of way.detours) {
-    for (const object of objectsOf([text])) {
-      seen.set(`${object.kind} ${objectKey(object)}`, object)
-      if (action === 'delete') table.delete(object.kind, objectKey(object))
-      else table.put(object)
-    }
-    if (action === 'put and settle') graph.settle()
-  }
-  const wanted = new Map(objects.map((object) => [`${object.kind} ${objectKey(object)}`, object]))
-  const last = [...new Map([...seen, ...wanted])].map(([key, object]) => ({ key, object, place: next(way.order) }))
-  for (const { key, object } of last.sort((a, b) => a.place - b.place)) {
-    if (wanted.has(key)) table.put(object)
-    else table.delete(object.kind, objectKey(object))
-    if (next(way.settles)) graph.settle()
-  }
-  graph.settle()
+  arrive(derived, objects, way)
   return derived
 }
-
-const next = <T>(stream: Iterator<T>): T => stream.next().value as T // it has no end
 
 describe('the mesh', () => {
   it('is after any changes what it would be from the start, and names nothing that is not sent', () => {
@@ -63,19 +39,19 @@ describe('the mesh', () => {
       }),
       { numRuns: 60 },
     )
-  })
+  }, 30_000)
 
   it('is the same byte by byte, whatever came first and whatever was there and went on the way', () => {
     fc.assert(
       fc.property(fc.array(objectTexts, { maxLength: 20 }), ways, ways, (texts, one, other) => {
         const objects = objectsOf(texts)
         const fresh = DerivedMesh.of(objects).outcome()
-        expect(arrive(objects, one).outcome()).toEqual(fresh)
-        expect(arrive(objects, other).outcome()).toEqual(fresh)
+        expect(arrived(objects, one).outcome()).toEqual(fresh)
+        expect(arrived(objects, other).outcome()).toEqual(fresh)
       }),
       { numRuns: 100 },
     )
-  })
+  }, 30_000)
 
   it('tells of a change exactly what it makes different', () => {
     fc.assert(
@@ -101,7 +77,7 @@ describe('the mesh', () => {
       }),
       { numRuns: 100 },
     )
-  })
+  }, 30_000)
 })
 
 /** Pods of a few apps, each app with its service. */

@@ -16,6 +16,17 @@ describe('clients that left', () => {
     expect(departures.without(6)).toEqual([])
   })
 
+  it('are not missed once their pod is gone', () => {
+    const departures = new Departures(new FakeClock())
+    const id = (name: string): string => `ztunnel~10.0.0.1~${name}.istio-system~istio-system.svc.cluster.local`
+    departures.left(id('ztunnel-a'), 4)
+    departures.left(id('ztunnel-b'), 4)
+    departures.left('of another form', 4)
+    expect(departures.podGone('istio-system', 'ztunnel-a')).toBe(true)
+    expect(departures.podGone('shop', 'ztunnel-b')).toBe(false)
+    expect(departures.without(5)).toEqual([id('ztunnel-b'), 'of another form'])
+  })
+
   it('are at most a thousand', () => {
     const departures = new Departures(new FakeClock())
     for (let i = 0; i < 1_500; i++) departures.left(`n${i}`, 0)

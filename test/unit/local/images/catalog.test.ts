@@ -68,7 +68,7 @@ describe('images that every mesh knows', () => {
       writeFileSync(file, '')
       expect(catalog.find('ambit/waypoint')).toMatchObject({
         kind: 'known',
-        image: { command: ['/node', '--enable-source-maps', file] },
+        image: { command: ['/node', file] },
       })
     } finally {
       rmSync(distDir, { recursive: true })

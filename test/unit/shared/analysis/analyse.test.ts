@@ -114,6 +114,7 @@ it('has a test for each check', () => {
     'destination-rules',
     'enrolment',
     'gateways',
+    'not-honoured',
     'policies',
     'retries',
     'service-entries',

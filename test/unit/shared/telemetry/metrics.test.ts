@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Metrics } from '#shared/telemetry'
+import { labelText, Metrics } from '#shared/telemetry'
 
 describe('Metrics', () => {
   it('prints OpenMetrics text: names without _total in HELP and TYPE, and an end mark', () => {
@@ -33,6 +33,17 @@ wait_seconds_bucket{kind="a",le="+Inf"} 3
 # EOF
 `,
     )
+  })
+
+  it('takes labels that are not the family’s own, within the same bound', () => {
+    const metrics = new Metrics()
+    const counted = metrics.counters('a', 'A', ['x'])
+    for (let i = 0; i < 20_005; i++) counted.labelled(labelText(['y'], [`${i}"`])).value++
+    counted.labelled(labelText(['y'], ['0"'])).value++
+    const page = metrics.print()
+    expect(page).toContain('\na_total{y="0\\""} 2\n')
+    expect(page).toContain('\na_total{reporter="overflow"} 5\n')
+    expect(page).toContain('\nambit_metrics_series_overflows_total 5\n')
   })
 
   it('shows a labelled series only after its first use', () => {

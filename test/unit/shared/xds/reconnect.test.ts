@@ -6,10 +6,26 @@ const ended = (code: number, worked = true): StreamEnd => ({ kind: 'ended', work
 const notOpened: StreamEnd = { kind: 'not-opened', reason: 'refused' }
 
 describe('the wait before the next stream', () => {
-  it('doubles while none can be opened, up to 15 s', () => {
+  it('doubles while none can be opened any more, up to 15 s', () => {
     const delay = new ReconnectDelay(new FakeClock())
+    delay.next(ended(14))
     const waits = Array.from({ length: 13 }, () => delay.next(notOpened))
     expect(waits).toEqual([20, 40, 80, 160, 320, 640, 1280, 2560, 5120, 10_240, 15_000, 15_000, 15_000])
+  })
+
+  it('stays short before the first stream, for 10 s', () => {
+    const delay = new ReconnectDelay(new FakeClock())
+    const waits = Array.from({ length: 64 }, () => delay.next(notOpened))
+    expect(waits.slice(0, 6)).toEqual([20, 40, 80, 150, 150, 150])
+    expect(Math.max(...waits)).toBe(150)
+    expect(waits.reduce((sum, waitMs) => sum + waitMs, 0)).toBeLessThan(10_000)
+    expect([delay.next(notOpened), delay.next(notOpened)]).toEqual([300, 600])
+  })
+
+  it('does not stay short for one who is not let in', () => {
+    const delay = new ReconnectDelay(new FakeClock())
+    const waits = Array.from({ length: 6 }, () => delay.next(ended(16, false)))
+    expect(waits).toEqual([20, 40, 80, 160, 320, 640])
   })
 
   it.each([

@@ -2,10 +2,12 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Readiness } from '#shared/lifecycle'
+import { unhandledErrors } from '#shared/program'
 import { Metrics, registerProcessMetrics } from '#shared/telemetry'
+import { adsClientMetrics } from '#shared/xds'
 import { Verdicts } from '../../../../src/ztunnel/authz/index.ts'
 import { PodRegistry } from '../../../../src/ztunnel/capture/index.ts'
-import { registerBuild, registerRuntime, unhandledErrors, xdsObserver } from '../../../../src/ztunnel/metrics.ts'
+import { registerBuild, registerRuntime } from '../../../../src/ztunnel/metrics.ts'
 import {
   type ConnectionLabels,
   ConnectionMetrics,
@@ -74,7 +76,7 @@ function page(profile: MetricsProfile): string {
   const connections = new ConnectionMetrics(metrics, profile)
   const dns = new DnsMetrics(metrics)
   const crl = new CrlMetrics(metrics)
-  const xds = xdsObserver(metrics, clock)
+  const xds = adsClientMetrics(metrics, clock)
   new PodRegistry({
     clock,
     readiness: new Readiness(),

@@ -1,0 +1,23 @@
+/** What is wrong with a token, in the words that Envoy answers with. */
+export type TokenProblem =
+  | 'Jwt is not in the form of Header.Payload.Signature with two dots and 3 sections'
+  | 'Jwt header is an invalid Base64url encoded'
+  | 'Jwt header is an invalid JSON'
+  | 'Jwt header [alg] field is required and must be a string'
+  | 'Jwt header [alg] is not supported'
+  | 'Jwt header [kid] field is not a string'
+  | 'Jwt payload is an invalid Base64url encoded'
+  | 'Jwt payload is an invalid JSON'
+  | 'Jwt payload [iss] field is not a string'
+  | 'Jwt payload [sub] field is not a string'
+  | 'Jwt payload [aud] field is not a string or string list'
+  | 'Jwt payload [exp] field is not an integer or not positive'
+  | 'Jwt payload [nbf] field is not an integer or not positive'
+  | 'Jwt signature is an invalid Base64url encoded'
+  | 'Jwt issuer is not configured'
+  | 'Jwt is expired'
+  | 'Jwt not yet valid'
+  | 'Audiences in Jwt are not allowed'
+  | "Jwks doesn't have key to match kid or alg from Jwt"
+  | 'Jwks remote fetch is failed'
+  | 'Jwt verification fails'

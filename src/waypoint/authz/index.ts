@@ -1,0 +1,5 @@
+export { type AuthorizationCounters, Authorizer, type AuthorizerParts, type ConnectionRefusal } from './authorizer.ts'
+export { normalise } from './normalise.ts'
+export { hostOf } from './normalise-host.ts'
+export type { PathNormalization } from './normalise-path.ts'
+export { remoteAddress } from './remote-address.ts'

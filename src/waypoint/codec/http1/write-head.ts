@@ -1,0 +1,112 @@
+import { STATUS_CODES } from 'node:http'
+import type { Fields, RequestHead, ResponseHead } from '../types.ts'
+import { OctetFields, writeLine } from './fields.ts'
+
+/** How the body behind a head is delimited, as the head says it. */
+export type WrittenFraming =
+  | { readonly kind: 'none' }
+  /** Nothing is said: the body is there until the connection ends, or there cannot be one. */
+  | { readonly kind: 'silent' }
+  | { readonly kind: 'length'; readonly bytes: number }
+  | { readonly kind: 'chunked' }
+  | { readonly kind: 'upgrade'; readonly protocol: string }
+
+const FIRST_BYTES = 128 * 1024
+/** Heads are made here and handed over in the same turn, so that one buffer serves all connections. */
+let scratch = Buffer.allocUnsafeSlow(FIRST_BYTES)
+
+/** A head of octets in `bytes[0, length)`, valid until the next one is made. */
+export interface WrittenHead {
+  readonly bytes: Buffer
+  readonly length: number
+}
+
+export function writeRequestHead(request: RequestHead, framing: WrittenFraming): WrittenHead {
+  const { method, target, authority, fields } = request
+  const out = roomFor(fields, method.length + target.length + authority.length)
+  let at = out.write(method, 0, 'latin1')
+  at += out.write(' ', at, 'latin1')
+  at += out.write(target, at, 'latin1')
+  at += out.write(' HTTP/1.1\r\nhost: ', at, 'latin1')
+  at += out.write(authority, at, 'latin1')
+  at += out.write('\r\n', at, 'latin1')
+  at = writeFields(out, at, fields)
+  return { bytes: out, length: writeEnd(out, at, framing, false) }
+}
+
+/** @param shouldClose the connection ends behind this answer */
+export function writeResponseHead(
+  { status, fields }: Pick<ResponseHead, 'status' | 'fields'>,
+  framing: WrittenFraming,
+  shouldClose: boolean,
+): WrittenHead {
+  const out = roomFor(fields, 0)
+  let at = out.write(statusLine(status), 0, 'latin1')
+  at = writeFields(out, at, fields)
+  return { bytes: out, length: writeEnd(out, at, framing, shouldClose) }
+}
+
+/** Trailers behind the last chunk, with its own line. */
+export function writeLastChunk(trailers: Fields | undefined): WrittenHead {
+  if (trailers === undefined) return LAST_CHUNK
+  const out = roomFor(trailers, 0)
+  let at = out.write('0\r\n', 0, 'latin1')
+  at = writeFields(out, at, trailers)
+  at += out.write('\r\n', at, 'latin1')
+  return { bytes: out, length: at }
+}
+
+const LAST_CHUNK: WrittenHead = { bytes: Buffer.from('0\r\n\r\n'), length: 5 }
+const STATUS_LINES = new Map<number, string>()
+
+function statusLine(status: number): string {
+  let line = STATUS_LINES.get(status)
+  if (line === undefined) {
+    line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Status'}\r\n`
+    STATUS_LINES.set(status, line)
+  }
+  return line
+}
+
+/** For lines of our own: framing, connection, upgrade. */
+const OWN_BYTES = 512
+
+function roomFor(fields: Fields, more: number): Buffer {
+  let bytes = OWN_BYTES + more
+  if (fields instanceof OctetFields) bytes += fields.mostBytes
+  else
+    fields.forEach((name, value) => {
+      bytes += name.length + value.length + 4
+    })
+  if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes)
+  return scratch
+}
+
+function writeFields(out: Buffer, from: number, fields: Fields): number {
+  if (fields instanceof OctetFields) return fields.writeTo(out, from)
+  let at = from
+  fields.forEach((name, value) => {
+    at = writeLine(out, at, name, value)
+  })
+  return at
+}
+
+function writeEnd(out: Buffer, from: number, framing: WrittenFraming, shouldClose: boolean): number {
+  let at = from
+  switch (framing.kind) {
+    case 'none':
+    case 'silent':
+      break
+    case 'length':
+      at = writeLine(out, at, 'content-length', String(framing.bytes))
+      break
+    case 'chunked':
+      at += out.write('transfer-encoding: chunked\r\n', at, 'latin1')
+      break
+    case 'upgrade':
+      at += out.write('connection: upgrade\r\n', at, 'latin1')
+      at = writeLine(out, at, 'upgrade', framing.protocol)
+  }
+  if (shouldClose) at += out.write('connection: close\r\n', at, 'latin1')
+  return at + out.write('\r\n', at, 'latin1')
+}

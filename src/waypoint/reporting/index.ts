@@ -1,0 +1,5 @@
+export type { AccessLogFormat } from './access-lines.ts'
+export type { ConnectionFacts } from './facts.ts'
+export { ExchangeReport, Reporter, type ReporterOptions } from './reporter.ts'
+export type { MetricsProfile } from './request-metrics.ts'
+export type { TracingSettings } from './tracer.ts'

@@ -1,0 +1,2 @@
+export type * from './types.ts'
+export { createUpstream, type UpstreamSettings } from './upstream.ts'
