@@ -8,6 +8,9 @@ import { Malformed } from './malformed.ts'
 import { HeadScan, scanResponse } from './scan-head.ts'
 import type { Http1Settings } from './settings.ts'
 
+/** How long an endpoint may take to close a connection that has ended here. */
+const LINGER_MS = 1_000
+
 /** One connection to an endpoint: one request at a time, the next when the answer of the one before is whole. */
 export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting {
   readonly protocol = 'http1'
@@ -113,7 +116,9 @@ export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting 
   /** Only idle connections wait for something here: requests have deadlines of their own. */
   onDeadline(): void {
     this.deadlineMs = Number.POSITIVE_INFINITY
-    if (this.#exchange === undefined) this.retire()
+    if (this.#exchange !== undefined) return
+    if (this.#isRetired) this.#channel.destroy()
+    else this.retire()
   }
 
   // ---- inside
@@ -164,7 +169,8 @@ export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting 
   #close(): void {
     this.#isRetired = true
     this.#channel.end()
-    // It has nothing to say that anybody waits for.
-    if (!this.#channel.isClosed) this.#channel.destroy()
+    // The endpoint says goodbye as well, or is cut: nobody waits for anything that it might still say.
+    if (!this.#channel.isClosed) this.deadlineMs = this.#deadlines.after(LINGER_MS)
+    this.onChanged?.()
   }
 }
