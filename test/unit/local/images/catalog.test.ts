@@ -68,7 +68,7 @@ describe('images that every mesh knows', () => {
       writeFileSync(file, '')
       expect(catalog.find('ambit/waypoint')).toMatchObject({
         kind: 'known',
-        image: { command: ['/node', file] },
+        image: { command: ['/node', '--max-semi-space-size=4', file] },
       })
     } finally {
       rmSync(distDir, { recursive: true })
