@@ -10,9 +10,6 @@ export interface BuiltInPlaces {
   readonly samplesDir: string
 }
 
-/** As the waypoint's image has them: after load 180 MB are resident instead of 290 with V8's own young generation. */
-const WAYPOINT_FLAGS = ['--max-semi-space-size=4']
-
 const SHOP = ['web', 'cart', 'payments', 'catalog']
 
 /** Images that every mesh knows, whatever their tag. */
@@ -23,7 +20,7 @@ export function builtInImages({ node, distDir, samplesDir }: BuiltInPlaces): rea
     ...SHOP.map((name) => entry(`ambit/shop-${name}`, runs([node, join(shop, `${name}.mjs`)], shop))),
     // Does nothing by itself: one sends requests from it with `kubectl exec`.
     entry('ambit/shop-client', runs(['sleep', 'infinity'], shop)),
-    program('ambit/waypoint', node, WAYPOINT_FLAGS, join(distDir, 'waypoint', 'main.js')),
+    program('ambit/waypoint', node, join(distDir, 'waypoint', 'main.js')),
   ]
 }
 
@@ -31,8 +28,8 @@ export function builtInImages({ node, distDir, samplesDir }: BuiltInPlaces): rea
  * Looked at each time: a program may be built while the mesh runs. Without source maps: with them each stack of an error
  * costs milliseconds, and strangers' requests can cause errors.
  */
-function program(name: string, node: string, flags: readonly string[], file: string): ImageEntry {
-  const found = runs([node, ...flags, file], '/')
+function program(name: string, node: string, file: string): ImageEntry {
+  const found = runs([node, file], '/')
   const reason = `this installation has no such program (${file} does not exist)`
   return { name, tag: '*', find: () => (existsSync(file) ? found : { kind: 'unavailable', reason }) }
 }

@@ -68,7 +68,7 @@ describe('images that every mesh knows', () => {
       writeFileSync(file, '')
       expect(catalog.find('ambit/waypoint')).toMatchObject({
         kind: 'known',
-        image: { command: ['/node', '--max-semi-space-size=4', file] },
+        image: { command: ['/node', file] },
       })
     } finally {
       rmSync(distDir, { recursive: true })
