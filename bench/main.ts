@@ -1,11 +1,13 @@
 // npm run bench -- paths [--rounds N] [--seconds S] [--quick] [--paths A,B] [--cases C,D] [--json FILE]
 // npm run bench -- api [--rounds N] [--json FILE]
+// npm run bench -- l7 [--rounds N] [--seconds S] [--cases A;B] [--json FILE]
 // npm run bench -- control [--seconds S] [--cpu-prof DIR] [--json FILE]
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { reasonOf } from '#shared/errors'
 import { apiMarkdown, benchApi } from './api/api.ts'
 import { benchControl, controlMarkdown } from './control/control.ts'
+import { benchL7, CASES as L7_CASES, l7Markdown, missingForL7 } from './l7/l7.ts'
 import { CASES } from './paths/cases.ts'
 import { benchPaths } from './paths/paths.ts'
 import { WAYS } from './paths/ways.ts'
@@ -15,6 +17,7 @@ const USAGE = `usage: npm run bench -- paths [--rounds 3] [--seconds 3] [--quick
          [--paths NAME;NAME…]  of: ${WAYS.map(({ path }) => path).join('; ')}
          [--cases NAME;NAME…]  beginnings of: ${CASES.map(({ name }) => name).join('; ')}
        npm run bench -- api [--rounds 3] [--json FILE]
+       npm run bench -- l7 [--rounds 3] [--seconds 2] [--cases NAME;NAME…] [--json FILE]
        npm run bench -- control [--seconds 60] [--cpu-prof DIR] [--json FILE]
 `
 
@@ -41,6 +44,17 @@ else if (bench === 'paths') {
 } else if (bench === 'api') {
   const result = await benchApi(positive('rounds', 3), say)
   report(apiMarkdown(result), result)
+} else if (bench === 'l7') {
+  const missing = missingForL7()
+  if (missing.length > 0) refuse(`this bench compares with ${missing.join(' and ')}, which this machine does not have`)
+  const result = await benchL7({
+    rounds: positive('rounds', 3),
+    seconds: positive('seconds', 2),
+    cases: named('cases', (name) => L7_CASES.some((each) => each.name.startsWith(name))),
+    say,
+  })
+  report(l7Markdown(result), result)
+  if (result.rows.some((row) => row.errors > 0)) process.exitCode = 1
 } else if (bench === 'control') {
   const result = await benchControl({ seconds: positive('seconds', 60), profileDir: values['cpu-prof'], say })
   report(controlMarkdown(result), result)

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { build } from 'esbuild'
 
 /** One proxy between the load and the backend. */
 export interface Hop {
@@ -82,14 +83,12 @@ frontend one\n  bind 127.0.0.1:${PORTS.haproxy}\n  default_backend b\nbackend b\
  * @param features `bare` = one rule, nothing else; `full` = 100 rules, authorization, tracing, retry buffer, metrics and
  *   access log
  */
-export async function startAmbit(features: 'bare' | 'full', backend: Backend): Promise<Hop> {
-  const hop = join(import.meta.dirname, 'hop.js')
+export async function startAmbit(dir: string, features: 'bare' | 'full', backend: Backend): Promise<Hop> {
+  const hop = await bundled(dir)
   const port = PORTS[features]
-  const child = spawn(
-    process.execPath,
-    ['--max-semi-space-size=16', '--single-threaded-gc', hop, features, String(port), JSON.stringify(backend.ports)],
-    { stdio: ['ignore', 'ignore', 'inherit'] },
-  )
+  const child = spawn(process.execPath, [hop, features, String(port), JSON.stringify(backend.ports)], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
   await listening(child, port)
   return {
     name: `ambit ${features}`,
@@ -98,6 +97,29 @@ export async function startAmbit(features: 'bare' | 'full', backend: Backend): P
     ports: { h1: port, h2: port },
     stop: () => ended(child),
   }
+}
+
+/** As production runs: one file, without types. */
+async function bundled(dir: string): Promise<string> {
+  const outfile = join(dir, 'hop.mjs')
+  if (existsSync(outfile)) return outfile
+  // For the packages that are not in the bundle.
+  symlinkSync(resolve(import.meta.dirname, '../../node_modules'), join(dir, 'node_modules'))
+  await build({
+    entryPoints: [join(import.meta.dirname, 'hop.ts')],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    conditions: ['source'],
+    external: ['koffi'],
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  })
+  return outfile
 }
 
 async function startNginxWith(

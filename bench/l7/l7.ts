@@ -30,7 +30,7 @@ export interface L7Row {
   readonly errors: number
 }
 
-interface L7Case {
+export interface L7Case {
   readonly name: string
   readonly protocol: 'h1' | 'h2'
   readonly connections: number
@@ -40,7 +40,7 @@ interface L7Case {
   readonly fields: number
 }
 
-const CASES: readonly L7Case[] = [
+export const CASES: readonly L7Case[] = [
   { name: 'HTTP/1.1, 1 connection', protocol: 'h1', connections: 1, streams: 1, fields: 0 },
   { name: 'HTTP/1.1, 16 connections', protocol: 'h1', connections: 16, streams: 1, fields: 0 },
   { name: 'HTTP/1.1, 64 connections', protocol: 'h1', connections: 64, streams: 1, fields: 0 },
@@ -82,7 +82,7 @@ export async function benchL7({ rounds, seconds, cases, say }: L7Settings): Prom
       hops.push(hop)
     }
     for (const features of ['bare', 'full'] as const) {
-      const hop = await startAmbit(features, backend)
+      const hop = await startAmbit(dir, features, backend)
       stops.push(hop.stop)
       hops.push(hop)
     }
