@@ -750,6 +750,19 @@ describe('node:http2 as the client of our acceptor', () => {
     expect(server.failures[0]).toMatchObject({ code: 'CLIENT_HANDSHAKE_FAILED' })
   })
 
+  it('whose connection is cut is told of, once', async () => {
+    let closedCount = 0
+    const onClosed = (): void => void closedCount++
+    const server = later(await listenTunnels(cart, (incoming) => incoming.accept(), { onClosed }))
+    const dialer = new TestDialer(server.address, web)
+    const tunnel = await poolOf().connect(keyOf(web.id, server.address, cart.id), dialer, request)
+    expect(closedCount).toBe(0)
+    dialer.sockets[0]?.destroy()
+    await until(() => closedCount > 0)
+    await until(() => !tunnel.stream.isOpen)
+    expect(closedCount).toBe(1)
+  })
+
   it('is closed when its address has too many hand-shakes under way, and let in when they are done', async () => {
     const gate = new HandshakeGate({ maxPendingPerSource: 2 })
     const server = later(await listenTunnels(cart, (incoming) => incoming.accept(), { gate }))
