@@ -28,6 +28,8 @@ export interface TunnelServerSettings {
   readonly handshakeTimeoutMs?: number
   /** Told why a request was answered with 400: no CONNECT, or no target. */
   readonly onMalformed?: (reason: string) => void
+  /** Told once when a connection that was served is gone; it may be so before `acceptTunnels` has resolved. */
+  readonly onClosed?: () => void
 }
 
 /** A tunnel connection of a verified client. `drain` sends GOAWAY and lets its streams finish. */
@@ -61,6 +63,7 @@ export async function acceptTunnels(
       clock,
     },
   )
+  connection.onClosed = settings.onClosed
   return { peer, connection, chain }
 }
 

@@ -44,7 +44,8 @@ export class PooledConnection {
     this.#unusedReleaseMs = unusedReleaseMs
     this.#lastUsedMs = clock.monotonicMs()
     connection.onClosed = () => this.#onConnectionClosed()
-    this.#watchUse()
+    // Not by a look at the time: held up for that long just now, it would be retired before anybody can be told.
+    this.#watchUseIn(unusedReleaseMs)
   }
 
   get isIdle(): boolean {
@@ -129,7 +130,11 @@ export class PooledConnection {
       this.retire()
       return
     }
-    this.#timer = this.#clock.setTimer(this.#unusedReleaseMs - unusedMs, () => this.#watchUse())
+    this.#watchUseIn(this.#unusedReleaseMs - unusedMs)
+  }
+
+  #watchUseIn(delayMs: number): void {
+    this.#timer = this.#clock.setTimer(delayMs, () => this.#watchUse())
   }
 }
 

@@ -89,11 +89,10 @@ export class Inbound {
     }
     pod.work.enter(work)
     const leave = (): void => pod.work.leave(work)
-    this.#serve(captured).then(
+    this.#serve(captured, leave).then(
       (tunnel) => {
         served = tunnel
         if (tunnel === undefined) return leave()
-        tunnel.connection.onClosed = leave
         // The order came during the hand-shake.
         if (draining !== undefined) void tunnel.connection.drain(draining)
       },
@@ -116,7 +115,7 @@ export class Inbound {
   }
 
   /** Certificate first, then the hand-shake; a tunnel that gets neither is closed without a word. */
-  async #serve(captured: CapturedTunnel): Promise<TunnelServerConnection | undefined> {
+  async #serve(captured: CapturedTunnel, onClosed: () => void): Promise<TunnelServerConnection | undefined> {
     const { view, clock, certificateOf, limits, revocation } = this.#options
     const { socket, source, acceptedOn, pod } = captured
     const workload = await localWorkload(view, pod.info)
@@ -138,6 +137,7 @@ export class Inbound {
       revocation,
       onTunnel: (request) => this.#take({ captured, workload, connections }, request),
       onMalformed: (reason) => this.#failedEarly(captured, reason),
+      onClosed,
     })
     if (tunnel.chain === undefined || revocation === undefined) return tunnel
     const stopFollowing = revocation.follow(tunnel.chain, () => {

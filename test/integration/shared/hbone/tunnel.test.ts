@@ -294,6 +294,24 @@ describe('connections of the pool', () => {
     await until(() => pool.connectionCount === 0)
   })
 
+  it('are used, and replaced, however long the process was held up while they were made', async () => {
+    const echo = await echoServer()
+    const server = await tunnelServer(bindTo(echo))
+    const dialer = new TestDialer(server.address, web)
+    let nowMs = 0
+    // Between any two looks at the time more passes than a connection may be unused.
+    const clock = { ...systemClock, monotonicMs: () => (nowMs += 1_000) }
+    const pool = poolOf({ clock, unusedReleaseMs: 5 })
+    const key = keyOf(web.id, server.address, cart.id)
+    for (const text of ['first', 'second', 'third']) {
+      const application = await applicationOf(await pool.connect(key, dialer, request))
+      application.end(text)
+      expect(await readAll(application)).toBe(text)
+      await until(() => pool.connectionCount === 0)
+    }
+    expect(dialer.sockets).toHaveLength(3)
+  })
+
   it('that were told GOAWAY are not used again', async () => {
     const server = await tunnelServer((incoming) => incoming.accept())
     const dialer = new TestDialer(server.address, web)
@@ -730,6 +748,19 @@ describe('node:http2 as the client of our acceptor', () => {
     socket.on('error', () => {}).resume()
     await once(socket, 'close')
     expect(server.failures[0]).toMatchObject({ code: 'CLIENT_HANDSHAKE_FAILED' })
+  })
+
+  it('whose connection is cut is told of, once', async () => {
+    let closedCount = 0
+    const onClosed = (): void => void closedCount++
+    const server = later(await listenTunnels(cart, (incoming) => incoming.accept(), { onClosed }))
+    const dialer = new TestDialer(server.address, web)
+    const tunnel = await poolOf().connect(keyOf(web.id, server.address, cart.id), dialer, request)
+    expect(closedCount).toBe(0)
+    dialer.sockets[0]?.destroy()
+    await until(() => closedCount > 0)
+    await until(() => !tunnel.stream.isOpen)
+    expect(closedCount).toBe(1)
   })
 
   it('is closed when its address has too many hand-shakes under way, and let in when they are done', async () => {
