@@ -140,7 +140,7 @@ export class OctetFields implements Fields {
       to += out.write('\r\n', to, 'latin1')
     }
     to += bytes.copy(out, to, runStart, runEnd)
-    for (const [name, value] of this.#added ?? []) to = writeLine(out, to, name, value)
+    for (const [name, value] of this.#added ?? []) to = writeOwnLine(out, to, name, value)
     return to
   }
 
@@ -176,6 +176,11 @@ export class OctetFields implements Fields {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+/** A line of somebody who does not know this hop: framing, host and connection are the codec's to say. */
+export function writeOwnLine(out: Buffer, from: number, name: string, value: string): number {
+  return isHopId(idOfName(name)) ? from : writeLine(out, from, name, value)
+}
 
 export function writeLine(out: Buffer, from: number, name: string, value: string): number {
   let to = from + out.write(name, from, 'latin1')

@@ -1,6 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Fields, RequestHead, ResponseHead } from '../types.ts'
-import { OctetFields, writeLine } from './fields.ts'
+import { mayBeTrailer } from './field-names.ts'
+import { OctetFields, writeLine, writeOwnLine } from './fields.ts'
 
 /** How the body behind a head is delimited, as the head says it. */
 export type WrittenFraming =
@@ -31,19 +32,19 @@ export function writeRequestHead(request: RequestHead, framing: WrittenFraming):
   at += out.write(authority, at, 'latin1')
   at += out.write('\r\n', at, 'latin1')
   at = writeFields(out, at, fields)
-  return { bytes: out, length: writeEnd(out, at, framing, false) }
+  return { bytes: out, length: writeEnd(out, at, framing, undefined) }
 }
 
-/** @param shouldClose the connection ends behind this answer */
+/** @param connection what it says of its connection: `close`, or `keep-alive` to a client that would not expect it */
 export function writeResponseHead(
   { status, fields }: Pick<ResponseHead, 'status' | 'fields'>,
   framing: WrittenFraming,
-  shouldClose: boolean,
+  connection: 'close' | 'keep-alive' | undefined,
 ): WrittenHead {
   const out = roomFor(fields, 0)
   let at = out.write(statusLine(status), 0, 'latin1')
   at = writeFields(out, at, fields)
-  return { bytes: out, length: writeEnd(out, at, framing, shouldClose) }
+  return { bytes: out, length: writeEnd(out, at, framing, connection) }
 }
 
 /** Trailers behind the last chunk, with its own line. */
@@ -51,7 +52,9 @@ export function writeLastChunk(trailers: Fields | undefined): WrittenHead {
   if (trailers === undefined) return LAST_CHUNK
   const out = roomFor(trailers, 0)
   let at = out.write('0\r\n', 0, 'latin1')
-  at = writeFields(out, at, trailers)
+  trailers.forEach((name, value) => {
+    if (mayBeTrailer(name)) at = writeLine(out, at, name, value)
+  })
   at += out.write('\r\n', at, 'latin1')
   return { bytes: out, length: at }
 }
@@ -86,12 +89,17 @@ function writeFields(out: Buffer, from: number, fields: Fields): number {
   if (fields instanceof OctetFields) return fields.writeTo(out, from)
   let at = from
   fields.forEach((name, value) => {
-    at = writeLine(out, at, name, value)
+    at = writeOwnLine(out, at, name, value)
   })
   return at
 }
 
-function writeEnd(out: Buffer, from: number, framing: WrittenFraming, shouldClose: boolean): number {
+function writeEnd(
+  out: Buffer,
+  from: number,
+  framing: WrittenFraming,
+  connection: 'close' | 'keep-alive' | undefined,
+): number {
   let at = from
   switch (framing.kind) {
     case 'none':
@@ -107,6 +115,6 @@ function writeEnd(out: Buffer, from: number, framing: WrittenFraming, shouldClos
       at += out.write('connection: upgrade\r\n', at, 'latin1')
       at = writeLine(out, at, 'upgrade', framing.protocol)
   }
-  if (shouldClose) at += out.write('connection: close\r\n', at, 'latin1')
+  if (connection !== undefined) at = writeLine(out, at, 'connection', connection)
   return at + out.write('\r\n', at, 'latin1')
 }
