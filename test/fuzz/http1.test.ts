@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type BodyFraming, MessageReader } from '../../src/waypoint/codec/http1/message-reader.ts'
-import { readRequest } from '../../src/waypoint/codec/http1/read-head.ts'
-import { Refusal } from '../../src/waypoint/codec/http1/refusal.ts'
-import type { Scanner } from '../../src/waypoint/codec/http1/scan.ts'
+import { BodyDecoder } from '../../src/waypoint/codec/http1/body-decoder.ts'
+import { HeadCollector } from '../../src/waypoint/codec/http1/head-collector.ts'
+import { Malformed } from '../../src/waypoint/codec/http1/malformed.ts'
+import { readRequest } from '../../src/waypoint/codec/http1/request-head.ts'
+import { HeadScan, scanRequest } from '../../src/waypoint/codec/http1/scan-head.ts'
+import { framingOf } from '../../src/waypoint/codec/http1/server-exchange.ts'
 import { DEFAULT_HTTP1 } from '../../src/waypoint/codec/http1/settings.ts'
 import { fuzz } from '../support/fuzz.ts'
 import { bytesOf, type RequestCase, type ResponseCase } from '../support/http1-cases.ts'
@@ -88,24 +90,36 @@ function read(pieces: readonly Buffer[]): Opinion {
   const messages: OracleMessage[] = []
   let target = ''
   let body = ''
-  const reader: MessageReader = new MessageReader('client', DEFAULT_HTTP1, {
-    onHead: (scanner: Scanner, bytes: Buffer, end: number): BodyFraming => {
-      target = bytes.toString('latin1', scanner.targetStart, scanner.targetEnd)
-      return readRequest(scanner, bytes, end).framing
-    },
+  const scan = new HeadScan(DEFAULT_HTTP1.maxFields)
+  const heads = new HeadCollector(DEFAULT_HTTP1.maxHeadBytes, scan)
+  const decoder = new BodyDecoder(scan, {
     onBody: (bytes, start, end) => {
-      body += Buffer.from(bytes.subarray(start, end)).toString('latin1')
+      body += bytes.toString('latin1', start, end)
     },
-    onMessageEnd: () => {
+    onBodyEnd: () => {
       messages.push({ target, body })
       body = ''
     },
   })
+  const readHead = (piece: Buffer, at: number): number =>
+    heads.collect(
+      piece,
+      at,
+      piece.length,
+      (all, from, to) => scanRequest(scan, all, from, to),
+      (all) => {
+        target = all.toString('latin1', scan.targetStart, scan.targetEnd)
+        decoder.begin(framingOf(readRequest(scan, all)))
+      },
+    )
   try {
-    for (const piece of pieces) reader.read(piece, 0, piece.length)
-    reader.finish()
+    for (const piece of pieces) {
+      for (let at = 0; at >= 0 && at < piece.length; ) {
+        at = decoder.isEnded ? readHead(piece, at) : decoder.feed(piece, at, piece.length)
+      }
+    }
   } catch (thrown) {
-    if (!(thrown instanceof Refusal)) throw thrown
+    if (!(thrown instanceof Malformed)) throw thrown
     return { messages, partial: body, refusal: thrown.message }
   }
   return { messages, partial: body, refusal: undefined }

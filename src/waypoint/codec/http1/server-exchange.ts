@@ -96,7 +96,11 @@ export class ServerExchange implements Exchange {
       onWritten: () => {
         this.#isWritten = true
         if (this.#isUpgraded) this.connection.channel.end()
-        else if (!this.#body.isComplete || !this.#body.isTaken) this.#body.discard()
+        else if (!this.#body.isComplete) {
+          // The answer is the last one: its client need not send all of its request to see that.
+          this.connection.channel.end()
+          this.#body.discard()
+        } else if (!this.#body.isTaken) this.#body.discard()
         this.#finish()
       },
       onBroken: (error) => this.abort(error),
@@ -107,7 +111,11 @@ export class ServerExchange implements Exchange {
       return writer
     }
     const staysOld = this.request.version === 'HTTP/1.0' && !shouldClose
-    const { bytes, length } = writeResponseHead(head, written, shouldClose ? 'close' : staysOld ? 'keep-alive' : undefined)
+    const { bytes, length } = writeResponseHead(
+      head,
+      written,
+      shouldClose ? 'close' : staysOld ? 'keep-alive' : undefined,
+    )
     this.connection.channel.write(bytes, 0, length)
     const writer = this.#writer
     if (isUpgrade) this.#server.upgraded()
@@ -190,7 +198,7 @@ export class ServerExchange implements Exchange {
   }
 }
 
-function framingOf({ framing }: ReadRequest): Framing {
+export function framingOf({ framing }: ReadRequest): Framing {
   if (framing === 'none') return { kind: 'none' }
   return framing === 'chunked' ? { kind: 'chunked' } : { kind: 'length', bytes: framing }
 }

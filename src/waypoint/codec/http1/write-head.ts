@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Fields, RequestHead, ResponseHead } from '../types.ts'
 import { mayBeTrailer } from './field-names.ts'
-import { OctetFields, writeLine, writeOwnLine } from './fields.ts'
+import { MOST_OCTETS, OctetFields, writeLine, writeOwnLine } from './fields.ts'
 
 /** How the body behind a head is delimited, as the head says it. */
 export type WrittenFraming =
@@ -79,7 +79,7 @@ function roomFor(fields: Fields, more: number): Buffer {
   if (fields instanceof OctetFields) bytes += fields.mostBytes
   else
     fields.forEach((name, value) => {
-      bytes += name.length + value.length + 4
+      bytes += name.length + MOST_OCTETS * value.length + 4
     })
   if (scratch.length < bytes) scratch = Buffer.allocUnsafeSlow(bytes)
   return scratch

@@ -4,9 +4,11 @@ import {
   type BodySink,
   type Exchange,
   type Fields,
+  type HttpClientConnection,
   ListFields,
   type RequestHead,
   type ResponseHead,
+  type UpstreamExchange,
 } from '../../../../../src/waypoint/codec/index.ts'
 import { http1Ends, http1Upstream, settle } from '../../../../support/http1-ends.ts'
 import { forward } from '../../../../support/http1-proxy.ts'
@@ -18,6 +20,13 @@ const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok'
 
 function request(method = 'GET', upgrade?: string): RequestHead {
   return { version: 'HTTP/1.1', method, scheme: 'http', authority: 'a', target: '/', upgrade, fields: noFields() }
+}
+
+/** Sends a request, with its end when it has no body. */
+function ask(connection: HttpClientConnection, head: RequestHead = request(), lengthBytes = 0): UpstreamExchange {
+  const attempt = connection.send(head, lengthBytes)
+  if (lengthBytes === 0) attempt.body.end(undefined)
+  return attempt
 }
 
 /** A sink that writes down what comes; it takes no more while it is full. */
@@ -289,7 +298,7 @@ describe('a client connection', () => {
     let changes = 0
     connection.onChanged = () => changes++
     const scribe = new Scribe()
-    const attempt = connection.send(request(), 0)
+    const attempt = ask(connection)
     expect([connection.capacity, connection.activeCount]).toEqual([0, 1])
     await settle()
     expect(endpoint.heard()).toBe('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
@@ -307,7 +316,7 @@ describe('a client connection', () => {
   ])('is not used again after %s', async (_what, answer) => {
     const { connection, endpoint } = http1Upstream()
     const scribe = new Scribe()
-    const attempt = connection.send(request(), 0)
+    const attempt = ask(connection)
     endpoint.say(answer)
     ;(await attempt.response).body.pipe(scribe)
     await settle()
@@ -330,12 +339,12 @@ describe('a client connection', () => {
   ] as const)('says what may be tried again when it is lost: %s', async (_what, isUsed, lengthBytes, said, code) => {
     const { connection, endpoint } = http1Upstream()
     if (isUsed) {
-      const first = connection.send(request(), 0)
+      const first = ask(connection)
       endpoint.say('HTTP/1.1 204 No Content\r\n\r\n')
       await first.response
       await settle()
     }
-    const attempt = connection.send(request('PUT'), lengthBytes)
+    const attempt = ask(connection, request('PUT'), lengthBytes)
     if (said === 'ab') write(attempt.body, said)
     if (said === 'answer') endpoint.say('HTTP/1.1 2')
     await settle()
@@ -345,7 +354,7 @@ describe('a client connection', () => {
 
   it('calls an answer that is none UPSTREAM_PROTOCOL', async () => {
     const { connection, endpoint } = http1Upstream()
-    const attempt = connection.send(request(), 0)
+    const attempt = ask(connection)
     endpoint.say('HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n')
     await expect(attempt.response).rejects.toMatchObject({ code: 'UPSTREAM_PROTOCOL' })
     expect(connection.isClosed).toBe(true)
@@ -354,7 +363,7 @@ describe('a client connection', () => {
   it('does not take a reset for the end of a body that only the end ends', async () => {
     const { connection, endpoint } = http1Upstream()
     const scribe = new Scribe()
-    const attempt = connection.send(request(), 0)
+    const attempt = ask(connection)
     endpoint.say('HTTP/1.1 200 OK\r\n\r\nabc')
     ;(await attempt.response).body.pipe(scribe)
     await settle()
@@ -365,7 +374,7 @@ describe('a client connection', () => {
 
   it('costs the connection to cancel', async () => {
     const { connection, endpoint } = http1Upstream()
-    const attempt = connection.send(request(), 0)
+    const attempt = ask(connection)
     attempt.cancel()
     await expect(attempt.response).rejects.toMatchObject({ code: 'CLIENT_GONE' })
     await settle()
@@ -374,20 +383,21 @@ describe('a client connection', () => {
 
   it('does not throw away more of an answer than the connection is worth', async () => {
     const { connection, endpoint } = http1Upstream()
-    const small = connection.send(request(), 0)
+    const small = ask(connection)
     endpoint.say(OK)
     ;(await small.response).body.discard()
     await settle()
     expect(connection.capacity).toBe(1)
-    const large = connection.send(request(), 0)
+    const large = ask(connection)
     endpoint.say('HTTP/1.1 200 OK\r\ncontent-length: 99999999\r\n\r\n')
     ;(await large.response).body.discard()
+    await settle()
     expect(connection.isClosed).toBe(true)
   })
 
   it('retires behind its request', async () => {
     const { connection, endpoint } = http1Upstream()
-    const attempt = connection.send(request(), 0)
+    const attempt = ask(connection)
     connection.retire()
     endpoint.say('HTTP/1.1 204 No Content\r\n\r\n')
     await attempt.response
@@ -420,18 +430,20 @@ describe('both ends together', () => {
     endpoint.channel.end()
     await settle()
     expect(ends.heard()).toBe('bye')
-    expect([ends.server.isClosed, connection.isClosed]).toEqual([true, true])
+    expect([ends.client.channel.isClosed, connection.isClosed]).toEqual([true, true])
   })
 
   it('go on with HTTP when an upgrade is not granted', async () => {
     const { connection, endpoint } = http1Upstream()
     const ends = http1Ends((exchange) => forward(exchange, connection))
-    ends.say(`GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n${GET}`)
+    ends.say(`GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
     await settle()
     endpoint.heard()
     endpoint.say(OK)
     await settle()
     expect(ends.heard()).toBe(OK)
+    ends.say(GET)
+    await settle()
     expect(endpoint.heard()).toBe('GET / HTTP/1.1\r\nhost: a\r\n\r\n')
   })
 
