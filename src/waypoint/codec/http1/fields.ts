@@ -208,8 +208,5 @@ export function writeOwnLine(out: Buffer, from: number, name: string, value: str
 }
 
 export function writeLine(out: Buffer, from: number, name: string, value: string): number {
-  let to = from + out.write(name, from, 'latin1')
-  to += out.write(': ', to, 'latin1')
-  to += out.write(fieldValue(value), to, 'latin1')
-  return to + out.write('\r\n', to, 'latin1')
+  return from + out.write(`${name}: ${fieldValue(value)}\r\n`, from, 'latin1')
 }

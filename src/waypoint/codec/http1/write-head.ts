@@ -25,12 +25,8 @@ export interface WrittenHead {
 export function writeRequestHead(request: RequestHead, framing: WrittenFraming): WrittenHead {
   const { method, target, authority, fields } = request
   const out = roomFor(fields, method.length + target.length + authority.length)
-  let at = out.write(method, 0, 'latin1')
-  at += out.write(' ', at, 'latin1')
-  at += out.write(target, at, 'latin1')
-  at += out.write(' HTTP/1.1\r\nhost: ', at, 'latin1')
-  at += out.write(authority, at, 'latin1')
-  at += out.write('\r\n', at, 'latin1')
+  // One call for all of it: calls cost more than what they copy.
+  let at = out.write(`${method} ${target} HTTP/1.1\r\nhost: ${authority}\r\n`, 0, 'latin1')
   at = writeFields(out, at, fields)
   return { bytes: out, length: writeEnd(out, at, framing, undefined) }
 }
@@ -100,21 +96,26 @@ function writeEnd(
   framing: WrittenFraming,
   connection: 'close' | 'keep-alive' | undefined,
 ): number {
-  let at = from
+  return (
+    from +
+    out.write(
+      `${framingLines(framing)}${connection === undefined ? '' : `connection: ${connection}\r\n`}\r\n`,
+      from,
+      'latin1',
+    )
+  )
+}
+
+function framingLines(framing: WrittenFraming): string {
   switch (framing.kind) {
     case 'none':
     case 'silent':
-      break
+      return ''
     case 'length':
-      at = writeLine(out, at, 'content-length', String(framing.bytes))
-      break
+      return `content-length: ${framing.bytes}\r\n`
     case 'chunked':
-      at += out.write('transfer-encoding: chunked\r\n', at, 'latin1')
-      break
+      return 'transfer-encoding: chunked\r\n'
     case 'upgrade':
-      at += out.write('connection: upgrade\r\n', at, 'latin1')
-      at = writeLine(out, at, 'upgrade', framing.protocol)
+      return `connection: upgrade\r\nupgrade: ${framing.protocol}\r\n`
   }
-  if (connection !== undefined) at = writeLine(out, at, 'connection', connection)
-  return at + out.write('\r\n', at, 'latin1')
 }
