@@ -35,6 +35,8 @@ export class BodyReader implements BodySource, BodyEvents {
   #end: { readonly trailers: Fields | undefined } | undefined
   #error: MeshError | undefined
   #isOver = false
+  /** `onRead` was called. */
+  #isRead = false
 
   constructor(channel: ByteChannel, scan: HeadScan, events: BodyReaderEvents) {
     this.#channel = channel
@@ -50,6 +52,10 @@ export class BodyReader implements BodySource, BodyEvents {
   begin(framing: Framing): void {
     this.lengthBytes = framing.kind === 'none' ? 0 : framing.kind === 'length' ? framing.bytes : undefined
     this.#decoder.begin(framing)
+  }
+
+  get isTaken(): boolean {
+    return this.#sink !== undefined
   }
 
   /** @returns up to where bytes belong to this body. @throws Malformed */
@@ -104,6 +110,8 @@ export class BodyReader implements BodySource, BodyEvents {
   onBodyEnd(trailers: Fields | undefined): void {
     this.#end = { trailers }
     if (this.#isDiscarding || (this.#sink !== undefined && this.#backlog.bytes === 0)) this.#finishUp()
+    // Nothing waits for a sink that may never come.
+    else if (this.bytes === 0 && trailers === undefined) this.#tellRead()
   }
 
   #flow(): void {
@@ -136,6 +144,12 @@ export class BodyReader implements BodySource, BodyEvents {
     this.#sink?.end(this.#end?.trailers)
     this.#isBlocked = false
     this.#giveCredit()
+    this.#tellRead()
+  }
+
+  #tellRead(): void {
+    if (this.#isRead) return
+    this.#isRead = true
     this.#events.onRead()
   }
 

@@ -8,8 +8,8 @@ import { Malformed } from './malformed.ts'
 import { HeadScan, scanResponse } from './scan-head.ts'
 import type { Http1Settings } from './settings.ts'
 
-/** How long an endpoint may take to close a connection that has ended here. */
-const LINGER_MS = 1_000
+/** An endpoint that does not end its side behind ours is cut. */
+const LINGER_MS = 5_000
 
 /** One connection to an endpoint: one request at a time, the next when the answer of the one before is whole. */
 export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting {
@@ -27,13 +27,16 @@ export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting 
   /** No further request is sent. */
   #isRetired = false
   #isClosed = false
+  /** Answers are being read: the connection is not free before all of what came was looked at. */
+  #isReading = false
+  #isDone = false
 
   constructor(channel: ByteChannel, deadlines: Deadlines, settings: Http1Settings) {
     this.#channel = channel
     this.#deadlines = deadlines
     this.#settings = settings
     this.#scan = new HeadScan(settings.maxFields)
-    this.#heads = new HeadCollector(settings.maxHeadBytes)
+    this.#heads = new HeadCollector(settings.maxHeadBytes, this.#scan)
     deadlines.enter(this)
     channel.start(this)
   }
@@ -78,6 +81,10 @@ export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting 
 
   onBytes(bytes: Uint8Array, start: number, end: number): void {
     const exchange = this.#exchange
+    if (this.#isClosed) {
+      this.#channel.consumed(end - start)
+      return
+    }
     if (exchange === undefined) {
       this.#channel.consumed(end - start)
       // Nobody asked: what says something by itself now answers somebody else's request later.
@@ -94,6 +101,7 @@ export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting 
   }
 
   onEnd(): void {
+    if (this.#isClosed) return
     this.#isRetired = true
     const exchange = this.#exchange
     if (exchange === undefined) this.#close()
@@ -105,30 +113,42 @@ export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting 
   }
 
   onClosed(error: Error | undefined): void {
+    const wasClosed = this.#isClosed
     this.#isClosed = true
     this.#deadlines.leave(this)
     const exchange = this.#exchange
     this.#exchange = undefined
     exchange?.connectionLost(error === undefined ? 'the connection was closed' : reasonOf(error))
-    this.onChanged?.()
+    if (!wasClosed) this.onChanged?.()
   }
 
   /** Only idle connections wait for something here: requests have deadlines of their own. */
   onDeadline(): void {
     this.deadlineMs = Number.POSITIVE_INFINITY
-    if (this.#exchange !== undefined) return
-    if (this.#isRetired) this.#channel.destroy()
-    else this.retire()
+    if (this.#isClosed) {
+      this.#channel.destroy()
+      return
+    }
+    if (this.#exchange === undefined) this.retire()
   }
 
   // ---- inside
 
   #take(exchange: ClientExchange, bytes: Buffer, start: number, end: number): void {
     let at = start
-    while (at < end && this.#exchange === exchange && !exchange.isAnswerComplete) {
-      at = exchange.isInBody ? exchange.feed(bytes, at, end) : this.#readHead(exchange, bytes, at, end)
+    this.#isReading = true
+    this.#isDone = false
+    try {
+      while (at < end && this.#exchange === exchange && !exchange.isAnswerComplete) {
+        at = exchange.isInBody ? exchange.feed(bytes, at, end) : this.#readHead(exchange, bytes, at, end)
+      }
+    } finally {
+      this.#isReading = false
     }
-    if (at === end) return
+    if (at === end) {
+      if (this.#isDone) this.#release()
+      return
+    }
     this.#channel.consumed(end - at)
     // Bytes behind an answer belong to nothing that was asked.
     this.destroy()
@@ -151,11 +171,15 @@ export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting 
 
   #done(exchange: ClientExchange, isReusable: boolean): void {
     if (this.#exchange !== exchange) return
+    if (!isReusable) this.#isRetired = true
+    if (this.#isReading) this.#isDone = true
+    else this.#release()
+  }
+
+  #release(): void {
     this.#exchange = undefined
-    if (!isReusable || this.#isRetired) {
-      this.#isRetired = true
-      this.#close()
-    } else {
+    if (this.#isRetired) this.#close()
+    else {
       this.deadlineMs = this.#deadlines.after(this.#settings.idleTimeoutMs)
       this.onChanged?.()
     }
@@ -167,10 +191,11 @@ export class Http1Client implements HttpClientConnection, ByteReceiver, Waiting 
   }
 
   #close(): void {
+    if (this.#isClosed) return
     this.#isRetired = true
+    this.#isClosed = true
+    this.deadlineMs = this.#deadlines.after(LINGER_MS)
     this.#channel.end()
-    // The endpoint says goodbye as well, or is cut: nobody waits for anything that it might still say.
-    if (!this.#channel.isClosed) this.deadlineMs = this.#deadlines.after(LINGER_MS)
-    this.onChanged?.()
+    queueMicrotask(() => this.onChanged?.())
   }
 }

@@ -190,9 +190,9 @@ export class ClientExchange implements UpstreamExchange {
   }
 
   #framingOfAnswer(): Framing {
-    const { status, isChunked, contentLength } = this.#scan
+    const { status, transferEncoding, contentLength } = this.#scan
     if (this.#request.method === 'HEAD' || status === 204 || status === 304) return { kind: 'none' }
-    if (isChunked) return { kind: 'chunked' }
+    if (transferEncoding === 'chunked') return { kind: 'chunked' }
     if (contentLength < 0) return { kind: 'rest' }
     return contentLength === 0 ? { kind: 'none' } : { kind: 'length', bytes: contentLength }
   }

@@ -15,6 +15,8 @@ export class OctetFields implements Fields {
   readonly #lines: Int32Array
   /** 1 = the line of that number is gone. */
   #gone: Uint8Array | undefined
+  /** Values of lines that were set, by line. */
+  #replaced: Map<number, string> | undefined
   #added: (readonly [name: string, value: string])[] | undefined
 
   /**
@@ -65,8 +67,18 @@ export class OctetFields implements Fields {
   }
 
   set(name: string, value: string): void {
-    this.remove(name)
-    this.add(name, value)
+    const line = this.#find(name, idOfName(name), 0)
+    const place = line < 0 ? (this.#added?.findIndex(([other]) => other === name) ?? -1) : -1
+    if (line < 0 && place < 0) {
+      this.add(name, value)
+      return
+    }
+    this.#removeFrom(name, line < 0 ? this.#lines.length : line + LINE_NUMBERS, place + 1)
+    if (line < 0) this.#added?.splice(place, 1, [name, value])
+    else {
+      this.#replaced ??= new Map()
+      this.#replaced.set(line, value)
+    }
   }
 
   add(name: string, value: string): void {
@@ -75,14 +87,18 @@ export class OctetFields implements Fields {
   }
 
   remove(name: string): void {
+    this.#removeFrom(name, 0, 0)
+  }
+
+  #removeFrom(name: string, firstLine: number, firstAdded: number): void {
     const id = idOfName(name)
-    for (let line = this.#find(name, id, 0); line >= 0; line = this.#find(name, id, line + LINE_NUMBERS)) {
+    for (let line = this.#find(name, id, firstLine); line >= 0; line = this.#find(name, id, line + LINE_NUMBERS)) {
       this.#gone ??= new Uint8Array(this.#lines.length / LINE_NUMBERS)
       this.#gone[line / LINE_NUMBERS] = 1
     }
     const added = this.#added
     if (added === undefined) return
-    for (let at = added.length - 1; at >= 0; at--) if (added[at]?.[0] === name) added.splice(at, 1)
+    for (let at = added.length - 1; at >= firstAdded; at--) if (added[at]?.[0] === name) added.splice(at, 1)
   }
 
   forEach(visit: (name: string, value: string) => void): void {
@@ -104,7 +120,8 @@ export class OctetFields implements Fields {
   /** The most octets that `writeTo` may need. */
   get mostBytes(): number {
     let bytes = this.#bytes.length + (this.#lines.length / LINE_NUMBERS) * 4
-    for (const [name, value] of this.#added ?? []) bytes += name.length + value.length + 4
+    for (const value of this.#replaced?.values() ?? []) bytes += MOST_OCTETS * value.length
+    for (const [name, value] of this.#added ?? []) bytes += name.length + MOST_OCTETS * value.length + 4
     return bytes
   }
 
@@ -121,7 +138,9 @@ export class OctetFields implements Fields {
       const nameEnd = lines[line + 1] as number
       const valueStart = lines[line + 2] as number
       const valueEnd = lines[line + 3] as number
-      const isCanonical = valueStart === nameEnd + 2 && bytes[nameEnd + 1] === SP && bytes[valueEnd] === CR
+      const replaced = this.#replaced?.get(line)
+      const isCanonical =
+        replaced === undefined && valueStart === nameEnd + 2 && bytes[nameEnd + 1] === SP && bytes[valueEnd] === CR
       if (isCanonical && runEnd === start) {
         runEnd = valueEnd + 2
         continue
@@ -134,13 +153,17 @@ export class OctetFields implements Fields {
       }
       runStart = 0
       runEnd = 0
+      if (replaced !== undefined) {
+        to = writeLine(out, to, this.#nameAt(line), replaced)
+        continue
+      }
       to += bytes.copy(out, to, start, nameEnd)
       to += out.write(': ', to, 'latin1')
       to += bytes.copy(out, to, valueStart, valueEnd)
       to += out.write('\r\n', to, 'latin1')
     }
     to += bytes.copy(out, to, runStart, runEnd)
-    for (const [name, value] of this.#added ?? []) to = writeLine(out, to, name, value)
+    for (const [name, value] of this.#added ?? []) to = writeOwnLine(out, to, name, value)
     return to
   }
 
@@ -152,7 +175,7 @@ export class OctetFields implements Fields {
   }
 
   #valueAt(line: number): string {
-    return this.#bytes.toString('latin1', this.#lines[line + 2], this.#lines[line + 3])
+    return this.#replaced?.get(line) ?? this.#bytes.toString('latin1', this.#lines[line + 2], this.#lines[line + 3])
   }
 
   /** From that line on; -1 = none. */
@@ -176,10 +199,14 @@ export class OctetFields implements Fields {
 }
 
 const NOTHING = Buffer.alloc(0)
+/** Of a code unit of a value: text beyond Latin-1 goes out as UTF-8. */
+export const MOST_OCTETS = 3
+
+/** A line of somebody who does not know this hop: framing, host and connection are the codec's to say. */
+export function writeOwnLine(out: Buffer, from: number, name: string, value: string): number {
+  return isHopId(idOfName(name)) ? from : writeLine(out, from, name, value)
+}
 
 export function writeLine(out: Buffer, from: number, name: string, value: string): number {
-  let to = from + out.write(name, from, 'latin1')
-  to += out.write(': ', to, 'latin1')
-  to += out.write(fieldValue(value), to, 'latin1')
-  return to + out.write('\r\n', to, 'latin1')
+  return from + out.write(`${name}: ${fieldValue(value)}\r\n`, from, 'latin1')
 }

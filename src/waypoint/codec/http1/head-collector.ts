@@ -1,5 +1,6 @@
 import { Malformed } from './malformed.ts'
 import { LF } from './octets.ts'
+import type { HeadScan } from './scan-head.ts'
 
 /** Up to here a head that comes in pieces is looked at with each of them. */
 const SMALL_BYTES = 1024
@@ -10,18 +11,17 @@ const SMALL_BYTES = 1024
  */
 export class HeadCollector {
   readonly #maxBytes: number
+  readonly #state: HeadScan
   #held: Buffer | undefined
 
-  constructor(maxBytes: number) {
+  /** @param state what the scan that is handed to `collect` writes into */
+  constructor(maxBytes: number, state: HeadScan) {
     this.#maxBytes = maxBytes
+    this.#state = state
   }
 
   get isEmpty(): boolean {
     return this.#held === undefined
-  }
-
-  get bytes(): number {
-    return this.#held?.length ?? 0
   }
 
   /**
@@ -30,7 +30,7 @@ export class HeadCollector {
    * @param scan as `scanRequest`
    * @param take is handed the buffer that holds a whole head, in the same turn
    * @returns where in `bytes` the head ended, or -1: kept, more is needed
-   * @throws Malformed of `scan`, and 431 when the head is too long
+   * @throws Malformed of `scan`, and when the head is too long: 414 for its first line alone, else 431
    */
   collect(
     bytes: Buffer,
@@ -66,6 +66,8 @@ export class HeadCollector {
   }
 
   #check(bytes: number): void {
-    if (bytes > this.#maxBytes) throw new Malformed('the head is too long', 431)
+    if (bytes <= this.#maxBytes) return
+    if (this.#state.firstLineBytes > this.#maxBytes) throw new Malformed('the first line is too long', 414)
+    throw new Malformed('the head is too long', 431)
   }
 }

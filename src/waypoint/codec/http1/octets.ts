@@ -20,9 +20,9 @@ export const VALUE: Uint8Array = range([TAB, TAB], [32, 126], [128, 255])
 /** Octets of a request's target: visible ASCII. */
 export const TARGET: Uint8Array = range([33, 126])
 
-/** Octets of host and port, brackets of IPv6 among them; no user, no path (RFC 3986 §3.2.2). */
+/** Octets of a host's name (RFC 3986 §3.2.2) but the comma, as some readers take a list there, and percent-encoding. */
 export const HOST: Uint8Array = table(
-  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~%!$&'()*+;=:[]",
+  "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~!$&'()*+;=",
   () => 1,
 )
 

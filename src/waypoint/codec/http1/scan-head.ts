@@ -1,10 +1,17 @@
 import { hashStep, ID, knownId, LAST_SPECIAL } from './field-names.ts'
 import { Malformed } from './malformed.ts'
-import { COLON, COMMA, CR, HOST, isWord, LF, SP, TAB, TARGET, TOKEN, VALUE } from './octets.ts'
+import { COLON, COMMA, CR, isWord, LF, SP, TAB, TARGET, TOKEN, VALUE } from './octets.ts'
 
 /** Numbers of one field line in a table: where its name and value begin and end, and the name's number. */
 export const LINE_NUMBERS = 5
 
+const NO_LINE = -1
+const SEVERAL_LINES = -2
+/** What `Connection` may name: more than anybody has. */
+const MAX_HOP_NAMES = 32
+const ZERO = 48
+const ONE = 49
+const DOT = 46
 const MAX_METHOD_BYTES = 64
 /** 10^15 - 1 octets: more than anybody sends, and exact as a number. */
 const MAX_LENGTH_DIGITS = 15
@@ -25,16 +32,18 @@ export class HeadScan {
   targetStart = 0
   targetEnd = 0
   status = 0
+  /** Of the request line, with the empty lines before it; Infinity = it has not ended. */
+  firstLineBytes: number = Number.POSITIVE_INFINITY
   /** Of HTTP/1. */
   minor = 1
   /** -1 = not said. */
   contentLength = -1
-  isChunked = false
+  transferEncoding: 'none' | 'chunked' | 'other' = 'none'
   saysClose = false
   saysKeepAlive = false
   saysUpgrade = false
-  /** Line of `Upgrade`, -1 = none. */
-  upgradeLine = -1
+  /** Line of `Upgrade`, when there is exactly one; less than 0 = none of use. */
+  upgradeLine: number = NO_LINE
   hostLine = -1
   expectsContinue = false
   /** What `Connection` names besides the words above, in lower case. */
@@ -45,13 +54,14 @@ export class HeadScan {
   }
 
   reset(): void {
+    this.firstLineBytes = Number.POSITIVE_INFINITY
     this.lineCount = 0
     this.contentLength = -1
-    this.isChunked = false
+    this.transferEncoding = 'none'
     this.saysClose = false
     this.saysKeepAlive = false
     this.saysUpgrade = false
-    this.upgradeLine = -1
+    this.upgradeLine = NO_LINE
     this.hostLine = -1
     this.expectsContinue = false
     this.hopNames = undefined
@@ -88,19 +98,16 @@ export function scanRequest(scan: HeadScan, bytes: Buffer, from: number, end: nu
   if (bytes[at] !== SP || at === scan.targetStart) throw new Malformed('the request line has no target')
   scan.targetEnd = at++
   if (!isVersion(bytes, at, Math.min(end, at + 5), 'HTTP/')) throw new Malformed('the request line has no version')
-  if (end - at < VERSION_BYTES) {
-    if (end - at > 5 && !isVersion(bytes, at + 5, Math.min(end, at + 7), '1.')) throw unknownVersion()
-    return -1
-  }
-  const minor = (bytes[at + 7] as number) - 48
-  if (!isVersion(bytes, at + 5, at + 7, '1.') || (minor !== 0 && minor !== 1)) throw unknownVersion()
+  checkVersion(bytes, at + 5, end)
+  if (end - at < VERSION_BYTES) return -1
   if (bytes[at + 8] !== CR || bytes[at + 9] !== LF)
     throw new Malformed('the request line does not end behind its version')
-  scan.minor = minor
+  scan.minor = (bytes[at + 7] as number) - 48
+  scan.firstLineBytes = at + VERSION_BYTES - from
   const ended = scanFields(scan, bytes, at + VERSION_BYTES, end, 'request')
   if (ended < 0) return -1
-  checkFraming(scan)
-  checkHost(scan, bytes)
+  checkFraming(scan, 'request')
+  if (scan.hostLine < 0 && scan.minor === 1) throw new Malformed('no Host')
   return ended
 }
 
@@ -125,7 +132,7 @@ export function scanResponse(scan: HeadScan, bytes: Buffer, from: number, end: n
     if (digit < 0 || digit > 9) throw new Malformed('the status is no number of three digits')
     scan.status = scan.status * 10 + digit
   }
-  if (scan.status < 100) throw new Malformed('the status is no number of three digits')
+  if (scan.status < 100 || scan.status > 599) throw new Malformed('the status is of no class')
   let at = from + 12
   if (bytes[at] === SP) {
     at++
@@ -137,7 +144,7 @@ export function scanResponse(scan: HeadScan, bytes: Buffer, from: number, end: n
   }
   if (bytes[at] !== CR || bytes[at + 1] !== LF) throw new Malformed('the status line has an odd octet')
   const ended = scanFields(scan, bytes, at + 2, end, 'response')
-  if (ended >= 0) checkFraming(scan)
+  if (ended >= 0) checkFraming(scan, 'response')
   return ended
 }
 
@@ -218,21 +225,22 @@ function note(
       scan.contentLength = readLength(bytes, start, end)
       return
     case ID.transferEncoding:
-      if (scan.isChunked) throw new Malformed('more than one Transfer-Encoding')
-      if (!isWord(bytes, start, end, 'chunked')) {
-        throw new Malformed('a Transfer-Encoding other than chunked', kind === 'request' ? 501 : 502)
-      }
-      scan.isChunked = true
+      if (!isWord(bytes, start, end, 'chunked')) scan.transferEncoding = 'other'
+      else if (scan.transferEncoding === 'chunked') throw new Malformed('more than one Transfer-Encoding')
+      else if (scan.transferEncoding === 'none') scan.transferEncoding = 'chunked'
       return
     case ID.connection:
       readConnection(scan, bytes, start, end)
       return
     case ID.upgrade:
-      scan.upgradeLine = line
+      // Several are a choice, of which nobody knows what the next one takes.
+      scan.upgradeLine = scan.upgradeLine === NO_LINE ? line : SEVERAL_LINES
       return
     case ID.expect:
       if (kind !== 'request') return
-      if (!isWord(bytes, start, end, '100-continue')) throw new Malformed('an expectation that nobody can meet', 417)
+      if (scan.expectsContinue || !isWord(bytes, start, end, '100-continue')) {
+        throw new Malformed('an expectation that nobody can meet', 417)
+      }
       scan.expectsContinue = true
   }
 }
@@ -264,30 +272,20 @@ function readConnection(scan: HeadScan, bytes: Buffer, start: number, end: numbe
         if (TOKEN[bytes[octet] as number] === 0) throw new Malformed('Connection names what is no field')
       }
       scan.hopNames ??= []
+      if (scan.hopNames.length === MAX_HOP_NAMES) throw new Malformed('Connection names too many fields')
       scan.hopNames.push(bytes.toString('latin1', wordStart, wordEnd).toLowerCase())
     }
   }
 }
 
 /** One framing, and one that its version has (RFC 9112 §6.1): two are how requests are smuggled. */
-function checkFraming(scan: HeadScan): void {
-  if (!scan.isChunked) return
+function checkFraming(scan: HeadScan, kind: 'request' | 'response'): void {
+  if (scan.transferEncoding === 'none') return
+  if (scan.transferEncoding === 'other') {
+    throw new Malformed('a Transfer-Encoding other than chunked', kind === 'request' ? 501 : 502)
+  }
   if (scan.contentLength >= 0) throw new Malformed('both Content-Length and Transfer-Encoding')
   if (scan.minor === 0) throw new Malformed('Transfer-Encoding in HTTP/1.0')
-}
-
-function checkHost({ hostLine, minor, lines }: HeadScan, bytes: Buffer): void {
-  if (hostLine < 0) {
-    if (minor === 1) throw new Malformed('no Host')
-    return
-  }
-  const at = hostLine * LINE_NUMBERS
-  const end = lines[at + 3] as number
-  const start = lines[at + 2] as number
-  if (start === end && minor === 1) throw new Malformed('Host is empty')
-  for (let octet = start; octet < end; octet++) {
-    if (HOST[bytes[octet] as number] === 0) throw new Malformed('Host has an octet that none may have')
-  }
 }
 
 /** Some clients send an empty line behind a body (RFC 9112 §2.2). */
@@ -311,6 +309,19 @@ function isSpace(octet: number | undefined): boolean {
   return octet === SP || octet === TAB
 }
 
-function unknownVersion(): Malformed {
-  return new Malformed('a version other than HTTP/1.0 and 1.1', 505)
+/** @param at where `1.1` should stand, of which there may be less before `end` */
+function checkVersion(bytes: Buffer, at: number, end: number): void {
+  const isOne = isDigit(bytes, at, end) && (at + 1 >= end || bytes[at + 1] === DOT) && isDigit(bytes, at + 2, end)
+  if (!isOne) throw new Malformed('the request line has no version')
+  if (at + 2 >= end) return
+  const minor = bytes[at + 2]
+  if (bytes[at] !== ONE || (minor !== ZERO && minor !== ONE)) {
+    throw new Malformed('a version other than HTTP/1.0 and 1.1', 505)
+  }
+}
+
+function isDigit(bytes: Buffer, at: number, end: number): boolean {
+  if (at >= end) return true
+  const digit = (bytes[at] as number) - ZERO
+  return digit >= 0 && digit <= 9
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '#shared/clock'
 import { MeshError, reasonOf } from '#shared/errors'
 import type { DrainOrder } from '#shared/lifecycle'
-import type { ByteReceiver } from '#shared/net'
+import { ByteBacklog, type ByteReceiver } from '#shared/net'
 import type { InnerConnection } from '../../listen/index.ts'
 import type { Deadlines, Waiting } from '../deadlines.ts'
 import { ListFields } from '../http2/list-fields.ts'
@@ -31,14 +31,10 @@ export function serveHttp1(inner: InnerConnection, settings: Http1ServerSettings
   return new Http1Server(inner, settings)
 }
 
-/** Requests that are there before the one in front is answered wait, up to here. */
-const MAX_PIPELINED_BYTES = 64 * 1024
+/** A client that does not know yet that we are going may have a request on its way to us for so long. */
+const DRAIN_IDLE_MS = 5_000
 /** What a client that is told to go may still send before it is cut. */
 const LINGER_MS = 1_000
-/** How long a connection that is drained waits for one more request. */
-const LAST_REQUEST_MS = 5_000
-
-const EMPTY = Buffer.alloc(0)
 
 /** One client's connection: requests one behind the other, each answered before the next is read. */
 export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
@@ -49,8 +45,8 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
   readonly #scan: HeadScan
   readonly #heads: HeadCollector
   #exchange: ServerExchange | undefined
-  /** Came behind the request that is being answered. */
-  #waiting: Buffer = EMPTY
+  /** Came behind the request that is being answered; without credit, so that the channel's bound is its own. */
+  readonly #waiting = new ByteBacklog()
   #isReading = false
   #isDraining = false
   /** Nothing is read any more. */
@@ -63,21 +59,21 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
     this.#options = options
     const { deadlines, bounds } = options
     this.#scan = new HeadScan(bounds.maxFields)
-    this.#heads = new HeadCollector(bounds.maxHeadBytes)
+    this.#heads = new HeadCollector(bounds.maxHeadBytes, this.#scan)
     deadlines.enter(this)
     this.deadlineMs = deadlines.after(bounds.idleTimeoutMs)
     connection.channel.start(this)
   }
 
   /**
-   * The answer that is under way is the last one, or the next: a request may be on its way on an idle connection, which
-   * waits a little for it.
+   * The answer that is under way is the last one. An idle connection ends behind one more, or when none is asked for in a
+   * while: closed at once, it would lose a request that is on its way.
    */
   async drain({ mode, deadlineMs }: DrainOrder): Promise<void> {
     if (mode === 'immediate') return this.close()
     this.#isDraining = true
     if (this.#exchange === undefined && this.#heads.isEmpty) {
-      this.deadlineMs = this.#options.deadlines.after(Math.min(LAST_REQUEST_MS, deadlineMs))
+      this.deadlineMs = this.#options.deadlines.after(Math.min(DRAIN_IDLE_MS, deadlineMs / 2))
     }
     const timer = this.#options.clock.setTimer(deadlineMs, () => this.destroy())
     await this.#ended.promise
@@ -98,7 +94,7 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
   }
 
   get isLast(): boolean {
-    return this.#isDraining || this.#isReadEnded
+    return this.#isDraining || (this.#isReadEnded && this.#waiting.bytes === 0)
   }
 
   // ---- from the channel
@@ -142,7 +138,7 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
     const exchange = this.#exchange
     if (exchange !== undefined) exchange.bodyTimedOut()
     else if (this.#heads.isEmpty) this.#close()
-    else this.#refuse(new Malformed('the head did not end in time', 408))
+    else this.refuse(new Malformed('the head did not end in time', 408))
   }
 
   // ---- from the exchange
@@ -162,7 +158,14 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
     }
     const { deadlines, bounds } = this.#options
     this.deadlineMs = deadlines.after(bounds.idleTimeoutMs)
-    if (!this.#isReading && this.#waiting.length > 0) this.#takeWaiting()
+    if (!this.#isReading && this.#waiting.bytes > 0) this.#takeWaiting()
+  }
+
+  /** What came behind the request, and comes now, is the other protocol's. */
+  upgraded(): void {
+    if (this.#isReading) return
+    if (this.#waiting.bytes > 0) this.#takeWaiting()
+    if (this.#isReadEnded) this.#exchange?.inputEnded()
   }
 
   // ---- inside
@@ -176,24 +179,35 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
         if (exchange === undefined) at = this.#readHead(bytes, at, end)
         else if (exchange.wantsInput) at = exchange.feed(bytes, at, end)
         else {
-          this.#keep(bytes, at, end)
+          this.#waiting.push(bytes, at, end)
           at = end
         }
       }
       if (at < end) this.connection.channel.consumed(end - at)
     } catch (error) {
       if (!(error instanceof Malformed)) throw error
-      this.#refuse(error)
+      this.refuse(error)
     } finally {
       this.#isReading = false
     }
-    if (this.#exchange === undefined && this.#waiting.length > 0 && !this.#isEnding) this.#takeWaiting()
+    if (this.#isEnding) return
+    if (this.#waiting.bytes > 0 && this.#exchange?.wantsInput !== false) this.#takeWaiting()
+    else if (this.#isReadEnded) {
+      // Half of a head is nobody's.
+      if (this.#exchange === undefined) this.#close()
+      else if (this.#exchange.wantsInput) this.#exchange.inputEnded()
+    }
   }
 
   #takeWaiting(): void {
-    const waiting = this.#waiting
-    this.#waiting = EMPTY
-    this.#take(waiting, 0, waiting.length)
+    const waiting = Buffer.allocUnsafe(this.#waiting.bytes)
+    let filled = 0
+    this.#waiting.drain((bytes, start, end) => {
+      waiting.set(bytes.subarray(start, end), filled)
+      filled += end - start
+      return end - start
+    })
+    this.#take(waiting, 0, filled)
   }
 
   #readHead(bytes: Buffer, start: number, end: number): number {
@@ -224,16 +238,8 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
     return start + taken
   }
 
-  #keep(bytes: Buffer, start: number, end: number): void {
-    if (this.#waiting.length + end - start > MAX_PIPELINED_BYTES) {
-      throw new Malformed('too much comes before the request in front is answered')
-    }
-    this.#waiting = Buffer.concat([this.#waiting, bytes.subarray(start, end)])
-    this.connection.channel.consumed(end - start)
-  }
-
   /** A request that cannot be read: what is under way is cut, since where the next one begins is unknown. */
-  #refuse(error: Malformed): void {
+  refuse(error: Malformed): void {
     const { channel } = this.connection
     this.#isEnding = true
     const exchange = this.#exchange
@@ -246,7 +252,7 @@ export class Http1Server implements ServedConnection, ByteReceiver, Waiting {
     }
     exchange?.clientGone(error)
     const fields = new ListFields([['content-type', 'text/plain']])
-    const { bytes, length } = writeResponseHead({ status: error.status, fields }, { kind: 'length', bytes: 0 }, true)
+    const { bytes, length } = writeResponseHead({ status: error.status, fields }, { kind: 'length', bytes: 0 }, 'close')
     channel.write(bytes, 0, length)
     this.#close()
   }

@@ -4,6 +4,7 @@ import type { BodySink, BodySource, Exchange, RequestHead, ResponseHead } from '
 import type { Framing } from './body-decoder.ts'
 import { BodyReader } from './body-reader.ts'
 import { BodyWriter, type BodyWriting } from './body-writer.ts'
+import { Malformed } from './malformed.ts'
 import type { ReadRequest } from './request-head.ts'
 import type { HeadScan } from './scan-head.ts'
 import type { Http1Server } from './server-connection.ts'
@@ -70,7 +71,7 @@ export class ServerExchange implements Exchange {
 
   inform(head: ResponseHead): void {
     if (this.#hasResponded || this.#isGone || this.request.version === 'HTTP/1.0') return
-    const { bytes, length } = writeResponseHead(head, { kind: 'silent' }, false)
+    const { bytes, length } = writeResponseHead(head, { kind: 'silent' }, undefined)
     this.connection.channel.write(bytes, 0, length)
   }
 
@@ -95,7 +96,11 @@ export class ServerExchange implements Exchange {
       onWritten: () => {
         this.#isWritten = true
         if (this.#isUpgraded) this.connection.channel.end()
-        else if (!this.#body.isComplete) this.#body.discard()
+        else if (!this.#body.isComplete) {
+          // The answer is the last one: its client need not send all of its request to see that.
+          this.connection.channel.end()
+          this.#body.discard()
+        } else if (!this.#body.isTaken) this.#body.discard()
         this.#finish()
       },
       onBroken: (error) => this.abort(error),
@@ -105,9 +110,16 @@ export class ServerExchange implements Exchange {
       queueMicrotask(() => writer.unwanted())
       return writer
     }
-    const { bytes, length } = writeResponseHead(head, written, shouldClose)
+    const staysOld = this.request.version === 'HTTP/1.0' && !shouldClose
+    const { bytes, length } = writeResponseHead(
+      head,
+      written,
+      shouldClose ? 'close' : staysOld ? 'keep-alive' : undefined,
+    )
     this.connection.channel.write(bytes, 0, length)
-    return this.#writer
+    const writer = this.#writer
+    if (isUpgrade) this.#server.upgraded()
+    return writer
   }
 
   abort(error: MeshError): void {
@@ -147,8 +159,7 @@ export class ServerExchange implements Exchange {
   /** The request's body has been silent for too long; an answer may take as long as its route lets it. */
   bodyTimedOut(): void {
     if (this.#body.isComplete || this.#isUpgraded) return
-    this.clientGone(new MeshError('REQUEST_TIMEOUT', 'the body of a request did not go on in time'))
-    this.#server.destroy()
+    this.#server.refuse(new Malformed('the body did not go on in time', 408))
   }
 
   clientGone(error: MeshError): void {
@@ -187,7 +198,7 @@ export class ServerExchange implements Exchange {
   }
 }
 
-function framingOf({ framing }: ReadRequest): Framing {
+export function framingOf({ framing }: ReadRequest): Framing {
   if (framing === 'none') return { kind: 'none' }
   return framing === 'chunked' ? { kind: 'chunked' } : { kind: 'length', bytes: framing }
 }
