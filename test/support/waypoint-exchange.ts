@@ -1,51 +1,9 @@
 import type { SpiffeId } from '#shared/model'
 import { parseSpiffeId } from '#shared/model'
-import type { Exchange, Fields, RequestHead } from '../../src/waypoint/codec/index.ts'
+import { type Exchange, ListFields, type RequestHead } from '../../src/waypoint/codec/index.ts'
 import type { InnerConnection } from '../../src/waypoint/listen/index.ts'
 import type { Destination } from '../../src/waypoint/state/index.ts'
 import { service, socket } from './mesh-builder.ts'
-
-/** Field lines in a plain list. */
-class FieldList implements Fields {
-  #lines: (readonly [name: string, value: string])[]
-
-  constructor(lines: readonly (readonly [name: string, value: string])[]) {
-    this.#lines = [...lines]
-  }
-
-  get(name: string): string | undefined {
-    return this.#lines.find(([each]) => each === name)?.[1]
-  }
-
-  values(name: string): readonly string[] {
-    return this.#lines.flatMap(([each, value]) => (each === name ? [value] : []))
-  }
-
-  has(name: string): boolean {
-    return this.get(name) !== undefined
-  }
-
-  set(name: string, value: string): void {
-    this.remove(name)
-    this.add(name, value)
-  }
-
-  add(name: string, value: string): void {
-    this.#lines.push([name, value])
-  }
-
-  remove(name: string): void {
-    this.#lines = this.#lines.filter(([each]) => each !== name)
-  }
-
-  forEach(visit: (name: string, value: string) => void): void {
-    for (const [name, value] of this.#lines) visit(name, value)
-  }
-
-  copy(): FieldList {
-    return new FieldList(this.#lines)
-  }
-}
 
 export interface AskedRequest {
   readonly method?: string
@@ -70,7 +28,7 @@ export function exchangeOf(asked: AskedRequest = {}): Exchange {
   const request: RequestHead = {
     ...{ version: 'HTTP/1.1', method, scheme, authority, target },
     upgrade: undefined,
-    fields: new FieldList(lines),
+    fields: new ListFields(lines),
   }
   return {
     ...{ connection: connectionOf(asked), request, receivedAtMs: 0, onClientGone: undefined },

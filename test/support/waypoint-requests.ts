@@ -1,59 +1,18 @@
 import type { MeshError } from '#shared/errors'
 import type { HttpMatch, HttpRule, WeightedBackend } from '#shared/l7'
 import { parseSpiffeId } from '#shared/model'
-import type {
-  BodySink,
-  BodySource,
-  Exchange,
-  Fields,
-  RequestHead,
-  ResponseHead,
+import {
+  type BodySink,
+  type BodySource,
+  type Exchange,
+  type Fields,
+  ListFields,
+  type RequestHead,
+  type ResponseHead,
 } from '../../src/waypoint/codec/index.ts'
 import type { InnerConnection } from '../../src/waypoint/listen/index.ts'
 import type { Destination } from '../../src/waypoint/state/index.ts'
 import { service, socket } from './mesh-builder.ts'
-
-/** Field lines in a plain list. */
-export class ListedFields implements Fields {
-  #lines: (readonly [name: string, value: string])[]
-
-  constructor(lines: Iterable<readonly [name: string, value: string]> = []) {
-    this.#lines = [...lines]
-  }
-
-  get(name: string): string | undefined {
-    return this.#lines.find(([each]) => each === name)?.[1]
-  }
-
-  values(name: string): readonly string[] {
-    return this.#lines.flatMap(([each, value]) => (each === name ? [value] : []))
-  }
-
-  has(name: string): boolean {
-    return this.#lines.some(([each]) => each === name)
-  }
-
-  set(name: string, value: string): void {
-    this.remove(name)
-    this.add(name, value)
-  }
-
-  add(name: string, value: string): void {
-    this.#lines.push([name, value])
-  }
-
-  remove(name: string): void {
-    this.#lines = this.#lines.filter(([each]) => each !== name)
-  }
-
-  forEach(visit: (name: string, value: string) => void): void {
-    for (const [name, value] of this.#lines) visit(name, value)
-  }
-
-  copy(): ListedFields {
-    return new ListedFields(this.#lines)
-  }
-}
 
 export interface RequestText {
   readonly method?: string
@@ -80,8 +39,8 @@ export function responseHead(status: number, headers: RequestText['headers'] = {
   return { version: 'HTTP/1.1', status, fields: fieldsOf(headers) }
 }
 
-function fieldsOf(headers: NonNullable<RequestText['headers']>): ListedFields {
-  return new ListedFields(
+function fieldsOf(headers: NonNullable<RequestText['headers']>): ListFields {
+  return new ListFields(
     Object.entries(headers).flatMap(([name, values]) => [values].flat().map((value) => [name, value] as const)),
   )
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { MeshError } from '#shared/errors'
+import { ListFields } from '../../../../src/waypoint/codec/index.ts'
 import { MirrorCopy, MirroredBody, MOST_BEHIND_BYTES } from '../../../../src/waypoint/filters/mirror.ts'
-import { HandBody, ListedFields, RecordedSink } from '../../../support/waypoint-requests.ts'
+import { HandBody, RecordedSink } from '../../../support/waypoint-requests.ts'
 
 const BROKEN = new MeshError('UPSTREAM_RESET', 'gone')
 
@@ -20,7 +21,7 @@ describe('a copy of a body', () => {
     const { source, main, ended } = mirrored(copy)
     source.write('one ')
     source.write('two')
-    source.end(new ListedFields([['grpc-status', '0']]))
+    source.end(new ListFields([['grpc-status', '0']]))
     expect(copy.text).toBe('one two')
     expect(main.text).toBe('one two')
     expect([copy.trailers?.get('grpc-status'), main.trailers?.get('grpc-status')]).toEqual(['0', '0'])
