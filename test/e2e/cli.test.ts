@@ -157,15 +157,32 @@ describe.runIf(requirePrivileges())('ambit and a mesh on one machine', () => {
     await ambit.until(({ pods }) => pods.every(({ name }) => name !== 'endless'))
   })
 
-  it('asks for a waypoint, which is deployed, and says why it is not ready', async () => {
-    expect(await run('waypoint apply -n shop --wait --waypoint-timeout 5s')).toMatchObject({
-      code: 1,
-      stdout: 'waypoint shop/waypoint applied\n',
-      stderr: expect.stringContaining('Programmed=False, AddressNotAssigned'),
+  it('asks for a waypoint, and waits until it is ready', async () => {
+    expect(await run('waypoint apply -n shop --wait --waypoint-timeout 40s')).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('waypoint shop/waypoint applied\n'),
     })
-    expect((await run('waypoint list -A')).stdout).toMatch(/^shop +waypoint +default +service +False$/m)
+    expect((await run('waypoint list -A')).stdout).toMatch(/^shop +waypoint +default +service +True$/m)
     expect((await run('kubectl get deployment -n shop waypoint')).code).toBe(0)
     expect(await run('waypoint delete -n shop waypoint')).toMatchObject({ code: 0 })
+  })
+
+  it('says why a waypoint is not ready', async () => {
+    const broken = {
+      apiVersion: 'gateway.networking.k8s.io/v1',
+      kind: 'Gateway',
+      metadata: { name: 'broken', namespace: 'shop' },
+      spec: {
+        gatewayClassName: 'istio-waypoint',
+        listeners: [{ name: 'mesh', port: 15008, protocol: 'HBONE' }],
+        infrastructure: { parametersRef: { group: '', kind: 'ConfigMap', name: 'missing' } },
+      },
+    }
+    expect(await ambit.run(['apply', '-f', '-'], JSON.stringify(broken))).toMatchObject({ code: 0 })
+    await expect
+      .poll(async () => (await run('waypoint status -n shop')).stdout, { timeout: 20_000 })
+      .toMatch(/^shop +broken +False +Programmed +Invalid .*missing/m)
+    expect(await run('waypoint delete -n shop broken')).toMatchObject({ code: 0 })
   })
 
   it('ends quietly when the reader of its output has gone', async () => {
